@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/emit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/signals.h"
+#include "sim/base/out.h"
+
+/* Writing to a pipe may take for ever and leaves nothing behind: there Ctrl-C works at once. */
+static bool is_replaced(const char *path)
+{
+    return strcmp(path, "-") != 0 &&
+           (g_file_test(path, G_FILE_TEST_IS_REGULAR) || !g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+bool emit_text(const char *path, char *text, GError **error)
+{
+    bool hold = is_replaced(path);
+    if (hold)
+        signals_hold();
+    bool ok = out_write(path, text, strlen(text), error);
+    if (hold)
+        signals_release();
+    g_free(text);
+    return ok;
+}
+
+/* 15 digits: a number comes back as it was written in a file: 0.1, and not 0.10000000000000001. */
+static char *dump(const json_t *doc)
+{
+    char *json = json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    g_assert(json);
+    char *text = g_strconcat(json, "\n", NULL);
+    free(json);
+    return text;
+}
+
+bool emit(const struct options *o, GString *text, json_t *doc, GError **error)
+{
+    bool ok = !o->json || emit_text(o->json, dump(doc), error);
+    if (ok && options_want_text(o))
+        ok = emit_text("-", g_string_free(text, FALSE), error);
+    else
+        g_string_free(text, TRUE);
+    json_decref(doc);
+    return ok;
+}
+
+json_t *emit_doc(const char *schema)
+{
+    json_t *doc = json_object();
+    emit_string(doc, "schema", schema);
+    return doc;
+}
+
+void emit_string(json_t *object, const char *key, const char *value)
+{
+    if (!value)
+        return;
+    g_autofree char *valid = g_utf8_make_valid(value, -1);
+    json_object_set_new(object, key, json_string(valid));
+}
+
+void emit_count(json_t *object, const char *key, uint64_t value)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+void emit_real(json_t *object, const char *key, double value)
+{
+    json_object_set_new(object, key, json_real(value));
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing results, and what `show` and `list` print: the same facts as text and as JSON. */
+#pragma once
+
+#include <glib.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "app/options.h"
+
+/* Writes to a path by the rules of sim/base/out.h, putting Ctrl-C off while a file is replaced, so
+ * that no part of one is left. Takes the text over. */
+bool emit_text(const char *path, char *text, GError **error);
+
+/* Writes the JSON where --json asks for it and the text to standard output where it is wanted.
+ * Takes both over. */
+bool emit(const struct options *o, GString *text, json_t *doc, GError **error);
+
+/* {"schema": schema}. */
+json_t *emit_doc(const char *schema);
+
+/* Sets a key; an absent string (NULL) leaves it out. Bytes that are no UTF-8 become U+FFFD. */
+void emit_string(json_t *object, const char *key, const char *value);
+void emit_count(json_t *object, const char *key, uint64_t value);
+void emit_real(json_t *object, const char *key, double value);

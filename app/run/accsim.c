@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/run/accsim.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "app/run/internal.h"
+#include "sim/base/error.h"
+#include "workloads/net.h"
+
+struct accsim_options accsim_options_default(void)
+{
+    return (struct accsim_options){.batch = 1, .seed = 1, .threads = 1};
+}
+
+void progress(const struct accsim *a, const char *what, double share)
+{
+    if (a->options.progress)
+        a->options.progress(what, share, a->options.progress_user);
+}
+
+static uint64_t default_memory_limit(void)
+{
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4 * 3;
+}
+
+static bool options_agree(const struct accsim_options *o, bool is_reference, GError **error)
+{
+    const bool timing = o->mode == ACCSIM_TIMING;
+    const struct {
+        bool wrong;
+        const char *why;
+    } rules[] = {
+        {timing && o->output, "--output needs values: --mode timing computes none"},
+        {timing && o->input, "--input needs values: --mode timing computes none"},
+        {timing && o->weights, "--weights needs values: --mode timing computes none"},
+        {timing && o->calibrate, "--calibrate needs values: --mode timing computes none"},
+        {o->vcd && o->fidelity == ACCSIM_ANALYTIC, "--vcd needs --fidelity event: the analytic "
+                                                   "model has no waveform"},
+        {is_reference && timing, "the CPU reference has values alone, no cycles: --mode timing "
+                                 "needs a machine"},
+        {is_reference && o->vcd, "the CPU reference has values alone, no cycles: --vcd needs a "
+                                 "machine"},
+        {is_reference && o->precision, "--precision: the CPU reference computes in fp32"},
+        {is_reference && o->set && o->set[0], "--set: the CPU reference has no settings"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rules); i++)
+        if (rules[i].wrong)
+            return error_set(error, ERROR_INPUT, "%s", rules[i].why);
+    return true;
+}
+
+static bool set_precision(struct accsim *a, GError **error)
+{
+    struct machine *m = &a->machine->machine;
+    enum number precision;
+    if (!a->options.precision)
+        return true;
+    if (!number_from_name(a->options.precision, &precision))
+        return error_set(error, ERROR_INPUT, "--precision %s: unknown number format",
+                         a->options.precision);
+    m->precision = precision;
+    return true;
+}
+
+static bool load(struct accsim *a, GError **error)
+{
+    const struct accsim_options *o = &a->options;
+    const bool is_reference = !strcmp(o->arch, "reference");
+    if (!options_agree(o, is_reference, error))
+        return false;
+    if (!is_reference) {
+        a->machine = accsim_machine_load(o->arch, o->set, error);
+        if (!a->machine || !set_precision(a, error))
+            return false;
+    }
+    g_auto(GStrv) dirs = accsim_net_dirs();
+    a->whole = net_load(o->net, (const char *const *)dirs, o->batch, error);
+    if (!a->whole)
+        return false;
+    a->graph = o->layers ? select_layers(a->whole, o->layers, error) : a->whole;
+    return a->graph != NULL;
+}
+
+static bool map(struct accsim *a, GError **error)
+{
+    const struct arch_family *f = a->machine->family;
+    a->target = (struct target){&a->machine->machine, a->machine->self, f->supports, f->cost};
+    progress(a, "mapping", 0);
+    a->plan = plan_new(a->graph, &a->target, error);
+    /* With values the parameters are part of the program: it is made when they are there. */
+    return a->plan &&
+           (a->options.mode == ACCSIM_FUNCTIONAL || f->lower(a->machine->self, a->plan, error));
+}
+
+struct accsim *accsim_new(const struct accsim_options *o, GError **error)
+{
+    struct arena *arena = arena_new();
+    struct accsim *a = ARENA_NEW(arena, struct accsim);
+    a->arena = arena;
+    a->options = *o;
+    if (a->options.memory_limit_bytes == 0)
+        a->options.memory_limit_bytes = default_memory_limit();
+    if (load(a, error) && (!a->machine || map(a, error)) && make_record(a, error))
+        return a;
+    accsim_free(a);
+    return NULL;
+}
+
+bool accsim_run(struct accsim *a, GError **error)
+{
+    const gint64 start = g_get_monotonic_time();
+    const bool functional = a->options.mode == ACCSIM_FUNCTIONAL;
+    bool ok = !functional || make_values(a, error);
+    if (ok && !a->machine)
+        ok = run_reference(a, error);
+    else
+        ok = ok && simulate(a, error) &&
+             (!functional || a->options.check == ACCSIM_CHECK_NONE || check_values(a, error)) &&
+             (!a->options.output || write_output(a, error));
+    a->record->host_seconds = (double)(g_get_monotonic_time() - start) / 1e6;
+    return ok;
+}
+
+const struct record *accsim_record(const struct accsim *a)
+{
+    return a->record;
+}
+
+const struct graph *accsim_graph(const struct accsim *a)
+{
+    return a->graph;
+}
+
+char *accsim_plan_text(const struct accsim *a)
+{
+    return a->machine && a->plan->program ? a->machine->family->print(a->machine->self, a->plan)
+                                          : NULL;
+}
+
+void accsim_free(struct accsim *a)
+{
+    if (!a)
+        return;
+    values_free(a->values);
+    quant_free(a->quant);
+    plan_free(a->plan);
+    if (a->graph != a->whole)
+        graph_free(a->graph);
+    graph_free(a->whole);
+    accsim_machine_free(a->machine);
+    arena_free(a->shared);
+    arena_free(a->arena);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public interface of libaccsim: a network on a machine, the record of it.
+ *
+ *     struct accsim_options o = accsim_options_default();
+ *     o.arch = "tpu"; o.net = "alexnet";
+ *     struct accsim *a = accsim_new(&o, &error);      map the network onto the machine
+ *     accsim_run(a, &error);                          simulate it and check the values
+ *     const struct record *r = accsim_record(a);      what came out
+ *     accsim_free(a);
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mapper/machine.h"
+#include "sim/stat/record.h"
+#include "workloads/graph.h"
+
+enum accsim_mode { ACCSIM_FUNCTIONAL, ACCSIM_TIMING };
+enum accsim_fidelity { ACCSIM_EVENT, ACCSIM_ANALYTIC };
+enum accsim_check { ACCSIM_CHECK_FULL, ACCSIM_CHECK_SAMPLE, ACCSIM_CHECK_NONE };
+
+/* Called with what is being done ("mapping", "simulating", "checking") and how far it is (0..1). */
+typedef void (*accsim_progress_fn)(const char *what, double share, void *user);
+
+struct accsim_options {
+    const char *arch; /* path or name; "reference": the CPU reference alone */
+    const char *net;  /* path, name or shape */
+    int64_t batch;
+    const char *const *set; /* "array.rows=64", NULL-terminated; NULL: none */
+    enum accsim_mode mode;
+    enum accsim_fidelity fidelity;
+    enum accsim_check check;
+    const char *precision;                   /* NULL: the machine's */
+    const char *input, *weights, *calibrate; /* files; NULL: seeded */
+    const char *layers;                      /* "conv1,3-5"; NULL: all */
+    uint64_t seed;
+    int threads;
+    uint64_t memory_limit_bytes; /* 0: three quarters of the machine's memory */
+    double time_limit_s;         /* 0: none */
+    const char *output;          /* .npz of the network's outputs; NULL: none */
+    const char *vcd;             /* waveform; NULL: none */
+    const char *command;         /* for the record; NULL: "" */
+    accsim_progress_fn progress; /* may be NULL */
+    void *progress_user;
+};
+
+struct accsim_options accsim_options_default(void);
+
+struct accsim;
+
+/* Loads and maps; nothing is simulated. NULL on error. Strings in the options must live as long as
+ * the object. */
+struct accsim *accsim_new(const struct accsim_options *o, GError **error);
+
+/* Simulates and, in functional mode, checks. A value that differs is no error: see
+ * record.check.pass. Called once. */
+bool accsim_run(struct accsim *a, GError **error);
+
+const struct record *accsim_record(const struct accsim *a);
+const struct graph *accsim_graph(const struct accsim *a);
+/* The mapped program as text; the caller frees it with g_free(). NULL for "reference". */
+char *accsim_plan_text(const struct accsim *a);
+void accsim_free(struct accsim *a); /* NULL is ignored */
+
+/* The version, "0.1.0". */
+const char *accsim_version(void);
+
+/* Where machines and nets are looked up, after the working directory: $ACCSIM_PATH, then the
+ * source tree or the installed data. NULL-terminated; g_strfreev() it. */
+char **accsim_arch_dirs(void);
+char **accsim_net_dirs(void);
+
+/* A machine's resolved settings, for `show arch`: calls fn for each setting, in table order. The
+ * summary and the neutral machine are given too; they live until accsim_machine_free(). */
+struct accsim_machine;
+struct accsim_machine *accsim_machine_load(const char *arch, const char *const *set,
+                                           GError **error);
+const struct machine *accsim_machine_view(const struct accsim_machine *m);
+const struct record_setting *accsim_machine_settings(const struct accsim_machine *m, int *n);
+void accsim_machine_free(struct accsim_machine *m);
+
+/* Families built in: names and summaries, in the order of families.def. */
+int accsim_n_family(void);
+const char *accsim_family_name(int i);
+const char *accsim_family_summary(int i);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every layer against two judges: its integer twin, bit for bit, and the fp32 reference, by its
+ * error. A layer passes when its bits are right: how far int8 is from fp32 is told, not judged. */
+#include <math.h>
+#include <string.h>
+
+#include "app/run/internal.h"
+#include "sim/base/error.h"
+#include "workloads/ref/ref.h"
+
+enum { SAMPLE_EVERY = 4 }; /* --check sample: one layer of so many has a twin computed */
+
+/* Sums over a comparison. */
+struct comparison {
+    double max_abs, error2, reference2;
+    int64_t n_image, n_same_top;
+};
+
+struct checker {
+    struct accsim *a;
+    int *layer_of; /* by value: the layer that makes it; -1: none */
+    int judged;    /* value whose SNR is the network's */
+    struct comparison network;
+};
+
+static bool compare_bits(int i_layer, const void *value, size_t n_byte, void *user, GError **error)
+{
+    (void)error;
+    struct accsim *a = user;
+    const struct plan_layer *l = &a->plan->layers[i_layer];
+    struct record_check *c = &a->record->layers[i_layer].check;
+    const void *machine =
+        l->kind == LAYER_HOST ? a->io.host[l->out].data : (const void *)a->io.out[i_layer];
+    c->done = c->has_exact = true;
+    c->exact = c->pass = !memcmp(machine, value, n_byte);
+    progress(a, "checking bits", (double)(i_layer + 1) / a->plan->n_layer);
+    return true;
+}
+
+/* The machine's value as fp32 NCHW; NULL where a copy cannot be had. */
+static float *machine_value(const struct accsim *a, int i_layer, const struct tensor *like)
+{
+    const struct plan_layer *l = &a->plan->layers[i_layer];
+    struct tensor t = {NUMBER_fp32, like->shape, g_try_malloc(tensor_bytes(like))};
+    if (!t.data)
+        return NULL;
+    if (l->kind == LAYER_HOST)
+        memcpy(t.data, a->io.host[l->out].data, tensor_bytes(like));
+    else
+        quant_from_nhwc(&t, a->io.out[i_layer], a->quant->scale[l->out]);
+    return t.data;
+}
+
+static int64_t index_of_max(const float *x, int64_t n)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static struct comparison compare(const float *machine, const struct tensor *t)
+{
+    struct comparison c = {.n_image = t->shape.dim[0]};
+    const float *x = t->data;
+    const int64_t n = shape_count(&t->shape), per_image = n / c.n_image;
+    for (int64_t i = 0; i < n; i++) {
+        const double e = (double)machine[i] - x[i];
+        c.max_abs = MAX(c.max_abs, fabs(e));
+        c.error2 += e * e;
+        c.reference2 += (double)x[i] * x[i];
+    }
+    for (int64_t i = 0; i < c.n_image; i++)
+        c.n_same_top += index_of_max(machine + i * per_image, per_image) ==
+                        index_of_max(x + i * per_image, per_image);
+    return c;
+}
+
+static void put(struct record_check *check, const struct comparison *c)
+{
+    check->done = true;
+    check->reference = "fp32 OpenBLAS";
+    check->max_abs_error = c->max_abs;
+    check->relative_l2_error = c->reference2 > 0 ? sqrt(c->error2 / c->reference2) : 0;
+}
+
+static bool compare_fp32(const struct graph *g, int value, const struct tensor *t, void *user,
+                         GError **error)
+{
+    struct checker *k = user;
+    const int i = k->layer_of[value];
+    progress(k->a, "checking values", (double)value / g->n_value);
+    if (i < 0)
+        return true;
+    g_autofree float *machine = machine_value(k->a, i, t);
+    if (!machine)
+        return error_set(error, ERROR_LIMIT, "no memory to check layer '%s'",
+                         k->a->plan->layers[i].name);
+    const struct comparison c = compare(machine, t);
+    struct record_check *check = &k->a->record->layers[i].check;
+    if (!check->done)
+        check->pass = true; /* no twin was computed: nothing to judge by */
+    put(check, &c);
+    if (value == k->judged)
+        k->network = c;
+    return true;
+}
+
+/* The output of the network before any softmax. */
+static int judged_value(const struct plan *p)
+{
+    const struct graph *g = p->graph;
+    int value = g->outputs[0];
+    while (g->values[value].kind == VALUE_NODE &&
+           !strcmp(g->nodes[g->values[value].node].op->name, "softmax"))
+        value = g->nodes[g->values[value].node].in[0];
+    return p->roots[value];
+}
+
+static void judge(struct checker *k)
+{
+    struct record *r = k->a->record;
+    r->check.has_exact = r->check.exact = r->check.pass = true;
+    for (int i = 0; i < r->n_layer; i++) {
+        r->check.pass &= r->layers[i].check.pass;
+        if (r->layers[i].check.has_exact)
+            r->check.exact &= r->layers[i].check.exact;
+    }
+    put(&r->check, &k->network);
+    if (k->network.n_image == 0)
+        return;
+    r->has_snr = true;
+    r->snr_db = 10 * log10(k->network.reference2 / k->network.error2);
+    const struct shape *s = &k->a->graph->values[k->judged].shape;
+    if (s->n_dim == 2 && s->dim[1] > 1)
+        r->top1_agreement = (double)k->network.n_same_top / (double)k->network.n_image;
+}
+
+static bool check_bits(struct accsim *a, GError **error)
+{
+    bool *skip = NULL;
+    if (a->options.check == ACCSIM_CHECK_SAMPLE) {
+        skip = ARENA_ARRAY(a->arena, bool, (size_t)a->plan->n_layer);
+        for (int i = 0; i < a->plan->n_layer; i++)
+            skip[i] = i % SAMPLE_EVERY != 0 && i != a->plan->n_layer - 1;
+    }
+    return quant_execute(a->plan, a->quant, a->io.host, skip, a->io.out, compare_bits, a, error);
+}
+
+bool check_values(struct accsim *a, GError **error)
+{
+    const struct graph *g = a->graph;
+    struct checker k = {.a = a,
+                        .layer_of = ARENA_ARRAY(a->arena, int, (size_t)g->n_value),
+                        .judged = judged_value(a->plan)};
+    for (int v = 0; v < g->n_value; v++)
+        k.layer_of[v] = -1;
+    for (int i = 0; i < a->plan->n_layer; i++)
+        k.layer_of[a->plan->layers[i].out] = i;
+    if (!check_bits(a, error))
+        return false;
+    struct executor *ref = ref_new(a->options.threads);
+    const bool ok = ref->run(ref->self, g, a->values, NULL, NULL, compare_fp32, &k, error);
+    ref_free(ref);
+    if (ok)
+        judge(&k);
+    return ok;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parameters, inputs and their ranges. */
+#include "app/run/internal.h"
+#include "sim/base/error.h"
+#include "workloads/ref/ref.h"
+
+/* Of a calibration run: enough for ranges, and a small part of the run's own time. */
+enum { CALIBRATION_BATCH = 8 };
+
+static bool within_memory(const struct accsim *a, GError **error)
+{
+    const uint64_t limit = a->options.memory_limit_bytes;
+    uint64_t largest = 0;
+    for (int v = 0; v < a->whole->n_value; v++)
+        if (a->whole->values[v].kind != VALUE_PARAM)
+            largest = MAX(largest, (uint64_t)shape_count(&a->whole->values[v].shape));
+    /* fp32 parameters and their int8 copies; an activation read and one written. */
+    const double need = (double)graph_parameters(a->whole) * 6 + (double)largest * 8;
+    if (need <= (double)limit)
+        return true;
+    return error_set(error, ERROR_LIMIT,
+                     "%s at batch %" G_GINT64_FORMAT
+                     " needs about %.0f MiB of memory to compute its values, "
+                     "the limit is %.0f MiB; --mode timing computes none",
+                     a->whole->name, a->options.batch, need / 0x1p20, (double)limit / 0x1p20);
+}
+
+/* Values of a graph from files or seeded. */
+static struct values *load_values(const struct accsim *a, const struct graph *g, GError **error)
+{
+    struct values *v = values_new(g);
+    if ((!a->options.weights || values_load(v, VALUE_PARAM, a->options.weights, error)) &&
+        (!a->options.input || values_load(v, VALUE_INPUT, a->options.input, error)) &&
+        values_seed(v, a->options.seed, error))
+        return v;
+    values_free(v);
+    return NULL;
+}
+
+/* Moves what the chosen layers need out of values of the whole network. */
+static struct values *narrow(const struct accsim *a, struct values *from, struct values *fetched)
+{
+    struct values *v = values_new(a->graph);
+    for (int i = 0; i < a->graph->n_value; i++) {
+        const struct value *value = &a->graph->values[i];
+        if (value->kind == VALUE_NODE)
+            continue;
+        const int j = graph_find_value(a->whole, value->name)->index;
+        struct tensor *t = fetched->at[j].data ? &fetched->at[j] : &from->at[j];
+        v->at[i] = *t;
+        *t = (struct tensor){0};
+    }
+    return v;
+}
+
+bool make_values(struct accsim *a, GError **error)
+{
+    progress(a, "values", 0);
+    if (!within_memory(a, error))
+        return false;
+    struct values *v = load_values(a, a->whole, error);
+    if (!v || a->graph == a->whole) {
+        a->values = v;
+        return v != NULL;
+    }
+    /* Layers alone read what the layers before them make in fp32. */
+    g_autofree bool *want = g_new0(bool, (gsize)a->whole->n_value);
+    for (int i = 0; i < a->graph->n_input; i++) {
+        const char *name = a->graph->values[a->graph->inputs[i]].name;
+        const struct value *value = graph_find_value(a->whole, name);
+        want[value->index] = value->kind == VALUE_NODE;
+    }
+    struct values *fetched = values_new(a->whole);
+    struct executor *ref = ref_new(a->options.threads);
+    const bool ok = ref->run(ref->self, a->whole, v, fetched, want, NULL, NULL, error);
+    ref_free(ref);
+    if (ok)
+        a->values = narrow(a, v, fetched);
+    values_free(fetched);
+    values_free(v);
+    return ok;
+}
+
+struct observation {
+    struct accsim *a;
+    float *max_abs;
+};
+
+static bool observe(const struct graph *g, int value, const struct tensor *t, void *user,
+                    GError **error)
+{
+    struct observation *o = user;
+    progress(o->a, "calibrating", (double)value / g->n_value);
+    return quant_observe(g, value, t, o->max_abs, error);
+}
+
+/* The graph and values that ranges are taken from. Parameters are borrowed. */
+static bool calibration_set(const struct accsim *a, struct graph **g, struct values **v,
+                            GError **error)
+{
+    const int64_t batch = a->graph->batch;
+    *v = NULL;
+    *g = graph_rebatch(a->graph, a->options.calibrate ? batch : MIN(batch, CALIBRATION_BATCH),
+                       error);
+    if (!*g)
+        return false;
+    *v = values_new(*g);
+    if (a->options.calibrate && !values_load(*v, VALUE_INPUT, a->options.calibrate, error))
+        return false;
+    for (int i = 0; i < (*g)->n_value; i++) {
+        if ((*v)->at[i].data || (*g)->values[i].kind == VALUE_NODE)
+            continue;
+        (*v)->at[i] = a->values->at[i];
+        (*v)->at[i].shape = (*g)->values[i].shape; /* the first images of the batch */
+    }
+    return true;
+}
+
+static void return_borrowed(const struct accsim *a, struct values *v)
+{
+    for (int i = 0; v && i < a->graph->n_value; i++)
+        if (v->at[i].data == a->values->at[i].data)
+            v->at[i].data = NULL;
+    values_free(v);
+}
+
+float *calibrate(struct accsim *a, GError **error)
+{
+    struct graph *g;
+    struct values *v;
+    float *max_abs = ARENA_ARRAY(a->arena, float, (size_t)a->graph->n_value);
+    struct observation o = {a, max_abs};
+    bool ok = calibration_set(a, &g, &v, error);
+    for (int i = 0; ok && i < g->n_input; i++)
+        max_abs[g->inputs[i]] = quant_max_abs(&v->at[g->inputs[i]]);
+    if (ok) {
+        struct executor *ref = ref_new(a->options.threads);
+        ok = ref->run(ref->self, g, v, NULL, NULL, observe, &o, error);
+        ref_free(ref);
+    }
+    return_borrowed(a, v);
+    graph_free(g);
+    return ok ? max_abs : NULL;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of a run; private to app/run/. */
+#pragma once
+
+#include "app/run/accsim.h"
+#include "arch/arch.h"
+#include "mapper/plan.h"
+#include "workloads/executor.h"
+
+/* A machine as loaded. */
+struct accsim_machine {
+    struct arena *arena;
+    const struct arch_family *family;
+    void *cfg;  /* the family's config struct */
+    void *self; /* its instance */
+    struct machine machine;
+    struct record_setting *settings;
+    int n_setting;
+};
+
+struct accsim {
+    struct accsim_options options;
+    struct arena *arena;            /* private */
+    struct arena *shared;           /* record and values, seen by the forked simulation */
+    struct accsim_machine *machine; /* NULL: the CPU reference */
+    struct graph *whole;            /* the network as read */
+    struct graph *graph;            /* what is run: the same, or the layers asked for */
+    struct target target;
+    struct plan *plan;
+    struct values *values; /* of graph: parameters and inputs */
+    struct quant *quant;
+    struct arch_io io;
+    struct record *record;
+};
+
+/* paths.c: PATH, or NAME or NAME.suffix in one of dirs; ERROR_INPUT says where it was looked for.
+ */
+char *find_file(const char *spec, const char *suffix, char *const *dirs, const char *what,
+                GError **error);
+
+/* layers.c: a graph of the layers in "conv1,3-5" alone. */
+struct graph *select_layers(const struct graph *g, const char *list, GError **error);
+
+/* inputs.c: parameters and inputs, from files or seeded, for a->graph. */
+bool make_values(struct accsim *a, GError **error);
+/* Ranges by value of a->graph from a reference run on the first images (or --calibrate). */
+float *calibrate(struct accsim *a, GError **error);
+
+/* record.c: what is known before the run. */
+bool make_record(struct accsim *a, GError **error);
+
+/* simulate.c: the machine's cycles and values into a->record and a->io. */
+bool simulate(struct accsim *a, GError **error);
+
+/* check.c: every layer against its integer twin and the fp32 reference. */
+bool check_values(struct accsim *a, GError **error);
+
+/* output.c: the outputs of the network as .npz. */
+bool write_output(struct accsim *a, GError **error);
+
+/* The executor of the CPU reference alone: values without cycles. */
+bool run_reference(struct accsim *a, GError **error);
+
+void progress(const struct accsim *a, const char *what, double share);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A machine: its settings file, the family that it names, the instance. */
+#include <string.h>
+
+#include "app/run/internal.h"
+#include "sim/base/error.h"
+
+int accsim_n_family(void)
+{
+    int n = 0;
+    while (arch_families[n])
+        n++;
+    return n;
+}
+
+const char *accsim_family_name(int i)
+{
+    return arch_families[i]->name;
+}
+
+const char *accsim_family_summary(int i)
+{
+    return arch_families[i]->summary;
+}
+
+static const struct arch_family *find_family(const struct cfg *cfg, GError **error)
+{
+    const char *name = cfg_peek_string(cfg, "family");
+    if (!name) {
+        error_set(error, ERROR_INPUT, "%s: setting 'family' is missing; see 'accsim list families'",
+                  cfg_file(cfg));
+        return NULL;
+    }
+    const struct arch_family *f = arch_find(name);
+    if (f)
+        return f;
+    g_autoptr(GString) known = g_string_new(NULL);
+    for (int i = 0; arch_families[i]; i++)
+        g_string_append_printf(known, "%s%s", i ? ", " : "", arch_families[i]->name);
+    error_set(error, ERROR_INPUT, "%s: family = \"%s\" is unknown; families are: %s",
+              cfg_origin(cfg, "family"), name, known->str);
+    return NULL;
+}
+
+static void keep_setting(const struct cfg_field *field, const char *value, bool is_default,
+                         void *user)
+{
+    struct accsim_machine *m = user;
+    const bool is_string = field->type == CFG_STRING || field->type == CFG_ENUM;
+    g_autofree char *bare = g_strdup(value);
+    const size_t n = strlen(bare);
+    if (is_string && n >= 2 && bare[0] == '"') {
+        bare[n - 1] = '\0';
+        memmove(bare, bare + 1, n - 1);
+    }
+    m->settings[m->n_setting++] = (struct record_setting){.path = field->path,
+                                                          .value = arena_strdup(m->arena, bare),
+                                                          .unit = field->unit,
+                                                          .help = field->help,
+                                                          .is_default = is_default,
+                                                          .is_string = is_string};
+}
+
+static bool apply(struct accsim_machine *m, struct cfg *cfg, const char *const *set, GError **error)
+{
+    for (int i = 0; set && set[i]; i++)
+        if (!cfg_set(cfg, set[i], error))
+            return false;
+    m->family = find_family(cfg, error);
+    if (!m->family)
+        return false;
+    m->cfg = arena_alloc(m->arena, m->family->cfg_size);
+    const struct cfg_table table = {m->family->fields, m->cfg};
+    if (!cfg_apply(cfg, &table, 1, m->arena, error))
+        return false;
+    int n = 0;
+    while (m->family->fields[n].path)
+        n++;
+    m->settings = ARENA_ARRAY(m->arena, struct record_setting, (size_t)n);
+    cfg_visit(&table, keep_setting, m);
+    return true;
+}
+
+static const char *machine_name(struct accsim_machine *m, const struct cfg *cfg)
+{
+    const char *name = cfg_peek_string(cfg, "name");
+    if (name && *name)
+        return arena_strdup(m->arena, name);
+    g_autofree char *base = g_path_get_basename(cfg_file(cfg));
+    char *dot = strrchr(base, '.');
+    if (dot && dot != base)
+        *dot = '\0';
+    return arena_strdup(m->arena, base);
+}
+
+struct accsim_machine *accsim_machine_load(const char *arch, const char *const *set, GError **error)
+{
+    g_auto(GStrv) dirs = accsim_arch_dirs();
+    g_autofree char *file = find_file(arch, ".cfg", dirs, "machine", error);
+    struct cfg *cfg = file ? cfg_load(file, error) : NULL;
+    if (!cfg)
+        return NULL;
+    struct arena *arena = arena_new();
+    struct accsim_machine *m = ARENA_NEW(arena, struct accsim_machine);
+    m->arena = arena;
+    bool ok = apply(m, cfg, set, error);
+    if (ok) {
+        m->machine.name = machine_name(m, cfg);
+        m->machine.family = m->family->name;
+        m->machine.file = arena_strdup(arena, file);
+        m->self = m->family->create(m->cfg, file, &m->machine, arena, error);
+        ok = m->self != NULL;
+    }
+    cfg_free(cfg);
+    if (ok)
+        return m;
+    accsim_machine_free(m);
+    return NULL;
+}
+
+const struct machine *accsim_machine_view(const struct accsim_machine *m)
+{
+    return &m->machine;
+}
+
+const struct record_setting *accsim_machine_settings(const struct accsim_machine *m, int *n)
+{
+    *n = m->n_setting;
+    return m->settings;
+}
+
+void accsim_machine_free(struct accsim_machine *m)
+{
+    if (m)
+        arena_free(m->arena);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where machines and nets are found. */
+#include <string.h>
+
+#include "app/run/internal.h"
+#include "sim/base/error.h"
+#include "sim/cfg/cfg.h"
+
+static void add_env(GPtrArray *dirs)
+{
+    const char *path = g_getenv("ACCSIM_PATH");
+    g_auto(GStrv) parts = g_strsplit(path ? path : "", ":", -1);
+    for (int i = 0; parts[i]; i++)
+        if (*parts[i])
+            g_ptr_array_add(dirs, g_strdup(parts[i]));
+}
+
+/* The source tree while it is there (a build that was not installed), then the installed data. */
+static char **list_dirs(const char *const *source, int n_source, const char *installed)
+{
+    GPtrArray *dirs = g_ptr_array_new();
+    add_env(dirs);
+    for (int i = 0; i < n_source; i++) {
+        char *dir = g_build_filename(ACCSIM_SOURCE_DIR, source[i], NULL);
+        if (g_file_test(dir, G_FILE_TEST_IS_DIR))
+            g_ptr_array_add(dirs, dir);
+        else
+            g_free(dir);
+    }
+    g_ptr_array_add(dirs, g_build_filename(ACCSIM_DATA_DIR, installed, NULL));
+    g_ptr_array_add(dirs, NULL);
+    return (char **)g_ptr_array_free(dirs, FALSE);
+}
+
+char **accsim_arch_dirs(void)
+{
+    const int n = accsim_n_family();
+    g_autofree char **source = g_new0(char *, (gsize)n);
+    for (int i = 0; i < n; i++)
+        source[i] = g_strdup_printf("arch/%s", accsim_family_name(i));
+    char **dirs = list_dirs((const char *const *)source, n, "arch");
+    for (int i = 0; i < n; i++)
+        g_free(source[i]);
+    return dirs;
+}
+
+char **accsim_net_dirs(void)
+{
+    const char *const source[] = {"workloads/nets"};
+    return list_dirs(source, 1, "nets");
+}
+
+static char *try_dir(const char *dir, const char *spec, const char *suffix)
+{
+    const char *const endings[] = {"", suffix};
+    for (size_t i = 0; i < G_N_ELEMENTS(endings); i++) {
+        g_autofree char *name = g_strconcat(spec, endings[i], NULL);
+        char *path = dir ? g_build_filename(dir, name, NULL) : g_strdup(name);
+        if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_DIR))
+            return path;
+        g_free(path);
+    }
+    return NULL;
+}
+
+/* The name nearest to spec among the files of dirs with this suffix; NULL: none. */
+static char *suggest(const char *spec, const char *suffix, char *const *dirs)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    for (int i = 0; dirs[i]; i++) {
+        GDir *dir = g_dir_open(dirs[i], 0, NULL);
+        for (const char *name; dir && (name = g_dir_read_name(dir));)
+            if (g_str_has_suffix(name, suffix))
+                g_ptr_array_add(names, g_strndup(name, strlen(name) - strlen(suffix)));
+        if (dir)
+            g_dir_close(dir);
+    }
+    return g_strdup(cfg_nearest(spec, (const char *const *)names->pdata, names->len));
+}
+
+char *find_file(const char *spec, const char *suffix, char *const *dirs, const char *what,
+                GError **error)
+{
+    char *found = try_dir(NULL, spec, suffix);
+    for (int i = 0; !found && dirs[i] && !strchr(spec, '/'); i++)
+        found = try_dir(dirs[i], spec, suffix);
+    if (found)
+        return found;
+    if (g_file_test(spec, G_FILE_TEST_IS_DIR)) {
+        error_set(error, ERROR_INPUT, "%s: is a directory; a %s file is expected", spec, suffix);
+        return NULL;
+    }
+    g_autofree char *nearest = suggest(spec, suffix, dirs);
+    g_autofree char *where = g_strjoinv(", ", (char **)dirs);
+    error_set(error, ERROR_INPUT, "%s: no such %s%s%s%s; looked for %s and %s%s in: . , %s", spec,
+              what, nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
+              spec, spec, suffix, where);
+    return NULL;
+}

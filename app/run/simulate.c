@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Map, fork, run: the machine's cycles and values, in a child process, so that neither a crash of a
+ * model nor its memory is this process's. */
+#include "app/run/internal.h"
+#include "sim/base/error.h"
+#include "sim/kernel/sk.h"
+
+/* Inputs and parameters are read by the child, what it makes lies in shared memory. */
+static bool prepare_io(struct accsim *a, GError **error)
+{
+    const struct plan *p = a->plan;
+    const struct graph *g = a->graph;
+    a->io.host = ARENA_ARRAY(a->arena, struct tensor, (size_t)g->n_value);
+    a->io.out = ARENA_ARRAY(a->arena, int8_t *, (size_t)p->n_layer);
+    for (int v = 0; v < g->n_value; v++)
+        if (g->values[v].kind != VALUE_NODE)
+            a->io.host[v] = a->values->at[v];
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        const size_t n = (size_t)shape_count(&g->values[l->out].shape);
+        void *data = arena_try_alloc(a->shared, l->kind == LAYER_HOST ? n * sizeof(float) : n);
+        if (!data)
+            return error_set(error, ERROR_LIMIT, "no memory for the output of layer '%s'", l->name);
+        if (l->kind == LAYER_HOST)
+            a->io.host[l->out] = (struct tensor){NUMBER_fp32, g->values[l->out].shape, data};
+        else
+            a->io.out[i] = data;
+    }
+    return true;
+}
+
+static bool run_event(struct accsim *a, struct arch_io *io, GError **error)
+{
+    const struct arch_family *f = a->machine->family;
+    if (!sk_begin(a->machine->machine.clock_hz / 1e6, a->options.vcd, error))
+        return false;
+    void *run = f->build(a->machine->self, a->plan, io, error);
+    if (!run || !sk_run(0, 0, error))
+        return false;
+    a->record->n_event = sk_n_activation();
+    return f->collect(a->machine->self, a->plan, run, a->record, error);
+}
+
+static bool run_analytic(struct accsim *a, struct arch_io *io, GError **error)
+{
+    const struct arch_family *f = a->machine->family;
+    struct cost_state state = {0};
+    for (int i = 0; i < a->plan->n_layer; i++)
+        f->cost(a->machine->self, a->plan, i, &state, &a->record->layers[i]);
+    return f->collect(a->machine->self, a->plan, NULL, a->record, error) &&
+           (!io || f->replay(a->machine->self, a->plan, io, error));
+}
+
+static bool run_child(void *arg, GError **error)
+{
+    struct accsim *a = arg;
+    struct arch_io *io = a->options.mode == ACCSIM_FUNCTIONAL ? &a->io : NULL;
+    return a->options.fidelity == ACCSIM_EVENT ? run_event(a, io, error)
+                                               : run_analytic(a, io, error);
+}
+
+bool simulate(struct accsim *a, GError **error)
+{
+    if (a->options.mode == ACCSIM_FUNCTIONAL) {
+        const float *max_abs = calibrate(a, error);
+        progress(a, "quantising", 0);
+        if (!max_abs || !(a->quant = quant_new(a->plan, a->values, max_abs, error)))
+            return false;
+        a->plan->quant = a->quant;
+        if (!prepare_io(a, error))
+            return false;
+    }
+    progress(a, "lowering", 0);
+    if (!a->plan->program || a->quant)
+        if (!a->machine->family->lower(a->machine->self, a->plan, error))
+            return false;
+    progress(a, "simulating", 0);
+    return sk_run_forked(run_child, a, a->options.memory_limit_bytes, a->options.time_limit_s,
+                         error);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* accsim show arch: a machine's settings, rates and memories. */
+#include "app/app.h"
+#include "app/emit.h"
+#include "app/table.h"
+
+static const char *family_summary(const char *family)
+{
+    for (int i = 0; i < accsim_n_family(); i++) {
+        if (g_strcmp0(accsim_family_name(i), family) == 0)
+            return accsim_family_summary(i);
+    }
+    return NULL;
+}
+
+/* A multiply and an add are two operations. */
+static double peak_ops_per_second(const struct machine *m, enum number n)
+{
+    return 2 * m->peak_macs_per_cyc[n] * m->clock_hz;
+}
+
+static json_t *peaks_doc(const struct machine *m)
+{
+    json_t *peaks = json_object();
+    for (int n = 0; n < NUMBER_COUNT; n++) {
+        if (m->peak_macs_per_cyc[n] <= 0)
+            continue;
+        json_t *peak = json_object();
+        emit_real(peak, "macs_per_cycle", m->peak_macs_per_cyc[n]);
+        emit_real(peak, "ops_per_second", peak_ops_per_second(m, (enum number)n));
+        json_object_set_new(peaks, number_names[n], peak);
+    }
+    return peaks;
+}
+
+static json_t *memory_doc(const struct machine *m, const struct machine_memory *memory)
+{
+    json_t *doc = json_object();
+    emit_string(doc, "name", memory->name);
+    emit_string(doc, "help", memory->help);
+    if (memory->parent >= 0)
+        emit_string(doc, "filled_from", m->memories[memory->parent].name);
+    if (memory->size_bytes > 0)
+        emit_count(doc, "size_bytes", memory->size_bytes);
+    if (memory->bytes_per_cyc > 0)
+        emit_real(doc, "bytes_per_second", memory->bytes_per_cyc * m->clock_hz);
+    return doc;
+}
+
+static json_t *setting_doc(const struct record_setting *s)
+{
+    json_t *doc = json_object();
+    emit_string(doc, "path", s->path);
+    /* Numbers, booleans and lists of them are written in a settings file as they are in JSON. */
+    json_t *value = s->is_string ? NULL : json_loads(s->value, JSON_DECODE_ANY, NULL);
+    if (value)
+        json_object_set_new(doc, "value", value);
+    else
+        emit_string(doc, "value", s->value);
+    emit_string(doc, "unit", s->unit);
+    emit_string(doc, "help", s->help);
+    json_object_set_new(doc, "is_default", json_boolean(s->is_default));
+    return doc;
+}
+
+static json_t *arch_doc(const struct machine *m, const struct record_setting *settings, int n)
+{
+    json_t *doc = emit_doc("accsim-arch/1");
+    emit_string(doc, "name", m->name);
+    emit_string(doc, "family", m->family);
+    emit_string(doc, "file", m->file);
+    emit_real(doc, "clock_hz", m->clock_hz);
+    emit_string(doc, "precision", number_names[m->precision]);
+    emit_string(doc, "known_error", m->known_error);
+    json_object_set_new(doc, "peak", peaks_doc(m));
+    json_t *memories = json_array();
+    for (int i = 0; i < m->n_memory; i++)
+        json_array_append_new(memories, memory_doc(m, &m->memories[i]));
+    json_object_set_new(doc, "memories", memories);
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, setting_doc(&settings[i]));
+    json_object_set_new(doc, "settings", list);
+    return doc;
+}
+
+static void add_head(GString *out, const struct machine *m)
+{
+    struct table *t = table_new("ll", NULL);
+    g_autofree char *family = g_strdup_printf("%s: %s", m->family, family_summary(m->family));
+    table_row(t, "machine", m->name);
+    table_row(t, "family", family);
+    table_row(t, "file", m->file);
+    for (int n = 0; n < NUMBER_COUNT; n++) {
+        if (m->peak_macs_per_cyc[n] <= 0)
+            continue;
+        g_autofree char *label = g_strdup_printf("peak %s", number_names[n]);
+        g_autofree char *peak = g_strdup_printf("%.2f TOPS = 2 x %.10g MACs a cycle x %.10g MHz",
+                                                peak_ops_per_second(m, (enum number)n) * 1e-12,
+                                                m->peak_macs_per_cyc[n], m->clock_hz * 1e-6);
+        table_row(t, label, peak);
+    }
+    table_row(t, "precision", number_names[m->precision]);
+    if (m->known_error)
+        table_row(t, "known error", m->known_error);
+    table_print(t, out);
+}
+
+static void add_memories(GString *out, const struct machine *m)
+{
+    static const char *const headings[] = {"memory", "size", "bandwidth", "filled from", "help"};
+    struct table *t = table_new("lrrll", headings);
+    for (int i = 0; i < m->n_memory; i++) {
+        const struct machine_memory *memory = &m->memories[i];
+        g_autofree char *bandwidth =
+            g_strdup_printf("%.2f GB/s", memory->bytes_per_cyc * m->clock_hz * 1e-9);
+        table_row(t, memory->name,
+                  memory->size_bytes > 0 ? number_size((double)memory->size_bytes).text : "-",
+                  memory->bytes_per_cyc > 0 ? bandwidth : "unlimited",
+                  memory->parent >= 0 ? m->memories[memory->parent].name : "-", memory->help);
+    }
+    table_print(t, out);
+}
+
+static void add_settings(GString *out, const struct machine *m,
+                         const struct record_setting *settings, int n)
+{
+    static const char *const headings[] = {"setting", "value", "", "unit", "help"};
+    struct table *t = table_new("lllll", headings);
+    for (int i = 0; i < n; i++) {
+        const struct record_setting *s = &settings[i];
+        if (g_strcmp0(s->value, m->known_error) == 0)
+            continue; /* stands in the head */
+        table_row(t, s->path, s->value, s->is_default ? "" : "*", s->unit, s->help);
+    }
+    table_print(t, out);
+    g_string_append(out, "\n*: not the family's default\n");
+}
+
+bool show_arch(const struct options *o, GError **error)
+{
+    struct accsim_machine *machine =
+        accsim_machine_load(o->words[0], (const char *const *)o->set, error);
+    if (!machine)
+        return false;
+    const struct machine *m = accsim_machine_view(machine);
+    int n = 0;
+    const struct record_setting *settings = accsim_machine_settings(machine, &n);
+    GString *out = g_string_new(NULL);
+    add_head(out, m);
+    g_string_append_c(out, '\n');
+    add_memories(out, m);
+    g_string_append_c(out, '\n');
+    add_settings(out, m, settings, n);
+    bool ok = emit(o, out, arch_doc(m, settings, n), error);
+    accsim_machine_free(machine);
+    return ok;
+}

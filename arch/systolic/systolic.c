@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "arch/systolic/systolic.h"
+
+#include <stddef.h>
+
+#include "sim/base/error.h"
+
+static const char *const dataflow_names[] = {"ws", NULL};
+
+#define FIELD(path, type, member, min, max, def, unit, help, names)                                \
+    {                                                                                              \
+        path, type, offsetof(struct systolic_cfg, member), min, max, def, unit, help, names        \
+    }
+
+const struct cfg_field systolic_fields[] = {
+    FIELD("name", CFG_STRING, name, 0, 0, "", NULL, "what the machine is called", NULL),
+    FIELD("family", CFG_STRING, family, 0, 0, NULL, NULL, "systolic", NULL),
+    FIELD("known_error", CFG_STRING, known_error, 0, 0, "", NULL,
+          "a sentence: how far this machine's model is known to be off, and by what source", NULL),
+    FIELD("clock_mhz", CFG_FLOAT, clock_mhz, 1, 1e5, NULL, "MHz", "clock of all on-chip units",
+          NULL),
+    FIELD("technology_nm", CFG_INT, technology_nm, 1, 1000, "28", "nm",
+          "process node that the energies below are for", NULL),
+    FIELD("array.rows", CFG_INT, rows, 1, 4096, NULL, NULL,
+          "rows of the matrix unit: products summed a pass", NULL),
+    FIELD("array.cols", CFG_INT, cols, 1, 4096, NULL, NULL,
+          "columns of the matrix unit: outputs computed side by side", NULL),
+    FIELD("array.dataflow", CFG_ENUM, dataflow, 0, 0, "ws", NULL,
+          "what stays in the array: ws, the weights", dataflow_names),
+    FIELD("array.double_buffer", CFG_BOOL, double_buffer, 0, 0, "true", NULL,
+          "shadow registers take the next weight tile while the array computes", NULL),
+    FIELD("accumulators.entries", CFG_INT, accumulators, 1, 1 << 20, NULL, NULL,
+          "rows of 32-bit sums, one sum a column of the array", NULL),
+    FIELD("weight_fifo.tiles", CFG_INT, fifo_tiles, 1, 1024, "4", NULL,
+          "weight tiles on their way from the weight memory or waiting for the array", NULL),
+    FIELD("controller.queue_depth", CFG_INT, queue_depth, 1, 1 << 16, "16", NULL,
+          "instructions waiting at each unit; one is issued a cycle", NULL),
+    DRAM_FIELDS("memory.weights", struct systolic_cfg, weights, NULL, NULL, "0"),
+    FIELD("memory.unified_buffer.size_kib", CFG_FLOAT, buffer_kib, 1, 1 << 24, NULL, "KiB",
+          "on-chip memory of activations", NULL),
+    FIELD("host.fallback", CFG_BOOL, host_fallback, 0, 0, "false", NULL,
+          "operators that the machine lacks run on the host", NULL),
+    FIELD("host.bandwidth_gb_s", CFG_FLOAT, host_bandwidth_gb_s, 1e-6, 1e6, NULL, "GB/s",
+          "effective bandwidth of the link to the host, both directions one after another", NULL),
+    FIELD("host.latency_ns", CFG_FLOAT, host_latency_ns, 0, 1e9, "0", "ns",
+          "start-up time of a transfer over the host link", NULL),
+    FIELD("area_mm2", CFG_FLOAT, area_mm2, 0, 1e6, "0", "mm2", "area of the die; 0: not known",
+          NULL),
+    FIELD("energy.mac_pj", CFG_FLOAT, energy.mac_pj, 0, 1e6, "0", "pJ",
+          "a multiplication and the addition of its product, dynamic", NULL),
+    FIELD("energy.weight_memory_pj_per_byte", CFG_FLOAT, energy.weight_byte_pj, 0, 1e6, "0",
+          "pJ/byte", "a byte read from the off-chip weight memory, device and I/O", NULL),
+    FIELD("energy.weight_fifo_pj_per_byte", CFG_FLOAT, energy.fifo_byte_pj, 0, 1e6, "0", "pJ/byte",
+          "a weight byte written to the FIFO or read from it", NULL),
+    FIELD("energy.unified_buffer_pj_per_byte", CFG_FLOAT, energy.buffer_byte_pj, 0, 1e6, "0",
+          "pJ/byte", "a byte read from or written to the unified buffer", NULL),
+    FIELD("energy.accumulators_pj_per_byte", CFG_FLOAT, energy.accumulator_byte_pj, 0, 1e6, "0",
+          "pJ/byte", "a byte read from or written to the accumulators", NULL),
+    FIELD("energy.activation_pj", CFG_FLOAT, energy.activation_pj, 0, 1e6, "0", "pJ",
+          "a value requantised, normalised or pooled", NULL),
+    FIELD("energy.idle_w", CFG_FLOAT, energy.idle_w, 0, 1e6, "0", "W",
+          "power of the die while nothing switches, leakage and clock", NULL),
+    FIELD("mapper.search", CFG_ENUM, search, 0, 0, "search", NULL,
+          "how much of the mapping space is looked at", machine_search_names),
+    {.path = NULL},
+};
+
+/* What the activation unit does on the way out: Jouppi et al. 2017, figure 1: activation, then
+ * normalise / pool. Normalisation needs neighbouring channels, which another tile or tower may
+ * hold, so it is a pass of its own, pooled on its way out. */
+static const struct machine_fusion fusions[] = {
+    {"conv2d", "relu"},  {"fc", "relu"},  {"conv2d", "maxpool"}, {"lrn", "maxpool"},
+    {"relu", "maxpool"}, {"add", "relu"}, {NULL, NULL},
+};
+
+static const struct stat_desc causes[N_CAUSE] = {
+    [CAUSE_WEIGHT_STALL] = {"weight_stall", "cycle",
+                            "the array waits for a tile from the weight "
+                            "memory"},
+    [CAUSE_WEIGHT_SHIFT] = {"weight_shift", "cycle", "the array waits while a tile is shifted in"},
+    [CAUSE_NON_MATRIX] = {"non_matrix", "cycle",
+                          "the array waits for anything else or has nothing "
+                          "to do"},
+    [CAUSE_RAW] = {"raw_stall", "cycle", "the array waits for the activation unit"},
+    [CAUSE_INPUT] = {"input_stall", "cycle", "the array waits for data from the host"},
+};
+
+static const struct stat_desc components[N_ENERGY] = {
+    [ENERGY_MATRIX] = {"matrix_unit", "pJ", "useful MACs, dynamic"},
+    [ENERGY_WEIGHTS] = {"weight_memory", "pJ", "off-chip reads of weights, outside the die"},
+    [ENERGY_FIFO] = {"weight_fifo", "pJ", "weights through the FIFO, dynamic"},
+    [ENERGY_BUFFER] = {"unified_buffer", "pJ", "activations read and written, dynamic"},
+    [ENERGY_ACCUMULATORS] = {"accumulators", "pJ", "partial sums read and written, dynamic"},
+    [ENERGY_ACTIVATION] = {"activation_unit", "pJ", "values requantised, normalised, pooled"},
+    [ENERGY_IDLE] = {"idle", "pJ", "power of the die while nothing switches, over the whole time"},
+};
+
+static void fill_machine(const struct systolic *s, struct machine *m)
+{
+    const struct systolic_cfg *c = &s->cfg;
+    const uint64_t weights_bytes = (uint64_t)(c->weights.size_kib * 1024);
+    m->clock_hz = s->clock_hz;
+    m->memories[MEM_WEIGHTS] = (struct machine_memory){
+        "weights", "off-chip weight memory", -1, weights_bytes,
+        c->weights.model == DRAM_IDEAL ? 0 : c->weights.bandwidth_gb_s * 1e9 / s->clock_hz};
+    m->memories[MEM_BUFFER] =
+        (struct machine_memory){"unified_buffer", "on-chip activations", MEM_HOST,
+                                (uint64_t)(c->buffer_kib * 1024), 2.0 * (double)c->cols};
+    m->memories[MEM_HOST] = (struct machine_memory){"host", "host memory over the link", -1, 0,
+                                                    c->host_bandwidth_gb_s * 1e9 / s->clock_hz};
+    m->n_memory = N_MEM;
+    m->weight_memory = MEM_WEIGHTS;
+    m->activation_memory = MEM_BUFFER;
+    m->host_memory = MEM_HOST;
+    m->precision = NUMBER_int8;
+    m->peak_macs_per_cyc[NUMBER_int8] = (double)(c->rows * c->cols);
+    m->fusions = fusions;
+    m->host_fallback = c->host_fallback;
+    m->search = (enum machine_search)c->search;
+    m->tile_k = c->rows;
+    m->tile_n = c->cols;
+    m->max_tile_m = c->accumulators;
+    m->max_k = INT32_MAX / (127 * 127) - 1; /* the bias takes the place of one product at least */
+    m->area_mm2 = c->area_mm2;
+    m->known_error = c->known_error;
+    m->n_cause = N_CAUSE;
+    for (int i = 0; i < N_CAUSE; i++) {
+        m->causes[i] = causes[i];
+        m->cause_overlaps[i] = i == CAUSE_RAW || i == CAUSE_INPUT;
+    }
+    m->n_component = N_ENERGY;
+    for (int i = 0; i < N_ENERGY; i++)
+        m->components[i] = components[i];
+}
+
+static void *systolic_create(const void *cfg, const char *file, struct machine *m,
+                             struct arena *arena, GError **error)
+{
+    struct systolic *s = ARENA_NEW(arena, struct systolic);
+    s->cfg = *(const struct systolic_cfg *)cfg;
+    s->clock_hz = s->cfg.clock_mhz * 1e6;
+    s->tile_bytes = (uint64_t)(s->cfg.rows * s->cfg.cols);
+    s->shift_cyc = (uint64_t)s->cfg.rows;
+    s->latency_cyc = (uint64_t)(s->cfg.rows + s->cfg.cols);
+    s->machine = m;
+    if (s->cfg.weights.size_kib * 1024 < (double)s->tile_bytes) {
+        error_set(error, ERROR_UNSUPPORTED,
+                  "%s: memory.weights.size_kib = %g holds not one tile of %" G_GUINT64_FORMAT
+                  " bytes (array.rows x array.cols)",
+                  file, s->cfg.weights.size_kib, s->tile_bytes);
+        return NULL;
+    }
+    fill_machine(s, m);
+    return s;
+}
+
+const struct arch_family arch_systolic = {
+    .name = "systolic",
+    .summary = "weight-stationary matrix array with a weight FIFO and an activation unit",
+    .fields = systolic_fields,
+    .cfg_size = sizeof(struct systolic_cfg),
+    .create = systolic_create,
+    .supports = systolic_supports,
+    .cost = systolic_cost,
+    .lower = systolic_lower,
+    .build = systolic_build,
+    .collect = systolic_collect,
+    .replay = systolic_replay,
+    .print = systolic_print,
+};

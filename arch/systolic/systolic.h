@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The systolic family: a weight-stationary matrix unit with shadow weight registers, a weight FIFO
+ * fed from off-chip memory, accumulators, an activation unit and a unified buffer that the host
+ * fills over a link. Private to arch/systolic/. docs/systolic.md gives each formula. */
+#pragma once
+
+#include "arch/arch.h"
+#include "sim/parts/dram.h"
+#include "sim/parts/link.h"
+#include "sim/parts/sram.h"
+
+/* pJ an action; see the rows of the field table for what an action is. */
+struct systolic_energy {
+    double mac_pj, weight_byte_pj, fifo_byte_pj, buffer_byte_pj, accumulator_byte_pj, activation_pj,
+        idle_w;
+};
+
+struct systolic_cfg {
+    int64_t rows, cols;
+    int dataflow;
+    bool double_buffer;
+    int64_t accumulators;
+    int64_t fifo_tiles;
+    int64_t queue_depth;
+    double clock_mhz;
+    int64_t technology_nm;
+    struct dram_cfg weights;
+    double buffer_kib;
+    bool host_fallback;
+    double host_bandwidth_gb_s, host_latency_ns;
+    double area_mm2;
+    struct systolic_energy energy;
+    int search;
+    const char *name, *family, *known_error;
+};
+
+extern const struct cfg_field systolic_fields[];
+
+struct systolic {
+    struct systolic_cfg cfg;
+    double clock_hz;
+    uint64_t tile_bytes;  /* rows * cols, always whole: edge tiles are padded in weight memory */
+    uint64_t shift_cyc;   /* to shift a tile in: one row a cycle */
+    uint64_t latency_cyc; /* from the last row of inputs in to its sums in the accumulators */
+    const struct machine *machine;
+};
+
+/* Indices into the tables of the record. */
+enum { MEM_WEIGHTS, MEM_BUFFER, MEM_HOST, N_MEM };
+enum {
+    CAUSE_WEIGHT_STALL,
+    CAUSE_WEIGHT_SHIFT,
+    CAUSE_NON_MATRIX,
+    CAUSE_RAW,
+    CAUSE_INPUT,
+   
+    N_CAUSE
+};
+enum {
+    ENERGY_MATRIX,
+    ENERGY_WEIGHTS,
+    ENERGY_FIFO,
+    ENERGY_BUFFER,
+    ENERGY_ACCUMULATORS,
+    ENERGY_ACTIVATION,
+    ENERGY_IDLE,
+    N_ENERGY
+};
+
+/* Units that instructions are queued at. */
+enum unit { UNIT_HOST, UNIT_WEIGHTS, UNIT_MATRIX, UNIT_ACTIVATION, N_UNIT };
+extern const char *const systolic_unit_names[N_UNIT];
+
+/* The instructions of Jouppi et al. (ISCA 2017), section 2; `repeat` fields as the CISC
+ * instructions there have. Sync comes as set (raise the counter of the unit it is queued at) and
+ * wait (until the counter of another unit has reached a value). */
+enum opcode {
+    INSN_READ_HOST,
+    INSN_WRITE_HOST,
+    INSN_HOST_OPERATOR, /* not the machine's: marks a layer that the host computes */
+    INSN_READ_WEIGHTS,
+    INSN_MATRIX_MULTIPLY,
+    INSN_CONVOLVE,
+    INSN_ACTIVATE,
+    INSN_NORMALIZE_POOL, /* the activation unit from unified buffer to unified buffer */
+    INSN_SYNC_SET,
+    INSN_SYNC_WAIT,
+    N_INSN
+};
+
+struct insn {
+    uint8_t op, unit;
+    uint8_t on;         /* SYNC_WAIT: the unit waited for */
+    bool last_of_layer; /* after it the layer's output is where it stays */
+    int32_t layer;
+    int32_t step;          /* of the plan: addresses and region */
+    int32_t group, tile_n; /* matrix, ACTIVATE: which columns of the output */
+    uint32_t repeat;       /* READ_WEIGHTS, matrix: tiles, one a piece of k */
+    bool reuse;            /* matrix: the tile already in the array is used again */
+    int64_t m0, m;         /* matrix, ACTIVATE: rows of the step's product */
+    int64_t first;         /* READ_WEIGHTS: tile; matrix, ACTIVATE: first accumulator entry */
+    uint64_t count; /* SYNC_WAIT: value; transfers, ACTIVATE: bytes; NORMALIZE_POOL: cycles */
+};
+
+struct program {
+    GArray *insns;   /* struct insn, in program order */
+    int8_t *weights; /* weight memory: plan->n_tile tiles of rows x cols; NULL in timing mode */
+};
+
+/* systolic_core.c: state and timing rules; time is an argument. */
+struct systolic_core {
+    struct dram weights;
+    struct link host;
+};
+void core_init(struct systolic_core *c, const struct systolic *s);
+/* Cycles of a matrix instruction's one tile: a row of inputs enters each cycle. */
+uint64_t core_matrix_cyc(int64_t m);
+/* Cycles of Activate: a row of sums each cycle. */
+uint64_t core_activate_cyc(int64_t m);
+/* Cycles of a pass from buffer to buffer: each pixel's channels in pieces of `cols`, each operand.
+ */
+uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p,
+                         const struct plan_step *st);
+/* When the shift of a tile can start: it has arrived and the shadow registers are free. */
+uint64_t core_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc);
+
+/* What one instruction moves and switches, added to its layer's counters: called once for each
+ * instruction by the processes. */
+void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
+                struct record_layer *l);
+/* Idle energy and bound of a layer once its cycles are known. */
+void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t active_cyc);
+
+/* systolic_func.c: the machine's contents and the arithmetic of its instructions, bit by bit. */
+struct machine_state {
+    const struct systolic *self;
+    const struct plan *plan;
+    struct arch_io *io;
+    struct sram buffer;      /* unified buffer, bytes */
+    int32_t *accumulators;   /* entries x cols */
+    int8_t *array;           /* weights in the array: rows x cols */
+    int8_t *shadow;          /* and in its shadow registers */
+    int8_t **host;           /* host memory by value: int8 NHWC of the whole batch */
+    float *lhs, *rhs, *sums; /* scratch of exact integer products on BLAS */
+};
+bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
+                struct arch_io *io, GError **error);
+void state_clear(struct machine_state *m);
+void state_shift_in(struct machine_state *m, int64_t tile); /* weight memory -> shadow registers */
+void state_swap(struct machine_state *m);                   /* shadow registers -> array */
+/* Row block times the tile in the array, the i_k-th of `in`, into the accumulators. */
+void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k);
+/* Any instruction but the matrix and weight ones. */
+bool state_execute(struct machine_state *m, const struct insn *in, GError **error);
+
+/* systolic_print.c: one instruction as text. */
+void insn_print(const struct plan *p, const struct insn *in, GString *out);
+char *systolic_print(const void *self, const struct plan *p);
+
+/* systolic_map.c */
+bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
+                       enum number precision, GString *why);
+bool systolic_lower(const void *self, struct plan *p, GError **error);
+
+/* systolic_cost.c */
+void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
+                   struct record_layer *out);
+
+/* systolic_proc.c: processes. systolic_collect.c: what they counted. */
+struct sim;
+void *systolic_build(const void *self, const struct plan *p, struct arch_io *io, GError **error);
+bool systolic_collect(const void *self, const struct plan *p, void *run, struct record *r,
+                      GError **error);
+
+/* systolic_replay.c */
+bool systolic_replay(const void *self, const struct plan *p, struct arch_io *io, GError **error);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From what the processes counted to the record. */
+#include <string.h>
+
+#include "arch/systolic/systolic_sim.h"
+
+/* A layer's share of the total runs from the end of the layers before it to its own end: layers
+ * start behind a full barrier. What the array did not do otherwise in it is non_matrix. */
+static void share_cycles(struct record *r)
+{
+    uint64_t before = 0;
+    for (int i = 0; i < r->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        const uint64_t end = MAX(before, l->end_cycle);
+        l->cycles = end - before;
+        before = end;
+    }
+    r->total_cyc = before;
+}
+
+static void collect_event(const struct sim *s, struct record *r)
+{
+    for (int i = 0; i < r->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        const struct record_layer *from = &s->layers[i];
+        memcpy(l->stall_cyc, from->stall_cyc, sizeof(l->stall_cyc));
+        memcpy(l->bytes, from->bytes, sizeof(l->bytes));
+        memcpy(l->energy_pj, from->energy_pj, sizeof(l->energy_pj));
+        l->macs = from->macs;
+        l->start_cycle = from->start_cycle;
+        l->end_cycle = from->end_cycle;
+    }
+    share_cycles(r);
+}
+
+/* Bytes, MACs and energy follow from the program; cycles and stalls are there already. */
+static void collect_analytic(const struct systolic *self, const struct plan *p, struct record *r)
+{
+    const struct program *program = p->program;
+    for (int i = 0; i < r->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        memset(l->bytes, 0, sizeof(l->bytes));
+        memset(l->energy_pj, 0, sizeof(l->energy_pj));
+        l->macs = 0;
+    }
+    for (guint i = 0; i < program->insns->len; i++) {
+        const struct insn *in = &g_array_index(program->insns, struct insn, i);
+        count_insn(self, p, in, &r->layers[in->layer]);
+    }
+    share_cycles(r);
+}
+
+/* Cycles in which the array computed: a row of each block for each of its tiles. */
+static uint64_t *active_cycles(const struct plan *p)
+{
+    const struct program *program = p->program;
+    uint64_t *active = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_layer);
+    for (guint i = 0; i < program->insns->len; i++) {
+        const struct insn *in = &g_array_index(program->insns, struct insn, i);
+        if (in->op == INSN_MATRIX_MULTIPLY || in->op == INSN_CONVOLVE)
+            active[in->layer] += in->repeat * core_matrix_cyc(in->m);
+    }
+    return active;
+}
+
+static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
+{
+    r->units[r->n_unit++] = (struct record_unit){.name = name, .busy_cyc = busy_cyc};
+}
+
+static void finish_layers(const struct systolic *self, const struct plan *p, struct record *r)
+{
+    const uint64_t *active = active_cycles(p);
+    struct record_unit matrix = {.name = "matrix_unit"};
+    for (int i = 0; i < r->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        const uint64_t known =
+            active[i] + l->stall_cyc[CAUSE_WEIGHT_STALL] + l->stall_cyc[CAUSE_WEIGHT_SHIFT];
+        g_assert(known <= l->cycles);
+        l->stall_cyc[CAUSE_NON_MATRIX] = l->cycles - known;
+        l->peak_macs_per_cycle = p->layers[i].kind == LAYER_MATRIX ? (double)self->tile_bytes : 0;
+        count_layer_end(self, l, active[i]);
+        matrix.busy_cyc += active[i];
+        for (int c = 0; c < N_CAUSE; c++)
+            matrix.stall_cyc[c] += l->stall_cyc[c];
+    }
+    r->units[r->n_unit++] = matrix;
+}
+
+bool systolic_collect(const void *self, const struct plan *p, void *run, struct record *r,
+                      GError **error)
+{
+    struct sim *s = run;
+    if (s && s->error) {
+        g_propagate_error(error, s->error);
+        return false;
+    }
+    if (s)
+        collect_event(s, r);
+    else
+        collect_analytic(self, p, r);
+    finish_layers(self, p, r);
+    if (!s)
+        return true;
+    add_unit(r, "activation_unit", s->units[UNIT_ACTIVATION].busy_cyc);
+    add_unit(r, "host_link", s->units[UNIT_HOST].busy_cyc);
+    if (s->state)
+        state_clear(s->state);
+    return true;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* State and timing rules. Each rule with its source is in docs/systolic.md. */
+#include "arch/systolic/systolic.h"
+#include "sim/base/size.h"
+
+void core_init(struct systolic_core *c, const struct systolic *s)
+{
+    dram_init(&c->weights, &s->cfg.weights, s->clock_hz);
+    link_init(&c->host, s->cfg.host_bandwidth_gb_s, s->cfg.host_latency_ns, s->clock_hz);
+}
+
+uint64_t core_matrix_cyc(int64_t m)
+{
+    return (uint64_t)m;
+}
+
+uint64_t core_activate_cyc(int64_t m)
+{
+    return (uint64_t)m;
+}
+
+uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p, const struct plan_step *st)
+{
+    const struct plan_layer *l = &p->layers[st->layer];
+    uint64_t cycles = 0;
+    for (int j = 0; j < l->n_in; j++) {
+        const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
+        int64_t row, n_row;
+        plan_input_rows(p, l, j, &st->region, &row, &n_row);
+        cycles += (uint64_t)(st->region.n_image * n_row * d.w * int64_div_up(d.c, s->cfg.cols));
+    }
+    return cycles;
+}
+
+uint64_t core_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc)
+{
+    return MAX(arrival_cyc, shadow_free_cyc);
+}
+
+/* k and n that a tile of a layer really uses. */
+static int64_t used(int64_t size, int64_t tile, int64_t i)
+{
+    return MIN(tile, size - i * tile);
+}
+
+static void count_matrix(const struct systolic *s, const struct plan *p, const struct insn *in,
+                         struct record_layer *l)
+{
+    const struct systolic_energy *e = &s->cfg.energy;
+    const struct plan_layer *pl = &p->layers[in->layer];
+    const uint64_t n = (uint64_t)used(pl->gemm.n, s->cfg.cols, in->tile_n);
+    const uint64_t m = (uint64_t)in->m, k = (uint64_t)pl->gemm.k;
+    l->macs += m * n * k;
+    l->bytes[MEM_BUFFER].read += m * k;
+    l->energy_pj[ENERGY_BUFFER] += (double)(m * k) * e->buffer_byte_pj;
+    l->energy_pj[ENERGY_MATRIX] += (double)(m * n * k) * e->mac_pj;
+    /* Every tile writes its sums; all but the first read what they add to. */
+    l->energy_pj[ENERGY_ACCUMULATORS] +=
+        (double)(m * n * 4 * (2 * in->repeat - 1)) * e->accumulator_byte_pj;
+}
+
+static void count_output(const struct systolic *s, uint64_t values, uint64_t bytes_in,
+                         struct record_layer *l)
+{
+    const struct systolic_energy *e = &s->cfg.energy;
+    l->bytes[MEM_BUFFER].write += values;
+    l->bytes[MEM_BUFFER].read += bytes_in;
+    l->energy_pj[ENERGY_BUFFER] += (double)(values + bytes_in) * e->buffer_byte_pj;
+}
+
+static void count_activate(const struct systolic *s, const struct plan *p, const struct insn *in,
+                           struct record_layer *l)
+{
+    const struct systolic_energy *e = &s->cfg.energy;
+    const struct plan_layer *pl = &p->layers[in->layer];
+    const int64_t values = in->m * used(pl->gemm.n, s->cfg.cols, in->tile_n);
+    count_output(s, in->count, 0, l);
+    l->energy_pj[ENERGY_ACCUMULATORS] += (double)(values * 4) * e->accumulator_byte_pj;
+    l->energy_pj[ENERGY_ACTIVATION] += (double)values * e->activation_pj;
+}
+
+static void count_vector(const struct systolic *s, const struct plan *p, const struct insn *in,
+                         struct record_layer *l)
+{
+    const struct plan_step *st = &p->steps[in->step];
+    const struct plan_layer *pl = &p->layers[in->layer];
+    const struct dims o = dims_of(&p->graph->values[pl->out].shape);
+    uint64_t bytes_in = 0;
+    for (int j = 0; j < pl->n_in; j++) {
+        const struct dims d = dims_of(&p->graph->values[pl->in[j]].shape);
+        int64_t row, n_row;
+        plan_input_rows(p, pl, j, &st->region, &row, &n_row);
+        bytes_in += (uint64_t)(st->region.n_image * n_row * d.w * d.c);
+    }
+    count_output(s, (uint64_t)(st->region.n_image * st->region.n_row * o.w * o.c), bytes_in, l);
+    l->energy_pj[ENERGY_ACTIVATION] += (double)bytes_in * s->cfg.energy.activation_pj;
+}
+
+void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
+                struct record_layer *l)
+{
+    const struct systolic_energy *e = &s->cfg.energy;
+    const uint64_t tiles_bytes = in->repeat * s->tile_bytes;
+    switch ((enum opcode)in->op) {
+    case INSN_READ_HOST:
+        l->bytes[MEM_HOST].read += in->count;
+        count_output(s, in->count, 0, l);
+        break;
+    case INSN_WRITE_HOST:
+        l->bytes[MEM_HOST].write += in->count;
+        count_output(s, 0, in->count, l);
+        break;
+    case INSN_READ_WEIGHTS:
+        l->bytes[MEM_WEIGHTS].read += tiles_bytes;
+        l->energy_pj[ENERGY_WEIGHTS] += (double)tiles_bytes * e->weight_byte_pj;
+        l->energy_pj[ENERGY_FIFO] += (double)(2 * tiles_bytes) * e->fifo_byte_pj;
+        break;
+    case INSN_MATRIX_MULTIPLY:
+    case INSN_CONVOLVE:
+        count_matrix(s, p, in, l);
+        break;
+    case INSN_ACTIVATE:
+        count_activate(s, p, in, l);
+        break;
+    case INSN_NORMALIZE_POOL:
+        count_vector(s, p, in, l);
+        break;
+    case INSN_HOST_OPERATOR:
+    case INSN_SYNC_SET:
+    case INSN_SYNC_WAIT:
+    case N_INSN:
+        break;
+    }
+}
+
+/* What a layer spends most of its cycles on, by the array's counters where it has any. */
+void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t active_cyc)
+{
+    l->energy_pj[ENERGY_IDLE] = (double)l->cycles / s->clock_hz * s->cfg.energy.idle_w * 1e12;
+    const uint64_t input = MIN(l->stall_cyc[CAUSE_INPUT], l->stall_cyc[CAUSE_NON_MATRIX]);
+    const uint64_t memory =
+        l->stall_cyc[CAUSE_WEIGHT_STALL] + l->stall_cyc[CAUSE_WEIGHT_SHIFT] + input;
+    const uint64_t other = l->stall_cyc[CAUSE_NON_MATRIX] - input;
+    /* A layer of the activation unit leaves the array idle: its own work is the limit then. */
+    const uint64_t compute = l->peak_macs_per_cycle > 0 ? active_cyc : other;
+    const uint64_t sync = l->peak_macs_per_cycle > 0 ? other : 0;
+    if (l->cycles == 0)
+        l->bound = BOUND_NONE;
+    else if (memory >= compute && memory >= sync)
+        l->bound = BOUND_MEMORY;
+    else
+        l->bound = compute >= sync ? BOUND_COMPUTE : BOUND_SYNC;
+}

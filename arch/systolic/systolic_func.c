@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's contents and the arithmetic of its instructions, bit by bit. Products of int8 run
+ * on BLAS in fp32, which is exact as long as no sum leaves 24 bits: 1024 products at most. */
+#include <cblas.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_vector.h"
+#include "sim/base/error.h"
+#include "sim/base/size.h"
+#include "workloads/ops/ops.h"
+#include "workloads/threads.h"
+
+enum {
+    EXACT_K = 1024, /* 1024 * 128 * 128 = 2^24 */
+    SMALL_M = 8,    /* below this many rows the conversion of a tile costs more than it saves */
+};
+
+static bool try_alloc(void **p, uint64_t bytes, GError **error)
+{
+    *p = g_try_malloc0(bytes);
+    return *p || error_set(error, ERROR_LIMIT,
+                           "no memory for %" G_GUINT64_FORMAT " MiB of "
+                           "modelled memory",
+                           bytes >> 20);
+}
+
+/* Host memory holds what crosses the link: inputs of the graph, outputs and spilled values. */
+static bool init_host(struct machine_state *m, GError **error)
+{
+    const struct graph *g = m->plan->graph;
+    if (!try_alloc((void **)&m->host, (uint64_t)g->n_value * sizeof(int8_t *), error))
+        return false;
+    for (int i = 0; i < m->plan->n_step; i++) {
+        const struct plan_step *s = &m->plan->steps[i];
+        if ((s->kind != STEP_LOAD && s->kind != STEP_STORE) || m->host[s->value])
+            continue;
+        const struct dims d = dims_of(&g->values[s->value].shape);
+        if (!try_alloc((void **)&m->host[s->value], (uint64_t)(d.n * dims_image_bytes(&d)), error))
+            return false;
+        if (g->values[s->value].kind == VALUE_INPUT)
+            quant_to_nhwc(m->host[s->value], &m->io->host[s->value],
+                          m->plan->quant->scale[s->value]);
+    }
+    return true;
+}
+
+bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
+                struct arch_io *io, GError **error)
+{
+    *m = (struct machine_state){.self = s, .plan = p, .io = io};
+    const uint64_t rows = (uint64_t)s->cfg.rows, cols = (uint64_t)s->cfg.cols;
+    const uint64_t entries = (uint64_t)s->cfg.accumulators;
+    const uint64_t k = MIN(rows, EXACT_K);
+    const uint64_t buffer_bytes = s->machine->memories[MEM_BUFFER].size_bytes;
+    if (sram_init(&m->buffer, "unified_buffer", buffer_bytes, true) &&
+        try_alloc((void **)&m->accumulators, entries * cols * sizeof(int32_t), error) &&
+        try_alloc((void **)&m->array, s->tile_bytes, error) &&
+        try_alloc((void **)&m->shadow, s->tile_bytes, error) &&
+        try_alloc((void **)&m->lhs, entries * k * sizeof(float), error) &&
+        try_alloc((void **)&m->rhs, k * cols * sizeof(float), error) &&
+        try_alloc((void **)&m->sums, entries * cols * sizeof(float), error) && init_host(m, error))
+        return true;
+    if (error && !*error)
+        error_set(error, ERROR_LIMIT, "no memory for a unified buffer of %" G_GUINT64_FORMAT " MiB",
+                  buffer_bytes >> 20);
+    state_clear(m);
+    return false;
+}
+
+void state_clear(struct machine_state *m)
+{
+    if (m->host)
+        for (int i = 0; i < m->plan->graph->n_value; i++)
+            g_free(m->host[i]);
+    g_free(m->host);
+    g_free(m->accumulators);
+    g_free(m->array);
+    g_free(m->shadow);
+    g_free(m->lhs);
+    g_free(m->rhs);
+    g_free(m->sums);
+    sram_clear(&m->buffer);
+}
+
+void state_shift_in(struct machine_state *m, int64_t tile)
+{
+    const struct program *program = m->plan->program;
+    const uint64_t bytes = m->self->tile_bytes;
+    memcpy(m->shadow, program->weights + (uint64_t)tile * bytes, bytes);
+}
+
+void state_swap(struct machine_state *m)
+{
+    int8_t *array = m->array;
+    m->array = m->shadow;
+    m->shadow = array;
+}
+
+/* The window of a convolution's input, as the systolic data setup addresses it. */
+struct window {
+    struct dims in, out;
+    int64_t kernel_w, channels, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int64_t first_channel, in_row, out_row;
+    const int8_t *base;
+};
+
+static struct window window_of(const struct machine_state *m, const struct insn *in)
+{
+    const struct graph *g = m->plan->graph;
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const struct plan_step *st = &m->plan->steps[in->step];
+    const struct node *n = &g->nodes[l->nodes[0]];
+    const struct conv2d_attr *a = n->attr;
+    struct window w = {
+        .in = dims_of(&g->values[l->in[0]].shape),
+        .out = dims_of(&g->values[n->out].shape),
+        .kernel_w = a->kernel.v[1],
+        .stride_h = a->stride.v[0],
+        .stride_w = a->stride.v[1],
+        .dilation_h = a->dilation.v[0],
+        .dilation_w = a->dilation.v[1],
+        .pad_top = a->pad.v[0],
+        .pad_left = a->pad.v[1],
+        .in_row = st->in_row[0],
+    };
+    w.channels = w.in.c / l->gemm.groups;
+    w.first_channel = in->group * w.channels;
+    /* Only whole images are pooled: a region of rows is one of the convolution's own rows. */
+    w.out_row = st->region.n_row == dims_of(&g->values[l->out].shape).h ? 0 : st->region.row;
+    w.base = (const int8_t *)m->buffer.data + st->in_address[0];
+    return w;
+}
+
+/* n values of one row of the patch matrix, from the k-th on; k counts row, column, channel of the
+ * kernel. Values outside the image are 0. */
+static void gather_window(const struct window *w, int64_t row, int64_t rows_per_image, int64_t k,
+                          int64_t n, int8_t *out)
+{
+    const int64_t image = row / rows_per_image, pixel = row % rows_per_image;
+    const int64_t y = (pixel / w->out.w + w->out_row) * w->stride_h - w->pad_top;
+    const int64_t x = pixel % w->out.w * w->stride_w - w->pad_left;
+    const int8_t *base = w->base + image * dims_image_bytes(&w->in);
+    int64_t tap = k / w->channels, c = k % w->channels;
+    while (n > 0) {
+        const int64_t iy = y + tap / w->kernel_w * w->dilation_h;
+        const int64_t ix = x + tap % w->kernel_w * w->dilation_w;
+        const int64_t run = MIN(n, w->channels - c);
+        if (iy < 0 || iy >= w->in.h || ix < 0 || ix >= w->in.w)
+            memset(out, 0, (size_t)run);
+        else
+            memcpy(out, base + ((iy - w->in_row) * w->in.w + ix) * w->in.c + w->first_channel + c,
+                   (size_t)run);
+        out += run;
+        n -= run;
+        tap++;
+        c = 0;
+    }
+}
+
+static void gather_features(const struct machine_state *m, const struct insn *in, int64_t row,
+                            int64_t k, int64_t n, int8_t *out)
+{
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const struct plan_step *st = &m->plan->steps[in->step];
+    memcpy(out, m->buffer.data + st->in_address[0] + row * l->gemm.k + k, (size_t)n);
+}
+
+static void gather(const struct machine_state *m, const struct insn *in, int64_t row, int64_t k,
+                   int64_t n, int8_t *out)
+{
+    if (in->op == INSN_MATRIX_MULTIPLY) {
+        gather_features(m, in, row, k, n, out);
+        return;
+    }
+    const struct window w = window_of(m, in);
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const struct plan_step *st = &m->plan->steps[in->step];
+    gather_window(&w, row, plan_gemm_rows(m->plan, l, &st->region) / st->region.n_image, k, n, out);
+}
+
+#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#define VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define VECTOR_CLONES
+#endif
+
+VECTOR_CLONES static void add_scaled_row(int32_t *acc, const int8_t *w, int32_t x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        acc[i] += x * w[i];
+}
+
+VECTOR_CLONES static void to_float(float *dst, const int8_t *src, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        dst[i] = src[i];
+}
+
+VECTOR_CLONES static void add_sums(int32_t *acc, const float *sums, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        acc[i] += (int32_t)sums[i];
+}
+
+struct product {
+    const struct insn *in;
+    int64_t k0, k, n;
+    int32_t *acc; /* first row */
+};
+
+static void multiply_small(struct machine_state *m, const struct product *p)
+{
+    const int64_t cols = m->self->cfg.cols;
+    int8_t x[4096];
+    g_assert(p->k <= (int64_t)sizeof(x));
+    for (int64_t i = 0; i < p->in->m; i++) {
+        gather(m, p->in, p->in->m0 + i, p->k0, p->k, x);
+        for (int64_t k = 0; k < p->k; k++)
+            if (x[k])
+                add_scaled_row(p->acc + i * cols, m->array + k * cols, x[k], p->n);
+    }
+}
+
+/* rows [first, first + k) of the tile, k <= EXACT_K. */
+static void multiply_blas(struct machine_state *m, const struct product *p, int64_t first,
+                          int64_t k)
+{
+    const int64_t cols = m->self->cfg.cols;
+    int8_t x[EXACT_K];
+    for (int64_t i = 0; i < p->in->m; i++) {
+        gather(m, p->in, p->in->m0 + i, p->k0 + first, k, x);
+        to_float(m->lhs + i * k, x, k);
+    }
+    for (int64_t i = 0; i < k; i++)
+        to_float(m->rhs + i * p->n, m->array + (first + i) * cols, p->n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->in->m, (int)p->n, (int)k, 1.0f,
+                m->lhs, (int)k, m->rhs, (int)p->n, 0.0f, m->sums, (int)p->n);
+    for (int64_t i = 0; i < p->in->m; i++)
+        add_sums(p->acc + i * cols, m->sums + i * p->n, p->n);
+}
+
+void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k)
+{
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const int64_t rows = m->self->cfg.rows, cols = m->self->cfg.cols;
+    const struct product p = {
+        .in = in,
+        .k0 = i_k * rows,
+        .k = MIN(rows, l->gemm.k - i_k * rows),
+        .n = MIN(cols, l->gemm.n - in->tile_n * cols),
+        .acc = m->accumulators + in->first * cols,
+    };
+    g_assert(in->first + in->m <= m->self->cfg.accumulators);
+    if (i_k == 0)
+        memset(p.acc, 0, (size_t)(in->m * cols) * sizeof(int32_t));
+    if (in->m < SMALL_M) {
+        multiply_small(m, &p);
+        return;
+    }
+    for (int64_t first = 0; first < p.k; first += EXACT_K)
+        multiply_blas(m, &p, first, MIN(EXACT_K, p.k - first));
+}
+
+static void transfer(struct machine_state *m, const struct insn *in)
+{
+    const struct plan_step *s = &m->plan->steps[in->step];
+    const struct dims d = dims_of(&m->plan->graph->values[s->value].shape);
+    const size_t bytes = (size_t)(s->region.n_image * s->region.n_row * d.w * d.c);
+    int8_t *host =
+        m->host[s->value] + s->region.image * dims_image_bytes(&d) + s->region.row * d.w * d.c;
+    if (in->op == INSN_READ_HOST)
+        memcpy(sram_write(&m->buffer, s->address, bytes), host, bytes);
+    else
+        memcpy(host, sram_read(&m->buffer, s->address, bytes), bytes);
+}
+
+/* fp32 NCHW of what a host operator reads, in the shape that its node expects. */
+static bool host_operand(struct machine_state *m, const struct node *n, int i_in, struct tensor *t,
+                         GError **error)
+{
+    const struct graph *g = m->plan->graph;
+    const int root = m->plan->roots[n->in[i_in]];
+    const struct shape *shape = &g->values[n->in[i_in]].shape;
+    if (!tensor_alloc(t, NUMBER_fp32, shape, error))
+        return false;
+    if (m->io->host[root].data) {
+        memcpy(t->data, m->io->host[root].data, tensor_bytes(t));
+        return true;
+    }
+    t->shape = g->values[root].shape;
+    quant_from_nhwc(t, m->host[root], m->plan->quant->scale[root]);
+    t->shape = *shape;
+    return true;
+}
+
+static bool host_operator(struct machine_state *m, const struct insn *in, GError **error)
+{
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const struct node *n = &m->plan->graph->nodes[l->nodes[0]];
+    struct tensor operands[OP_MAX_IN + OP_MAX_PARAM] = {{0}};
+    const struct tensor *at[OP_MAX_IN + OP_MAX_PARAM];
+    bool ok = true;
+    for (int i = 0; i < n->n_in && ok; i++) {
+        at[i] = &operands[i];
+        ok = host_operand(m, n, i, &operands[i], error);
+    }
+    struct pool_threads *threads = threads_new(1);
+    const struct op_call call = {.attr = n->attr,
+                                 .out = &m->io->host[n->out],
+                                 .in = at,
+                                 .n_in = n->n_in,
+                                 .n_data = n->n_data,
+                                 .threads = threads};
+    ok = ok && n->op->forward(&call, error);
+    threads_free(threads);
+    for (int i = 0; i < n->n_in; i++)
+        tensor_clear(&operands[i]);
+    if (ok && m->host[n->out])
+        quant_to_nhwc(m->host[n->out], &m->io->host[n->out], m->plan->quant->scale[n->out]);
+    return ok;
+}
+
+/* Keeps a layer's output as it stands when the layer ends. */
+static void capture(struct machine_state *m, const struct insn *in)
+{
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const struct home *h = &m->plan->homes[l->out];
+    const struct dims d = dims_of(&m->plan->graph->values[l->out].shape);
+    const size_t bytes = (size_t)(d.n * dims_image_bytes(&d));
+    if (m->io->out[in->layer])
+        memcpy(m->io->out[in->layer],
+               h->resident ? m->buffer.data + h->address : (uint8_t *)m->host[l->out], bytes);
+}
+
+bool state_execute(struct machine_state *m, const struct insn *in, GError **error)
+{
+    bool ok = true;
+    if (in->op == INSN_READ_HOST || in->op == INSN_WRITE_HOST)
+        transfer(m, in);
+    else if (in->op == INSN_HOST_OPERATOR)
+        ok = host_operator(m, in, error);
+    else if (in->op == INSN_ACTIVATE)
+        vector_activate(m, in);
+    else if (in->op == INSN_NORMALIZE_POOL)
+        vector_pass(m, in);
+    if (ok && in->last_of_layer)
+        capture(m, in);
+    return ok;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lowering: steps -> instructions and their synchronisation, parameters -> weight memory. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_vector.h"
+#include "sim/base/error.h"
+#include "sim/base/size.h"
+#include "workloads/ops/ops.h"
+
+bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
+                       enum number precision, GString *why)
+{
+    (void)self;
+    (void)precision;
+    if (n->op->is_matrix)
+        return true;
+    if (!vector_supports(n->op->name)) {
+        g_string_assign(why, "the activation unit has no such function");
+        return false;
+    }
+    if (!strcmp(n->op->name, "concat")) {
+        const struct concat_attr *a = n->attr;
+        if (a->axis == 1)
+            return true;
+        g_string_assign(why, "only channels (axis 1) can be joined");
+        return false;
+    }
+    if (strcmp(n->op->name, "add") ||
+        shape_equal(&g->values[n->in[0]].shape, &g->values[n->in[1]].shape))
+        return true;
+    g_string_assign(why, "both operands of a sum must have the same shape");
+    return false;
+}
+
+struct lowering {
+    const struct systolic *self;
+    struct plan *plan;
+    GArray *insns;
+    uint64_t sets[N_UNIT];           /* Sync set instructions emitted so far, by unit */
+    uint64_t waited[N_UNIT][N_UNIT]; /* [unit][on]: what unit is already known to have waited for */
+    uint64_t *done;                  /* by step: its unit's counter when it is complete */
+    enum unit *done_unit;
+    uint64_t *drained;     /* by half of the accumulators: the activation counter */
+    int64_t n_block;       /* of the layer so far */
+    int64_t tile_in_array; /* -1: none known */
+};
+
+static struct insn *emit(struct lowering *w, enum opcode op, enum unit unit, int step)
+{
+    struct insn in = {.op = (uint8_t)op,
+                      .unit = (uint8_t)unit,
+                      .step = step,
+                      .layer = w->plan->steps[step].layer};
+    g_array_append_val(w->insns, in);
+    return &g_array_index(w->insns, struct insn, w->insns->len - 1);
+}
+
+static void emit_set(struct lowering *w, enum unit unit, int step)
+{
+    emit(w, INSN_SYNC_SET, unit, step);
+    w->sets[unit]++;
+}
+
+/* NULL where nothing has to be waited for: a unit works in order, and what it has waited for once
+ * stays true. */
+static struct insn *emit_wait(struct lowering *w, enum unit unit, enum unit on, uint64_t count,
+                              int step)
+{
+    if (unit == on || count <= w->waited[unit][on])
+        return NULL;
+    w->waited[unit][on] = count;
+    struct insn *in = emit(w, INSN_SYNC_WAIT, unit, step);
+    in->on = (uint8_t)on;
+    in->count = count;
+    return in;
+}
+
+/* Time spent waiting for another layer's step is that layer's: it ends when the wait does. */
+static void wait_for_step(struct lowering *w, enum unit unit, int after, int step)
+{
+    if (after < 0)
+        return;
+    struct insn *in = emit_wait(w, unit, w->done_unit[after], w->done[after], step);
+    if (in)
+        in->layer = w->plan->steps[after].layer;
+}
+
+static void step_done(struct lowering *w, enum unit unit, int step)
+{
+    w->done[step] = w->sets[unit];
+    w->done_unit[step] = unit;
+}
+
+static void lower_transfer(struct lowering *w, int step)
+{
+    const struct plan_step *s = &w->plan->steps[step];
+    const struct dims d = dims_of(&w->plan->graph->values[s->value].shape);
+    wait_for_step(w, UNIT_HOST, s->after_compute, step);
+    struct insn *in =
+        emit(w, s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, UNIT_HOST, step);
+    in->count = (uint64_t)(s->region.n_image * s->region.n_row * d.w * d.c);
+    emit_set(w, UNIT_HOST, step);
+    step_done(w, UNIT_HOST, step);
+}
+
+/* One block of partial sums: its tiles, the products, and the drain through the activation unit. */
+static struct insn *emit_block(struct lowering *w, enum opcode op, enum unit unit,
+                               const struct insn *block)
+{
+    struct insn *in = emit(w, op, unit, block->step);
+    const int32_t layer = in->layer;
+    *in = *block;
+    in->op = (uint8_t)op;
+    in->unit = (uint8_t)unit;
+    in->layer = layer;
+    return in;
+}
+
+/* Bytes that the first `rows` rows of a step's product become, for one output column: pooling on
+ * the way out makes fewer of them. */
+static int64_t bytes_out(const struct plan *p, const struct plan_step *s, int64_t rows)
+{
+    const struct plan_layer *l = &p->layers[s->layer];
+    const int64_t w = dims_of(&p->graph->values[l->out].shape).w;
+    return rows * (s->region.n_image * s->region.n_row * w) / plan_gemm_rows(p, l, &s->region);
+}
+
+static void lower_block(struct lowering *w, struct insn block)
+{
+    const struct plan_step *s = &w->plan->steps[block.step];
+    const struct plan_layer *l = &w->plan->layers[s->layer];
+    const int64_t cols = w->self->cfg.cols;
+    const int64_t tiles_k = int64_div_up(l->gemm.k, w->self->cfg.rows);
+    const int64_t tiles_n = int64_div_up(l->gemm.n, cols);
+    const int64_t tile = l->weight_offset + (block.group * tiles_n + block.tile_n) * tiles_k;
+    const int64_t half = l->tiling.double_buffer ? w->n_block % 2 : 0;
+    const bool is_conv = plan_layer_node(w->plan, l, "conv2d");
+    block.first = half * (w->self->cfg.accumulators / 2);
+    block.reuse = tiles_k == 1 && w->tile_in_array == tile;
+    if (!block.reuse) {
+        struct insn *read = emit(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block.step);
+        read->first = tile;
+        read->repeat = (uint32_t)tiles_k;
+    }
+    w->tile_in_array = tiles_k == 1 ? tile : -1;
+    /* What this block overwrites must have been drained. */
+    emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, w->drained[half], block.step);
+    emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, &block)->repeat =
+        (uint32_t)tiles_k;
+    emit_set(w, UNIT_MATRIX, block.step);
+    emit_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, w->sets[UNIT_MATRIX], block.step);
+    emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, &block)->count =
+        (uint64_t)((bytes_out(w->plan, s, block.m0 + block.m) - bytes_out(w->plan, s, block.m0)) *
+                   MIN(cols, l->gemm.n - block.tile_n * cols));
+    emit_set(w, UNIT_ACTIVATION, block.step);
+    w->drained[half] = w->sets[UNIT_ACTIVATION];
+    w->n_block++;
+}
+
+/* The tile nest of one step: groups, then output tiles and row blocks in the order chosen. */
+static void lower_matrix(struct lowering *w, int step)
+{
+    const struct plan_step *s = &w->plan->steps[step];
+    const struct plan_layer *l = &w->plan->layers[s->layer];
+    const int64_t rows = plan_gemm_rows(w->plan, l, &s->region);
+    const int64_t n_m = int64_div_up(rows, l->tiling.block_m);
+    const int64_t n_n = int64_div_up(l->gemm.n, w->self->cfg.cols);
+    const bool n_outer = l->tiling.order == ORDER_NM;
+    wait_for_step(w, UNIT_MATRIX, s->after_load, step);
+    wait_for_step(w, UNIT_MATRIX, s->after_compute, step);
+    wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
+    for (int64_t g = 0; g < l->gemm.groups; g++) {
+        for (int64_t i = 0; i < n_m * n_n; i++) {
+            const int64_t i_m = n_outer ? i % n_m : i / n_n;
+            const int64_t i_n = n_outer ? i / n_m : i % n_n;
+            const int64_t m0 = i_m * l->tiling.block_m;
+            lower_block(w, (struct insn){.step = step,
+                                         .group = (int32_t)g,
+                                         .tile_n = (int32_t)i_n,
+                                         .m0 = m0,
+                                         .m = MIN(l->tiling.block_m, rows - m0)});
+        }
+    }
+    step_done(w, UNIT_ACTIVATION, step);
+}
+
+static void lower_vector(struct lowering *w, int step)
+{
+    const struct plan_step *s = &w->plan->steps[step];
+    wait_for_step(w, UNIT_ACTIVATION, s->after_load, step);
+    wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
+    emit(w, INSN_NORMALIZE_POOL, UNIT_ACTIVATION, step)->count =
+        core_vector_cyc(w->self, w->plan, s);
+    emit_set(w, UNIT_ACTIVATION, step);
+    step_done(w, UNIT_ACTIVATION, step);
+}
+
+static void lower_step(struct lowering *w, int step)
+{
+    const struct plan_step *s = &w->plan->steps[step];
+    switch (s->kind) {
+    case STEP_LOAD:
+    case STEP_STORE:
+        lower_transfer(w, step);
+        break;
+    case STEP_HOST:
+        emit(w, INSN_HOST_OPERATOR, UNIT_HOST, step);
+        step_done(w, UNIT_HOST, step);
+        break;
+    case STEP_COMPUTE:
+        if (w->plan->layers[s->layer].kind == LAYER_MATRIX)
+            lower_matrix(w, step);
+        else
+            lower_vector(w, step);
+        break;
+    }
+}
+
+/* The instruction with which a layer's output is where it stays: the last that writes it. */
+static void mark_last(struct lowering *w, const struct plan_layer *l, guint first)
+{
+    const bool resident = w->plan->homes[l->out].resident;
+    for (guint i = w->insns->len; i > first; i--) {
+        struct insn *in = &g_array_index(w->insns, struct insn, i - 1);
+        const bool writes = resident ? in->op == INSN_ACTIVATE || in->op == INSN_NORMALIZE_POOL
+                                     : in->op == INSN_WRITE_HOST;
+        if (writes) {
+            in->last_of_layer = true;
+            return;
+        }
+    }
+}
+
+/* Weight memory holds whole tiles, row by row of the array; what an edge tile lacks is 0. */
+static bool pack_weights(const struct systolic *s, struct plan *p, struct program *program,
+                         GError **error)
+{
+    const int64_t rows = s->cfg.rows, cols = s->cfg.cols;
+    const uint64_t bytes = (uint64_t)p->n_tile * s->tile_bytes;
+    program->weights = g_try_malloc0(MAX(bytes, 1));
+    if (!program->weights)
+        return error_set(error, ERROR_LIMIT, "no memory for %" PRIu64 " MiB of weights",
+                         bytes >> 20);
+    arena_own(p->arena, program->weights, g_free);
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        const int8_t *weight = p->quant->layers[i].weight;
+        const int64_t tiles_k = int64_div_up(l->gemm.k, rows);
+        const int64_t tiles_n = l->kind == LAYER_MATRIX ? int64_div_up(l->gemm.n, cols) : 0;
+        for (int64_t c = 0; tiles_n && c < l->gemm.groups * l->gemm.n; c++) {
+            const int64_t g = c / l->gemm.n, n = c % l->gemm.n;
+            int8_t *column = program->weights + n % cols +
+                             (l->weight_offset + (g * tiles_n + n / cols) * tiles_k) * rows * cols;
+            for (int64_t k = 0; k < l->gemm.k; k++)
+                column[k * cols] = weight[c * l->gemm.k + k];
+        }
+    }
+    return true;
+}
+
+static bool capacity_fits(const struct systolic *s, const struct plan *p, GError **error)
+{
+    const uint64_t capacity = s->machine->memories[MEM_WEIGHTS].size_bytes;
+    if ((uint64_t)p->n_tile <= capacity / s->tile_bytes)
+        return true;
+    return error_set(error, ERROR_UNSUPPORTED,
+                     "%s: its weights fill %" PRId64 " tiles of %" PRIu64
+                     " bytes; memory.weights of %s has %" PRIu64 " KiB",
+                     p->graph->name, p->n_tile, s->tile_bytes, p->machine->name, capacity / 1024);
+}
+
+bool systolic_lower(const void *self, struct plan *p, GError **error)
+{
+    const struct systolic *s = self;
+    struct program *program = ARENA_NEW(p->arena, struct program);
+    if (!capacity_fits(s, p, error) || (p->quant && !pack_weights(s, p, program, error)))
+        return false;
+    uint64_t drained[2] = {0};
+    struct lowering w = {
+        .self = s,
+        .plan = p,
+        .insns = g_array_new(FALSE, TRUE, sizeof(struct insn)),
+        .done = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_step),
+        .done_unit = ARENA_ARRAY(p->arena, enum unit, (size_t)p->n_step),
+        .drained = drained,
+        .tile_in_array = -1,
+    };
+    program->insns = arena_own(p->arena, w.insns, (GDestroyNotify)g_array_unref);
+    p->program = program;
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        const guint first = w.insns->len;
+        w.n_block = 0;
+        for (int j = 0; j < l->n_step; j++)
+            lower_step(&w, l->first_step + j);
+        if (l->kind != LAYER_HOST)
+            mark_last(&w, l, first);
+    }
+    return true;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program as text: a layer's header, then an instruction a line. */
+#include <inttypes.h>
+
+#include "arch/systolic/systolic.h"
+
+const char *const systolic_unit_names[N_UNIT] = {"host", "weights", "matrix", "activation"};
+
+static const char *const insn_names[N_INSN] = {
+    [INSN_READ_HOST] = "Read_Host_Memory",
+    [INSN_WRITE_HOST] = "Write_Host_Memory",
+    [INSN_HOST_OPERATOR] = "(host computes)",
+    [INSN_READ_WEIGHTS] = "Read_Weights",
+    [INSN_MATRIX_MULTIPLY] = "MatrixMultiply",
+    [INSN_CONVOLVE] = "Convolve",
+    [INSN_ACTIVATE] = "Activate",
+    [INSN_NORMALIZE_POOL] = "Normalize_Pool",
+    [INSN_SYNC_SET] = "Sync set",
+    [INSN_SYNC_WAIT] = "Sync wait",
+};
+
+void insn_print(const struct plan *p, const struct insn *in, GString *out)
+{
+    const struct plan_step *s = &p->steps[in->step];
+    g_string_append_printf(out, "%-10s  %-18s", systolic_unit_names[in->unit], insn_names[in->op]);
+    switch ((enum opcode)in->op) {
+    case INSN_READ_HOST:
+    case INSN_WRITE_HOST:
+        g_string_append_printf(out,
+                               " ub=0x%" PRIx64 " bytes=%" PRIu64 " value=%s images=%" PRId64
+                               "+%" PRId64 " rows=%" PRId64 "+%" PRId64,
+                               s->address, in->count, p->graph->values[s->value].name,
+                               s->region.image, s->region.n_image, s->region.row, s->region.n_row);
+        break;
+    case INSN_READ_WEIGHTS:
+        g_string_append_printf(out, " tile=%" PRId64 " repeat=%" PRIu32, in->first, in->repeat);
+        break;
+    case INSN_MATRIX_MULTIPLY:
+    case INSN_CONVOLVE:
+        g_string_append_printf(out,
+                               " ub=0x%" PRIx64 " acc=%" PRId64 " rows=%" PRId64 "+%" PRId64
+                               " group=%d cols=%d repeat=%" PRIu32 "%s",
+                               s->in_address[0], in->first, in->m0, in->m, in->group, in->tile_n,
+                               in->repeat, in->reuse ? " same-tile" : "");
+        break;
+    case INSN_ACTIVATE:
+        g_string_append_printf(
+            out, " acc=%" PRId64 " ub=0x%" PRIx64 " rows=%" PRId64 "+%" PRId64 " group=%d cols=%d",
+            in->first, s->address, in->m0, in->m, in->group, in->tile_n);
+        break;
+    case INSN_NORMALIZE_POOL:
+        g_string_append_printf(out, " ub=0x%" PRIx64 " to ub=0x%" PRIx64 " cycles=%" PRIu64,
+                               s->in_address[0], s->address, in->count);
+        break;
+    case INSN_SYNC_WAIT:
+        g_string_append_printf(out, " %s >= %" PRIu64, systolic_unit_names[in->on], in->count);
+        break;
+    case INSN_HOST_OPERATOR:
+    case INSN_SYNC_SET:
+    case N_INSN:
+        break;
+    }
+}
+
+char *systolic_print(const void *self, const struct plan *p)
+{
+    (void)self;
+    const struct program *program = p->program;
+    GString *out = g_string_new(NULL);
+    int layer = -1;
+    for (guint i = 0; i < program->insns->len; i++) {
+        const struct insn *in = &g_array_index(program->insns, struct insn, i);
+        if (p->steps[in->step].layer != layer) {
+            layer = p->steps[in->step].layer;
+            const struct plan_layer *l = &p->layers[layer];
+            g_string_append_printf(out, "# %d %s: %s -> %s", l->index, l->name, l->op, l->shape);
+            if (l->kind == LAYER_MATRIX)
+                g_string_append_printf(out,
+                                       ", %" PRId64 " x (M %" PRId64 ", N %" PRId64 ", K %" PRId64
+                                       "), blocks of %" PRId64 " rows, order %s, %s accumulators",
+                                       l->gemm.groups, l->gemm.m, l->gemm.n, l->gemm.k,
+                                       l->tiling.block_m, loop_order_names[l->tiling.order],
+                                       l->tiling.double_buffer ? "double-buffered" : "single");
+            g_string_append_c(out, '\n');
+        }
+        g_string_append_printf(out, "%6u  ", i);
+        insn_print(p, in, out);
+        g_string_append_c(out, '\n');
+    }
+    return g_string_free(out, FALSE);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state that the processes of one run share. */
+#pragma once
+
+#include "arch/systolic/systolic.h"
+#include "sim/kernel/sk.h"
+
+/* Instructions waiting at a unit, and the counter that its Sync set raises. */
+struct unit_state {
+    struct sim *sim;
+    enum unit unit;
+    uint32_t *queue; /* ring of indices into the program */
+    uint32_t head, n_queued, n_left;
+    struct sk_event *filled, *freed;
+    GArray *set_cyc; /* uint64_t: when the i-th set takes effect */
+    struct sk_event *set;
+    const struct insn *now; /* being executed, for a deadlock report */
+    uint64_t busy, busy_cyc;
+    uint64_t layer; /* for waveforms */
+};
+
+struct fifo_slot {
+    int64_t tile;
+    uint64_t arrival_cyc;
+};
+
+struct sim {
+    const struct systolic *self;
+    const struct plan *plan;
+    const struct program *program;
+    struct systolic_core core;
+    struct machine_state *state; /* NULL in timing mode */
+    struct unit_state units[N_UNIT];
+    struct fifo_slot *fifo; /* ring */
+    uint64_t fifo_head, fifo_level;
+    struct sk_event *fifo_filled, *fifo_freed;
+    bool shadow_full, shadow_free;
+    uint64_t shift_start_cyc;
+    struct sk_event *shadow_filled, *shadow_freed;
+    uint64_t n_tile; /* that the loader will shift in */
+    struct record_layer *layers;
+    bool *started; /* by layer */
+    GError *error; /* of a process; the run was stopped */
+};

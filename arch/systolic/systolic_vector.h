@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The arithmetic of the activation unit; part of systolic_func. */
+#pragma once
+
+#include "arch/systolic/systolic.h"
+
+/* Accumulators -> bias, requantisation, ReLU, pooling -> unified buffer. */
+void vector_activate(struct machine_state *m, const struct insn *in);
+/* Unified buffer -> normalisation, pooling, sums -> unified buffer. */
+void vector_pass(struct machine_state *m, const struct insn *in);
+/* Whether the unit has a pass for an operator. */
+bool vector_supports(const char *op);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fold and fuse: nodes that change no value (flatten, dropout) become views; an operator that the
+ * machine applies on the way out of another joins its layer. */
+#include <string.h>
+
+#include "mapper/passes.h"
+#include <inttypes.h>
+
+#include "sim/base/error.h"
+#include "sim/base/size.h"
+#include "workloads/ops/ops.h"
+
+struct builder {
+    struct plan *plan;
+    const struct target *target;
+    const bool *no_fuse;
+    bool *taken;   /* by node: already in a layer */
+    int *n_reader; /* by root value: layers' nodes that read it, and outputs of the graph */
+    int *reader;   /* by root value: the node that reads it last */
+};
+
+static bool is_view(const struct node *n)
+{
+    return !n->op->forward;
+}
+
+static void find_roots(struct builder *b)
+{
+    const struct graph *g = b->plan->graph;
+    int *roots = b->plan->roots;
+    for (int i = 0; i < g->n_value; i++)
+        roots[i] = i;
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = &g->nodes[i];
+        if (is_view(n))
+            roots[n->out] = roots[n->in[0]];
+    }
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = &g->nodes[i];
+        for (int j = 0; j < n->n_data && !is_view(n); j++) {
+            b->n_reader[roots[n->in[j]]]++;
+            b->reader[roots[n->in[j]]] = i;
+        }
+    }
+    for (int i = 0; i < g->n_output; i++)
+        b->n_reader[roots[g->outputs[i]]]++;
+}
+
+static bool fusible(const struct machine *m, const struct plan *p, const struct plan_layer *l,
+                    const char *tail)
+{
+    for (const struct machine_fusion *f = m->fusions; f && f->head; f++)
+        if (!strcmp(f->tail, tail) && plan_layer_node(p, l, f->head))
+            return true;
+    return false;
+}
+
+/* Joins what follows the layer's last node, as long as nobody else reads in between. */
+static void fuse_tails(struct builder *b, struct plan_layer *l)
+{
+    const struct plan *p = b->plan;
+    const struct graph *g = p->graph;
+    while (l->n_node < PLAN_MAX_FUSED && b->n_reader[l->out] == 1) {
+        int i = b->reader[l->out];
+        if (i < 0)
+            return; /* the one reader is an output of the graph */
+        const struct node *n = &g->nodes[i];
+        if (b->no_fuse[i] || n->n_data != 1 || n->in[0] != l->out ||
+            !fusible(p->machine, p, l, n->op->name))
+            return;
+        l->nodes[l->n_node++] = i;
+        l->out = n->out;
+        b->taken[i] = true;
+    }
+}
+
+static struct gemm gemm_of(const struct graph *g, const struct node *n)
+{
+    const struct shape *out = &g->values[n->out].shape;
+    const struct shape *w = &g->values[n->in[n->n_data]].shape;
+    struct gemm gemm = {.m = out->dim[0], .n = w->dim[0], .k = shape_count_from(w, 1), .groups = 1};
+    if (!strcmp(n->op->name, "conv2d")) {
+        const struct conv2d_attr *a = n->attr;
+        gemm.m *= out->dim[2] * out->dim[3];
+        gemm.groups = a->groups;
+        gemm.n /= a->groups;
+    }
+    return gemm;
+}
+
+static bool matrix_fits(const struct plan *p, const struct plan_layer *l, const struct node *n,
+                        GError **error)
+{
+    if (l->gemm.k <= p->machine->max_k)
+        return true;
+    return error_set(error, ERROR_UNSUPPORTED,
+                     "%s: layer '%s': sums of %" PRId64 " products could overflow the accumulators "
+                     "of %s; at most %" PRId64 " are safe",
+                     n->origin, n->name, l->gemm.k, p->machine->name, p->machine->max_k);
+}
+
+static bool shapes_possible(const struct graph *g, const struct node *n)
+{
+    for (int i = 0; i < n->n_data; i++)
+        if (!dims_possible(&g->values[n->in[i]].shape))
+            return false;
+    return dims_possible(&g->values[n->out].shape);
+}
+
+static bool format_missing(const struct machine *m, const struct node *n, enum number precision,
+                           GError **error)
+{
+    g_autoptr(GString) known = g_string_new(NULL);
+    for (int i = 0; i < NUMBER_COUNT; i++)
+        if (m->peak_macs_per_cyc[i] > 0)
+            g_string_append_printf(known, "%s%s", known->len ? ", " : "", number_names[i]);
+    return error_set(error, ERROR_UNSUPPORTED,
+                     "%s: layer '%s': %s multiplies no %s operands; its formats are: %s", n->origin,
+                     n->name, m->name, number_names[precision], known->str);
+}
+
+/* Matrix, vector or host; an error where the machine cannot and the host may not. */
+static bool choose_kind(struct builder *b, struct plan_layer *l, const struct node *n,
+                        GError **error)
+{
+    const struct plan *p = b->plan;
+    const struct machine *m = p->machine;
+    enum number precision = n->precision < 0 ? m->precision : (enum number)n->precision;
+    if (n->op->is_matrix && m->peak_macs_per_cyc[precision] <= 0)
+        return format_missing(m, n, precision, error);
+    g_autoptr(GString) why = g_string_new(NULL);
+    if (!shapes_possible(p->graph, n))
+        g_string_assign(why, "its tensors have neither 2 nor 4 dimensions");
+    else if (b->target->supports(b->target->self, p->graph, n, precision, why)) {
+        l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
+        if (l->kind == LAYER_VECTOR)
+            return true;
+        l->gemm = gemm_of(p->graph, n);
+        l->macs = n->macs;
+        return matrix_fits(p, l, n, error);
+    }
+    if (!m->host_fallback)
+        return error_set(error, ERROR_UNSUPPORTED,
+                         "%s: layer '%s': %s cannot run operator '%s': %s; with host.fallback = "
+                         "true it would run on the host",
+                         n->origin, n->name, m->name, n->op->name, why->str);
+    l->kind = LAYER_HOST;
+    l->macs = n->macs;
+    return true;
+}
+
+static void name_layer(struct plan *p, struct plan_layer *l)
+{
+    const struct graph *g = p->graph;
+    g_autoptr(GString) op = g_string_new(NULL);
+    for (int i = 0; i < l->n_node; i++)
+        g_string_append_printf(op, "%s%s", i ? "+" : "", g->nodes[l->nodes[i]].op->name);
+    l->name = g->nodes[l->nodes[0]].name;
+    l->op = arena_strdup(p->arena, op->str);
+    l->shape = shape_text(&g->values[l->out].shape, 1, p->arena);
+}
+
+bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GError **error)
+{
+    const struct graph *g = p->graph;
+    struct builder b = {
+        .plan = p,
+        .target = t,
+        .no_fuse = no_fuse,
+        .taken = ARENA_ARRAY(p->arena, bool, g->n_node),
+        .n_reader = ARENA_ARRAY(p->arena, int, g->n_value),
+        .reader = ARENA_ARRAY(p->arena, int, g->n_value),
+    };
+    memset(b.reader, -1, (size_t)g->n_value * sizeof(int));
+    p->roots = ARENA_ARRAY(p->arena, int, g->n_value);
+    p->layers = ARENA_ARRAY(p->arena, struct plan_layer, g->n_node);
+    p->n_layer = 0;
+    p->n_tile = 0;
+    find_roots(&b);
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = &g->nodes[i];
+        if (b.taken[i] || is_view(n))
+            continue;
+        struct plan_layer *l = &p->layers[p->n_layer];
+        *l = (struct plan_layer){.index = p->n_layer, .nodes = {i}, .n_node = 1, .out = n->out};
+        for (int j = 0; j < n->n_data; j++)
+            l->in[l->n_in++] = p->roots[n->in[j]];
+        if (!choose_kind(&b, l, n, error))
+            return false;
+        if (l->kind != LAYER_HOST)
+            fuse_tails(&b, l);
+        name_layer(p, l);
+        if (l->kind == LAYER_MATRIX) {
+            l->weight_offset = p->n_tile;
+            p->n_tile += l->gemm.groups * int64_div_up(l->gemm.n, p->machine->tile_n) *
+                         int64_div_up(l->gemm.k, p->machine->tile_k);
+        }
+        p->n_layer++;
+    }
+    if (p->n_layer == 0)
+        return error_set(error, ERROR_INPUT, "%s: no layer computes anything", g->name);
+    return true;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A machine as the mapper and the reports see it: memories, rates and what it can fuse. Filled by a
+ * family's create(); plain data, in the machine's arena. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sim/stat/record.h"
+#include "workloads/tensor/number.h"
+
+struct machine_memory {
+    const char *name; /* as in memory.NAME.* */
+    const char *help; /* a sentence */
+    int parent;       /* index of the memory it is filled from; -1: the root */
+    uint64_t size_bytes;
+    double bytes_per_cyc; /* peak; 0: unlimited */
+};
+
+/* An operator that the machine can apply on the way out of another, without a round trip through
+ * memory. `head` is any operator of the group so far. */
+struct machine_fusion {
+    const char *head, *tail; /* operator names */
+};
+
+/* mapper.search: how much of the mapping space is looked at. */
+enum machine_search { SEARCH_HEURISTIC, SEARCH_SEARCH, SEARCH_EXHAUSTIVE };
+extern const char *const machine_search_names[]; /* NULL-terminated, for CFG_ENUM */
+
+struct machine {
+    const char *name, *family, *file;
+    double clock_hz;
+    struct machine_memory memories[RECORD_MAX_MEMORY];
+    int n_memory;
+    int activation_memory;                  /* where activations live between layers */
+    int weight_memory;                      /* where parameters are streamed from */
+    int host_memory;                        /* where inputs, outputs and spilled activations are */
+    double peak_macs_per_cyc[NUMBER_COUNT]; /* 0: the format is not supported */
+    enum number precision;                  /* of matrix operands, unless asked otherwise */
+    const struct machine_fusion *fusions;   /* ends with head NULL */
+    bool host_fallback;                     /* an operator that it lacks runs on the host */
+    enum machine_search search;
+    int64_t tile_k, tile_n;  /* native tile of the matrix unit: summed inputs x outputs; 0: none */
+    int64_t max_tile_m;      /* rows of partial sums it can hold for one tile_n */
+    int64_t max_k;           /* longest sum its accumulators hold without overflow */
+    double area_mm2;         /* 0: not known */
+    const char *known_error; /* a sentence: how far the model is known to be off, with its source */
+    struct stat_desc causes[RECORD_MAX_CAUSE];
+    bool cause_overlaps[RECORD_MAX_CAUSE];
+    int n_cause;
+    struct stat_desc components[RECORD_MAX_COMPONENT];
+    int n_component;
+};

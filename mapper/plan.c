@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mapper/plan.h"
+
+#include <string.h>
+
+#include "mapper/passes.h"
+#include "sim/base/size.h"
+#include "workloads/ops/ops.h"
+
+const char *const machine_search_names[] = {"heuristic", "search", "exhaustive", NULL};
+const char *const loop_order_names[] = {"nm", "mn", NULL};
+
+bool dims_possible(const struct shape *s)
+{
+    return s->n_dim == 2 || s->n_dim == 4;
+}
+
+struct dims dims_of(const struct shape *s)
+{
+    g_assert(dims_possible(s));
+    if (s->n_dim == 2)
+        return (struct dims){.n = s->dim[0], .h = 1, .w = 1, .c = s->dim[1]};
+    return (struct dims){.n = s->dim[0], .c = s->dim[1], .h = s->dim[2], .w = s->dim[3]};
+}
+
+int64_t dims_image_bytes(const struct dims *d)
+{
+    return d->h * d->w * d->c;
+}
+
+const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l, const char *op)
+{
+    const struct node *found = NULL;
+    for (int i = 0; i < l->n_node; i++) {
+        const struct node *n = &p->graph->nodes[l->nodes[i]];
+        if (!strcmp(n->op->name, op))
+            found = n;
+    }
+    return found;
+}
+
+/* Kernel extent, stride and top padding along the rows of a windowed operator; 1, 1, 0 of others.
+ */
+static void window_rows(const struct node *n, int64_t *extent, int64_t *stride, int64_t *pad)
+{
+    *extent = 1;
+    *stride = 1;
+    *pad = 0;
+    if (!strcmp(n->op->name, "conv2d")) {
+        const struct conv2d_attr *a = n->attr;
+        *extent = (a->kernel.v[0] - 1) * a->dilation.v[0] + 1;
+        *stride = a->stride.v[0];
+        *pad = a->pad.v[0];
+    } else if (!strcmp(n->op->name, "maxpool") || !strcmp(n->op->name, "avgpool")) {
+        const struct pool_attr *a = n->attr;
+        *extent = a->kernel.v[0];
+        *stride = a->stride.v[0];
+        *pad = a->pad.v[0];
+    }
+}
+
+void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
+                     const struct region *out, int64_t *row, int64_t *n_row)
+{
+    const struct dims in = dims_of(&p->graph->values[l->in[i_in]].shape);
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    if (out->n_row == o.h) {
+        *row = 0;
+        *n_row = in.h;
+        return;
+    }
+    int64_t extent, stride, pad;
+    window_rows(&p->graph->nodes[l->nodes[0]], &extent, &stride, &pad);
+    int64_t first = out->row * stride - pad;
+    int64_t end = (out->row + out->n_row - 1) * stride - pad + extent;
+    *row = CLAMP(first, 0, in.h - 1);
+    *n_row = CLAMP(end, *row + 1, in.h) - *row;
+}
+
+int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const int64_t image_rows = l->gemm.m / o.n;
+    /* Only whole images are pooled on the way out, so rows of an image are rows of the product. */
+    return out->n_row == o.h ? out->n_image * image_rows : out->n_row * o.w;
+}
+
+int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    return int64_div_up(o.n, l->chunk_image) * int64_div_up(o.h, l->chunk_row);
+}
+
+struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const int64_t per_image = int64_div_up(o.h, l->chunk_row);
+    struct region r = {.image = i_chunk / per_image * l->chunk_image,
+                       .row = i_chunk % per_image * l->chunk_row};
+    r.n_image = MIN(l->chunk_image, o.n - r.image);
+    r.n_row = MIN(l->chunk_row, o.h - r.row);
+    return r;
+}
+
+struct plan *plan_new(const struct graph *g, const struct target *t, GError **error)
+{
+    struct arena *arena = arena_new();
+    struct plan *p = ARENA_NEW(arena, struct plan);
+    p->arena = arena;
+    p->graph = g;
+    p->machine = t->machine;
+    bool *no_fuse = ARENA_ARRAY(arena, bool, g->n_node);
+    for (;;) {
+        int unfuse = -1;
+        if (!layers_make(p, t, no_fuse, error))
+            break;
+        if (homes_place(p, &unfuse, error)) {
+            tiles_choose(p, t);
+            steps_make(p);
+            return p;
+        }
+        if (unfuse < 0)
+            break;
+        no_fuse[unfuse] = true;
+    }
+    plan_free(p);
+    return NULL;
+}
+
+void plan_free(struct plan *p)
+{
+    if (p)
+        arena_free(p->arena);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A plan: how a graph is laid onto a machine.
+ *
+ * Layers are groups of fused nodes in execution order. Each has steps: transfers between the host
+ * and the activation memory, and computations of a region of its output. A family's lower() turns
+ * the steps into its own program, opaque to others. plan_new() makes all of it; plan_free() ends
+ * it. A plan is not changed once made and can be run many times.
+ *
+ * Activations are laid out NHWC in the activation memory and in the host's copies, one byte a
+ * value: the mapper knows formats of one byte alone so far. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mapper/machine.h"
+#include "mapper/quant.h"
+#include "mapper/target.h"
+#include "workloads/graph.h"
+
+#define PLAN_MAX_FUSED 4
+
+/* An activation as a machine sees it: batch, height, width, channels. Rows of features are
+ * 1 x 1 images. */
+struct dims {
+    int64_t n, h, w, c;
+};
+
+enum layer_kind { LAYER_MATRIX, LAYER_VECTOR, LAYER_HOST };
+
+/* C[m, n] = A[m, k] B[k, n], `groups` times side by side. m counts the whole batch. */
+struct gemm {
+    int64_t m, n, k, groups;
+};
+
+enum loop_order { ORDER_NM, ORDER_MN }; /* which loop is outer: output tiles or row blocks */
+extern const char *const loop_order_names[];
+
+/* How a matrix layer is cut. From the outside: chunks, groups, then n tiles and m blocks in
+ * `order`, then k tiles, whose partial sums stay in the accumulators. */
+struct tiling {
+    int64_t block_m; /* rows of a block of partial sums */
+    enum loop_order order;
+    bool double_buffer; /* two blocks take turns in the accumulators */
+};
+
+/* A region of a layer's output that is computed in one go: whole images, or rows of one image. */
+struct region {
+    int64_t image, n_image, row, n_row;
+};
+
+struct plan_layer {
+    int index;
+    const char *name;  /* of the first node */
+    const char *op;    /* "conv2d+relu" */
+    const char *shape; /* of the output, without the batch */
+    enum layer_kind kind;
+    int nodes[PLAN_MAX_FUSED], n_node;
+    int in[OP_MAX_IN], n_in; /* values, seen through flatten and dropout */
+    int out;                 /* value */
+    struct gemm gemm;        /* LAYER_MATRIX */
+    uint64_t macs;
+    struct tiling tiling; /* LAYER_MATRIX */
+    int64_t chunk_image,
+        chunk_row;          /* size of a chunk: images, and rows of one image (chunk_image 1) */
+    uint64_t stage_address; /* of the staging buffers of operands that are streamed */
+    int first_step, n_step;
+    int64_t weight_offset; /* LAYER_MATRIX: of its first tile, in tiles of tile_k x tile_n */
+};
+
+/* Where an activation lives between layers. */
+struct home {
+    bool used;     /* by a layer on the machine */
+    bool loaded;   /* an input of the graph, or made on the host: comes over the host link */
+    bool stored;   /* an output of the graph made on the machine: goes back over it */
+    bool resident; /* in the activation memory, at `address`; else in host memory */
+    uint64_t address, size_bytes;
+    int first_layer, last_layer; /* that write or read it */
+};
+
+enum step_kind { STEP_LOAD, STEP_STORE, STEP_COMPUTE, STEP_HOST };
+
+/* STEP_LOAD: rows of value -> activation memory. STEP_STORE: back. STEP_COMPUTE: a region of the
+ * layer's output. STEP_HOST: the layer on the host. Steps of a layer run in the order given as far
+ * as one unit is concerned; across units what must come first is said by the `after_*` indices
+ * (-1: nothing). */
+struct plan_step {
+    enum step_kind kind;
+    int layer;
+    int device;                     /* 0 */
+    int value;                      /* LOAD, STORE: what is moved */
+    struct region region;           /* of the output (COMPUTE) or of the value moved */
+    uint64_t address;               /* LOAD, STORE: of the region; COMPUTE: of the output region */
+    uint64_t in_address[OP_MAX_IN]; /* COMPUTE: of each input's first image and row needed */
+    int64_t in_row[OP_MAX_IN];      /* COMPUTE: the input row that lies at in_address */
+    int after_load, after_compute, after_store; /* last step of that kind to wait for */
+};
+
+struct plan {
+    struct arena *arena;
+    const struct graph *graph;
+    const struct machine *machine;
+    const struct quant *quant; /* NULL in timing mode */
+    struct plan_layer *layers;
+    int n_layer;
+    struct home *homes; /* by value */
+    int *roots;         /* by value: the value it is a view of, itself where it is none */
+    struct plan_step *steps;
+    int n_step;
+    int64_t n_tile; /* weight tiles in all */
+    void *program;  /* the family's */
+};
+
+struct dims dims_of(const struct shape *s); /* asserts rank 2 or 4 */
+bool dims_possible(const struct shape *s);
+int64_t dims_image_bytes(const struct dims *d);
+
+/* Layers, tilings, homes and steps of a graph on a machine. Errors: ERROR_UNSUPPORTED names the
+ * layer and what would be needed. graph and target must outlive the plan. The family's lower() is
+ * called by the caller, once plan->quant is set. */
+struct plan *plan_new(const struct graph *g, const struct target *t, GError **error);
+void plan_free(struct plan *p); /* NULL is ignored */
+
+/* The last node of a layer's group for which `op` is the operator's name, or NULL. */
+const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l,
+                                   const char *op);
+/* Rows of the matrix product behind a region of a layer's output (fused pooling shrinks it). */
+int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
+/* The i-th chunk of a layer, image by image, rows within. */
+struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk);
+int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l);
+/* Input rows [*row, *row + *n_row) needed for output rows of the layer's first node. */
+void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
+                     const struct region *out, int64_t *row, int64_t *n_row);

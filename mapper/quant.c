@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mapper/quant.h"
+
+#include <string.h>
+
+#include "mapper/plan.h"
+#include "sim/base/error.h"
+#include "workloads/ops/ops.h"
+
+struct requant requant_make(double factor)
+{
+    g_assert(factor >= 0 && factor < 0x1p30);
+    int exponent;
+    const double fraction = frexp(factor, &exponent); /* [0.5, 1) */
+    int shift = 31 - exponent;
+    int64_t mult = (int64_t)llrint(ldexp(fraction, 31));
+    if (mult == (int64_t)1 << 31) {
+        mult >>= 1;
+        shift--;
+    }
+    /* What rounds to nothing in any 32-bit sum. */
+    if (factor == 0 || shift > 62)
+        return (struct requant){.mult = 0, .shift = 1};
+    return (struct requant){.mult = (int32_t)mult, .shift = shift};
+}
+
+float quant_max_abs(const struct tensor *t)
+{
+    const float *x = t->data;
+    const int64_t n = shape_count(&t->shape);
+    float max = 0;
+    for (int64_t i = 0; i < n; i++)
+        max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
+    return max;
+}
+
+bool quant_observe(const struct graph *g, int value, const struct tensor *t, void *max_abs,
+                   GError **error)
+{
+    (void)g;
+    (void)error;
+    ((float *)max_abs)[value] = quant_max_abs(t);
+    return true;
+}
+
+int64_t quant_lrn_factor(const struct quant_layer *q, int64_t sum_of_squares)
+{
+    const int64_t i = MIN(sum_of_squares >> q->lrn_step_shift, QUANT_LRN_NODES - 2);
+    const int64_t rest = sum_of_squares - (i << q->lrn_step_shift);
+    const int64_t a = q->lrn_table[i], b = q->lrn_table[i + 1];
+    return a + (((b - a) * rest) >> q->lrn_step_shift);
+}
+
+void quant_to_nhwc(int8_t *q, const struct tensor *t, float scale)
+{
+    const struct dims d = dims_of(&t->shape);
+    const float *x = t->data;
+    const float inverse = 1.0f / scale;
+    for (int64_t n = 0; n < d.n; n++)
+        for (int64_t c = 0; c < d.c; c++)
+            for (int64_t i = 0; i < d.h * d.w; i++)
+                q[(n * d.h * d.w + i) * d.c + c] =
+                    MAX(int8_from_fp32(x[(n * d.c + c) * d.h * d.w + i] * inverse), (int8_t)-127);
+}
+
+void quant_from_nhwc(struct tensor *t, const int8_t *q, float scale)
+{
+    const struct dims d = dims_of(&t->shape);
+    float *x = t->data;
+    for (int64_t n = 0; n < d.n; n++)
+        for (int64_t c = 0; c < d.c; c++)
+            for (int64_t i = 0; i < d.h * d.w; i++)
+                x[(n * d.c + c) * d.h * d.w + i] = (float)q[(n * d.h * d.w + i) * d.c + c] * scale;
+}
+
+static float scale_of(float max_abs)
+{
+    return max_abs > 0 && isfinite(max_abs) ? max_abs / 127 : 1.0f;
+}
+
+/* The value whose range a layer's output has: pooling for maxima after another operator does not
+ * change it. */
+static int ranged_value(const struct plan *p, const struct plan_layer *l)
+{
+    for (int i = l->n_node - 1; i >= 0; i--) {
+        const struct node *n = &p->graph->nodes[l->nodes[i]];
+        if (strcmp(n->op->name, "maxpool"))
+            return n->out;
+    }
+    return l->in[0];
+}
+
+static void set_scales(struct quant *q, const struct plan *p, const float *max_abs)
+{
+    for (int i = 0; i < p->graph->n_input; i++)
+        q->scale[p->graph->inputs[i]] = scale_of(max_abs[p->graph->inputs[i]]);
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        const int v = ranged_value(p, l);
+        q->scale[l->out] = v == l->in[0] ? q->scale[v] : scale_of(max_abs[v]);
+    }
+}
+
+/* A row of weights from the graph's order (channel, row, column) to the machine's (row, column,
+ * channel). */
+static void quantise_row(int8_t *out, const float *w, int64_t k, int64_t channels, float scale)
+{
+    const float inverse = 1.0f / scale;
+    const int64_t pixels = k / channels;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t i = 0; i < pixels; i++)
+            out[i * channels + c] = MAX(int8_from_fp32(w[c * pixels + i] * inverse), (int8_t)-127);
+}
+
+static float row_scale(const float *w, int64_t k)
+{
+    float max = 0;
+    for (int64_t i = 0; i < k; i++)
+        max = fabsf(w[i]) > max ? fabsf(w[i]) : max;
+    return scale_of(max);
+}
+
+static bool matrix_params(struct quant *q, const struct plan *p, const struct plan_layer *l,
+                          const struct values *params, GError **error)
+{
+    const struct graph *g = p->graph;
+    const struct node *n = &g->nodes[l->nodes[0]];
+    const struct tensor *weight = &params->at[n->in[n->n_data]];
+    const float *bias = n->n_in > n->n_data + 1 ? params->at[n->in[n->n_data + 1]].data : NULL;
+    const struct dims in = dims_of(&g->values[l->in[0]].shape);
+    const int64_t rows = l->gemm.n * l->gemm.groups, k = l->gemm.k;
+    const int64_t channels = in.c / l->gemm.groups;
+    struct quant_layer *ql = &q->layers[l->index];
+    ql->weight = arena_try_alloc(q->arena, (size_t)(rows * k));
+    if (!ql->weight)
+        return error_set(error, ERROR_LIMIT, "no memory for the weights of layer '%s'", l->name);
+    ql->bias = ARENA_ARRAY(q->arena, int32_t, (size_t)rows);
+    ql->requant = ARENA_ARRAY(q->arena, struct requant, (size_t)rows);
+    const double s_in = q->scale[l->in[0]], s_out = q->scale[l->out];
+    for (int64_t i = 0; i < rows; i++) {
+        const float *w = (const float *)weight->data + i * k;
+        const float s_w = row_scale(w, k);
+        quantise_row(ql->weight + i * k, w, k, channels, s_w);
+        if (bias)
+            ql->bias[i] = int32_from_fp32((float)(bias[i] / (s_in * s_w)));
+        ql->requant[i] = requant_make(MIN(s_in * s_w / s_out, 0x1p29));
+    }
+    return true;
+}
+
+static void lrn_params(struct quant *q, const struct plan *p, const struct plan_layer *l)
+{
+    const struct lrn_attr *a = p->graph->nodes[l->nodes[0]].attr;
+    struct quant_layer *ql = &q->layers[l->index];
+    const double s_in = q->scale[l->in[0]], s_out = q->scale[l->out];
+    const int64_t max_sum = MIN(a->size, p->graph->values[l->in[0]].shape.dim[1]) * 127 * 127;
+    while (((int64_t)(QUANT_LRN_NODES - 1) << ql->lrn_step_shift) < max_sum)
+        ql->lrn_step_shift++;
+    ql->lrn_table = ARENA_ARRAY(q->arena, int32_t, QUANT_LRN_NODES);
+    for (int i = 0; i < QUANT_LRN_NODES; i++) {
+        const double sum = (double)((int64_t)i << ql->lrn_step_shift) * s_in * s_in;
+        const double factor = s_in / s_out * pow(a->k + a->alpha / (double)a->size * sum, -a->beta);
+        ql->lrn_table[i] = (int32_t)MIN(rint(ldexp(factor, QUANT_LRN_BITS)), INT32_MAX);
+    }
+}
+
+/* Operands of a sum share one shift, so that they are added before they are rounded. */
+static void add_params(struct quant *q, const struct plan_layer *l)
+{
+    struct requant *r = q->layers[l->index].requant = ARENA_ARRAY(q->arena, struct requant, 2);
+    const double a = q->scale[l->in[0]] / q->scale[l->out];
+    const double b = q->scale[l->in[1]] / q->scale[l->out];
+    const int shift = requant_make(MIN(MAX(a, b), 0x1p29)).shift;
+    r[0] = (struct requant){(int32_t)llrint(ldexp(a, shift) * 0.5), shift - 1};
+    r[1] = (struct requant){(int32_t)llrint(ldexp(b, shift) * 0.5), shift - 1};
+}
+
+static void vector_params(struct quant *q, const struct plan *p, const struct plan_layer *l)
+{
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    struct quant_layer *ql = &q->layers[l->index];
+    const double s_out = q->scale[l->out];
+    if (!strcmp(n->op->name, "lrn")) {
+        lrn_params(q, p, l);
+        return;
+    }
+    if (!strcmp(n->op->name, "add")) {
+        add_params(q, l);
+        return;
+    }
+    int64_t area = 1; /* a mean has a factor for each number of elements a window can have */
+    if (!strcmp(n->op->name, "avgpool")) {
+        const struct pool_attr *a = n->attr;
+        area = a->kernel.v[0] * a->kernel.v[1];
+    }
+    ql->requant = ARENA_ARRAY(q->arena, struct requant, (size_t)MAX(area, l->n_in));
+    for (int64_t i = 0; i < MAX(area, l->n_in); i++) {
+        const double s_in = q->scale[l->in[area > 1 ? 0 : i]];
+        ql->requant[i] = requant_make(MIN(s_in / s_out / (area > 1 ? (double)(i + 1) : 1), 0x1p29));
+    }
+}
+
+struct quant *quant_new(const struct plan *p, const struct values *params, const float *max_abs,
+                        GError **error)
+{
+    struct arena *arena = arena_new();
+    struct quant *q = ARENA_NEW(arena, struct quant);
+    q->arena = arena;
+    q->scale = ARENA_ARRAY(arena, float, (size_t)p->graph->n_value);
+    q->layers = ARENA_ARRAY(arena, struct quant_layer, (size_t)p->n_layer);
+    set_scales(q, p, max_abs);
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        if (l->kind == LAYER_VECTOR)
+            vector_params(q, p, l);
+        if (l->kind == LAYER_MATRIX && !matrix_params(q, p, l, params, error)) {
+            quant_free(q);
+            return NULL;
+        }
+    }
+    return q;
+}
+
+void quant_free(struct quant *q)
+{
+    if (q)
+        arena_free(q->arena);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the mapper asks of a machine's family. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "mapper/machine.h"
+#include "workloads/graph.h"
+
+struct plan;
+
+/* What is left over from one layer to the next in the analytic model. */
+struct cost_state {
+    uint64_t now_cyc;
+    double prefetch_cyc; /* of weight traffic for the next layer already done */
+};
+
+struct target {
+    const struct machine *machine;
+    const void *self; /* the family's instance */
+    /* Can this node run on the machine, its matrix operands in this format? If not, why goes to
+     * *why: a sentence that says what would be needed. */
+    bool (*supports)(const void *self, const struct graph *g, const struct node *n,
+                     enum number precision, GString *why);
+    /* Analytic cycles, bytes, energy and bound of layer i_layer with its present tiling; fills
+     * *out and moves *state on to the next layer. */
+    void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
+                 struct record_layer *out);
+};

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reports/report.h"
+
+#include <glib.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "reports/total.h"
+
+struct csv {
+    GString *text;
+    bool in_row; /* a field stands before the next one */
+};
+
+static void put_text(struct csv *csv, const char *s)
+{
+    if (csv->in_row)
+        g_string_append_c(csv->text, ',');
+    csv->in_row = true;
+    if (!s)
+        return;
+    g_autofree char *valid = g_utf8_make_valid(s, -1);
+    bool quoted = strpbrk(valid, ",\"\r\n") != NULL;
+    if (quoted)
+        g_string_append_c(csv->text, '"');
+    for (const char *p = valid; *p; p++) {
+        if (*p == '"')
+            g_string_append_c(csv->text, '"');
+        g_string_append_c(csv->text, *p);
+    }
+    if (quoted)
+        g_string_append_c(csv->text, '"');
+}
+
+static void put_empty(struct csv *csv, int n)
+{
+    for (int i = 0; i < n; i++)
+        put_text(csv, NULL);
+}
+
+static void put_bool(struct csv *csv, bool v)
+{
+    put_text(csv, v ? "true" : "false");
+}
+
+static void put_count(struct csv *csv, uint64_t v)
+{
+    g_autofree char *s = g_strdup_printf("%" PRIu64, v);
+    put_text(csv, s);
+}
+
+/* 17 digits and a point whatever the locale; empty where the number is not finite. */
+static void put_real(struct csv *csv, double v)
+{
+    char s[G_ASCII_DTOSTR_BUF_SIZE];
+    put_text(csv, isfinite(v) ? g_ascii_dtostr(s, sizeof(s), v) : NULL);
+}
+
+static void put_head(struct csv *csv, const char *name, const char *suffix)
+{
+    g_autofree char *head = g_strconcat(name, suffix, NULL);
+    put_text(csv, head);
+}
+
+static void end_row(struct csv *csv)
+{
+    g_string_append_c(csv->text, '\n');
+    csv->in_row = false;
+}
+
+static void put_heads(struct csv *csv, const char *const *heads, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        put_text(csv, heads[i]);
+}
+
+static void put_header(struct csv *csv, const struct record *r)
+{
+    static const char *const first[] = {
+        "index",       "name",   "op",          "shape",     "device", "host",
+        "macs",        "cycles", "start_cycle", "end_cycle", "share",  "peak_macs_per_cycle",
+        "utilization", "bound",
+    };
+    static const char *const last[] = {
+        "check_reference",         "check_exact", "check_max_abs_error",
+        "check_relative_l2_error", "check_pass",
+    };
+    put_heads(csv, first, G_N_ELEMENTS(first));
+    for (int i = 0; i < r->n_cause; i++)
+        put_head(csv, r->causes[i].name, "_cycles");
+    for (int i = 0; i < r->n_memory; i++) {
+        put_head(csv, r->memories[i].name, "_read_bytes");
+        put_head(csv, r->memories[i].name, "_write_bytes");
+    }
+    put_text(csv, "energy_j");
+    for (int i = 0; i < r->n_component; i++)
+        put_head(csv, r->components[i].name, "_energy_j");
+    put_heads(csv, last, G_N_ELEMENTS(last));
+    end_row(csv);
+}
+
+static void put_identity(struct csv *csv, const struct record_layer *l)
+{
+    bool is_total = l->index < 0;
+    if (is_total)
+        put_empty(csv, 1);
+    else
+        put_count(csv, (uint64_t)l->index);
+    put_text(csv, l->name);
+    put_text(csv, l->op);
+    put_text(csv, l->shape);
+    if (is_total) {
+        put_empty(csv, 2);
+    } else {
+        put_count(csv, (uint64_t)l->device);
+        put_bool(csv, l->on_host);
+    }
+    put_count(csv, l->macs);
+}
+
+static void put_times(struct csv *csv, const struct record *r, const struct record_layer *l)
+{
+    if (r->total_cyc == 0) {
+        put_empty(csv, 7);
+        return;
+    }
+    put_count(csv, l->cycles);
+    put_count(csv, l->start_cycle);
+    put_count(csv, l->end_cycle);
+    put_real(csv, (double)l->cycles / (double)r->total_cyc);
+    if (l->peak_macs_per_cycle > 0 && l->cycles > 0) {
+        put_real(csv, l->peak_macs_per_cycle);
+        put_real(csv, record_layer_utilization(l));
+    } else {
+        put_empty(csv, 2);
+    }
+    put_text(csv, record_bound_names[l->bound]);
+}
+
+static void put_costs(struct csv *csv, const struct record *r, const struct record_layer *l)
+{
+    for (int i = 0; i < r->n_cause; i++)
+        put_count(csv, l->stall_cyc[i]);
+    for (int i = 0; i < r->n_memory; i++) {
+        put_count(csv, l->bytes[i].read);
+        put_count(csv, l->bytes[i].write);
+    }
+    if (r->n_component > 0)
+        put_real(csv, record_layer_energy_j(r, l));
+    else
+        put_empty(csv, 1);
+    for (int i = 0; i < r->n_component; i++)
+        put_real(csv, l->energy_pj[i] * 1e-12);
+}
+
+static void put_check(struct csv *csv, const struct record_check *c)
+{
+    if (!c->done) {
+        put_empty(csv, 5);
+        return;
+    }
+    put_text(csv, c->reference);
+    if (c->has_exact)
+        put_bool(csv, c->exact);
+    else
+        put_empty(csv, 1);
+    put_real(csv, c->max_abs_error);
+    put_real(csv, c->relative_l2_error);
+    put_bool(csv, c->pass);
+}
+
+static void put_row(struct csv *csv, const struct record *r, const struct record_layer *l)
+{
+    put_identity(csv, l);
+    put_times(csv, r, l);
+    put_costs(csv, r, l);
+    put_check(csv, &l->check);
+    end_row(csv);
+}
+
+char *report_csv(const struct record *r)
+{
+    struct csv csv = {.text = g_string_new(NULL)};
+    put_header(&csv, r);
+    for (int i = 0; i < r->n_layer; i++)
+        put_row(&csv, r, &r->layers[i]);
+    struct record_layer total = total_layer(r);
+    put_row(&csv, r, &total);
+    return g_string_free(csv.text, FALSE);
+}

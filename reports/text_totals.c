@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The totals below the table: a line a subject, left out where it does not apply. */
+#include "reports/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/total.h"
+
+/* Names of causes and components are keys; underscores read as blanks. */
+static char *spoken(const struct text *t, const char *key)
+{
+    return g_strdelimit(text_clean(t, key), "_", ' ');
+}
+
+static void put_time(struct text *t, const struct record *r)
+{
+    if (r->total_cyc == 0 || r->clock_hz <= 0)
+        return;
+    g_autofree char *cycles = text_grouped(r->total_cyc);
+    g_autofree char *seconds = text_si(t, record_seconds(r), "s");
+    g_autofree char *clock = text_si(t, r->clock_hz, "Hz");
+    g_autofree char *body = g_strdup_printf("%s cycles = %s at %s", cycles, seconds, clock);
+    text_paragraph(t, TEXT_BOLD, "time", body);
+}
+
+/* Of inferences, which take no prefix. */
+static char *rate_of(double per_second)
+{
+    bool is_small = per_second < 1000 || per_second > 1e15;
+    return is_small ? text_float("%.3g", per_second) : text_grouped((uint64_t)llround(per_second));
+}
+
+static void put_speed(struct text *t, const struct record *r)
+{
+    double seconds = record_seconds(r);
+    if (r->total_cyc == 0 || r->clock_hz <= 0)
+        return;
+    g_autofree char *rate = rate_of((double)r->batch / seconds);
+    g_autofree char *ops = text_si(t, 2.0 * (double)record_macs(r) / seconds, "OPS");
+    g_autofree char *share = text_percent(record_utilization(r), 1);
+    bool has_peak = r->peak_macs_per_cycle > 0;
+    g_autofree char *body =
+        g_strdup_printf("%s inferences/s, %s%s%s%s", rate, ops, has_peak ? " = " : "",
+                        has_peak ? share : "", has_peak ? " of the peak" : "");
+    text_paragraph(t, TEXT_BOLD, "speed", body);
+}
+
+static void put_traffic(struct text *t, const struct record *r)
+{
+    if (r->dram_memory < 0)
+        return;
+    struct record_bytes bytes = record_memory_bytes(r, r->dram_memory);
+    g_autofree char *name = spoken(t, r->memories[r->dram_memory].name);
+    g_autofree char *read = text_si(t, (double)bytes.read, "B");
+    g_autofree char *write = text_si(t, (double)bytes.write, "B");
+    GString *body = g_string_new(NULL);
+    g_string_printf(body, "%s read, %s written (%s memory)", read, write, name);
+    if (r->total_cyc > 0 && r->clock_hz > 0) {
+        double rate = ((double)bytes.read + (double)bytes.write) / record_seconds(r);
+        double peak = r->memory_bytes_per_cyc[r->dram_memory] * r->clock_hz;
+        g_autofree char *moved = text_si(t, rate, "B/s");
+        g_string_append_printf(body, ", %s", moved);
+        if (peak > 0) {
+            g_autofree char *share = text_percent(rate / peak, 1), *most = text_si(t, peak, "B/s");
+            g_string_append_printf(body, " = %s of its %s", share, most);
+        }
+    }
+    text_paragraph(t, TEXT_BOLD, "off-chip", body->str);
+    g_string_free(body, TRUE);
+}
+
+struct part {
+    int index;
+    double amount;
+};
+
+static int by_amount(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+    return x->amount != y->amount ? (x->amount < y->amount ? 1 : -1) : x->index - y->index;
+}
+
+static void put_energy(struct text *t, const struct record *r)
+{
+    double energy_j = record_energy_j(r);
+    if (r->n_component == 0)
+        return;
+    struct record_layer total = total_layer(r);
+    struct part parts[RECORD_MAX_COMPONENT];
+    for (int i = 0; i < r->n_component; i++)
+        parts[i] = (struct part){i, total.energy_pj[i] * 1e-12};
+    qsort(parts, (size_t)r->n_component, sizeof(parts[0]), by_amount);
+    g_autofree char *energy = text_si(t, energy_j, "J");
+    GString *body = g_string_new(energy);
+    if (r->total_cyc > 0 && r->clock_hz > 0) {
+        g_autofree char *power = text_si(t, energy_j / record_seconds(r), "W");
+        g_string_append_printf(body, ", %s", power);
+    }
+    for (int i = 0; i < r->n_component && parts[i].amount > 0; i++) {
+        g_autofree char *name = spoken(t, r->components[parts[i].index].name);
+        g_autofree char *share = text_percent(parts[i].amount / energy_j, 1);
+        g_string_append_printf(body, "%s %s %s", i == 0 ? ":" : ",", name, share);
+    }
+    text_paragraph(t, TEXT_BOLD, "energy", body->str);
+    g_string_free(body, TRUE);
+}
+
+static void put_area(struct text *t, const struct record *r)
+{
+    if (r->area_mm2 <= 0)
+        return;
+    g_autofree char *area = text_float("%.0f", r->area_mm2);
+    g_autofree char *body = g_strdup_printf("%s mm%s", area, t->glyphs->square);
+    text_paragraph(t, TEXT_BOLD, "area", body);
+}
+
+/* How a unit spent the run: parts that exclude each other, `active` first. */
+struct split {
+    const char *names[RECORD_MAX_CAUSE + 1];
+    uint64_t cyc[RECORD_MAX_CAUSE + 1];
+    int n;
+};
+
+static struct split split_of(const struct record *r, const struct record_unit *u)
+{
+    struct split split = {.names = {"active"}, .cyc = {u->busy_cyc}, .n = 1};
+    for (int i = 0; i < r->n_cause; i++) {
+        if (r->cause_overlaps[i] || u->stall_cyc[i] == 0)
+            continue;
+        split.names[split.n] = r->causes[i].name;
+        split.cyc[split.n++] = u->stall_cyc[i];
+    }
+    return split;
+}
+
+/* Each part ends where the exact sum so far ends, so that rounding never adds up. */
+static void put_split_bar(struct text *t, const struct record *r, const struct split *split)
+{
+    static const enum text_color colors[] = {TEXT_GREEN, TEXT_YELLOW, TEXT_MAGENTA, TEXT_BLUE};
+    int width = MAX(0, MIN(60, t->width - TEXT_LABEL)), at = 0;
+    double sum_cyc = 0;
+    for (int i = 0; i < split->n; i++) {
+        sum_cyc += (double)split->cyc[i];
+        int end = (int)lround(MIN(1.0, sum_cyc / (double)r->total_cyc) * width);
+        text_repeat(t, colors[i % 4], t->glyphs->parts[i % 4], end - at);
+        at = end;
+    }
+    g_string_append_c(t->out, '\n');
+}
+
+static void add_part(GString *body, const struct text *t, const char *before, const char *key,
+                     double share)
+{
+    g_autofree char *name = spoken(t, key), *percent = text_percent(share, 1);
+    g_autofree char *part = g_strdup_printf("%s%s %s", before, name, percent);
+    g_auto(GStrv) words = g_strsplit(part, " ", -1);
+    g_autofree char *hard = g_strjoinv(TEXT_HARD_SPACE, words);
+    g_string_append(body, hard);
+}
+
+static void add_overlaps(GString *body, const struct text *t, const struct record *r,
+                         const struct record_unit *u)
+{
+    const char *before = "(";
+    for (int i = 0; i < r->n_cause; i++) {
+        if (!r->cause_overlaps[i] || u->stall_cyc[i] == 0)
+            continue;
+        g_string_append(body, *before == '(' ? "  " : ", ");
+        add_part(body, t, before, r->causes[i].name,
+                 (double)u->stall_cyc[i] / (double)r->total_cyc);
+        before = "";
+    }
+    if (!*before)
+        g_string_append(body, " within them)");
+}
+
+static void put_unit(struct text *t, const struct record *r, const struct record_unit *u)
+{
+    struct split split = split_of(r, u);
+    bool has_bar = split.n > 1;
+    GString *body = g_string_new(NULL);
+    for (int i = 0; i < split.n; i++) {
+        g_autofree char *glyph =
+            g_strconcat(has_bar ? t->glyphs->parts[i % 4] : "", has_bar ? " " : "", NULL);
+        g_string_append(body, i > 0 ? "  " : "");
+        add_part(body, t, glyph, split.names[i], (double)split.cyc[i] / (double)r->total_cyc);
+    }
+    add_overlaps(body, t, r, u);
+    g_autofree char *name = spoken(t, u->name), *label = text_fit(t, name, TEXT_LABEL - 1);
+    if (has_bar) {
+        text_put_padded(t, TEXT_BOLD, label, TEXT_LABEL, false);
+        put_split_bar(t, r, &split);
+    }
+    text_paragraph(t, TEXT_BOLD, has_bar ? "" : label, body->str);
+    g_string_free(body, TRUE);
+}
+
+static void put_layer_checks(GString *body, const struct record *r)
+{
+    int n_done = 0, n_pass = 0, n_twin = 0, n_exact = 0;
+    for (int i = 0; i < r->n_layer; i++) {
+        const struct record_check *c = &r->layers[i].check;
+        n_done += c->done;
+        n_pass += c->done && c->pass;
+        n_twin += c->done && c->has_exact;
+        n_exact += c->done && c->has_exact && c->exact;
+    }
+    g_string_append_printf(body, "%d of %d checked layers pass", n_pass, n_done);
+    if (n_twin > 0)
+        g_string_append_printf(body, ", %d of %d equal bit for bit to untiled arithmetic", n_exact,
+                               n_twin);
+}
+
+static void put_values(struct text *t, const struct record *r)
+{
+    if (!r->check.done) {
+        text_paragraph(t, TEXT_BOLD, "values", "not checked");
+        return;
+    }
+    GString *body = g_string_new(NULL);
+    put_layer_checks(body, r);
+    if (r->has_snr) {
+        g_autofree char *snr =
+            isfinite(r->snr_db) ? text_float("%.1f dB SNR", r->snr_db) : g_strdup("no difference");
+        g_string_append_printf(body, "; the output has %s", snr);
+    }
+    if (r->top1_agreement >= 0) {
+        g_autofree char *top1 = text_percent(r->top1_agreement, 0);
+        g_string_append_printf(body, "%s top-1 agreement %s", r->has_snr ? "," : ";", top1);
+    }
+    g_autofree char *reference = text_clean(t, r->check.reference);
+    if (*reference)
+        g_string_append_printf(body, " against %s", reference);
+    text_paragraph(t, r->check.pass ? TEXT_GREEN : TEXT_RED, "values", body->str);
+    g_string_free(body, TRUE);
+}
+
+static void put_run(struct text *t, const struct record *r)
+{
+    g_autofree char *events = text_grouped(r->n_event);
+    g_autofree char *body = g_strdup_printf(
+        "%s fidelity, %s mode, seed %" G_GUINT64_FORMAT "%s%s%s", r->fidelity ? r->fidelity : "no",
+        r->mode ? r->mode : "no", r->seed, r->n_event > 0 ? ", " : "", r->n_event > 0 ? events : "",
+        r->n_event > 0 ? " events" : "");
+    text_paragraph(t, TEXT_BOLD, "run", body);
+}
+
+void text_totals(struct text *t, const struct record *r)
+{
+    put_time(t, r);
+    put_speed(t, r);
+    put_traffic(t, r);
+    put_energy(t, r);
+    put_area(t, r);
+    for (int i = 0; i < r->n_unit && r->total_cyc > 0; i++)
+        put_unit(t, r, &r->units[i]);
+    put_values(t, r);
+    put_run(t, r);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole cycles from fractions of a cycle, rounded up. */
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+
+/* A millionth of a cycle is rounding, not time: 30 bytes of a tenth of a cycle take 3 cycles. */
+#define CYCLES_SLACK 1e-6
+
+static inline uint64_t cycles_ceil(double cyc)
+{
+    return (uint64_t)ceil(cyc - CYCLES_SLACK);
+}
+
+static inline uint64_t cycles_floor(double cyc)
+{
+    return (uint64_t)floor(cyc + CYCLES_SLACK);
+}
+
+static inline uint64_t cycles_from_ns(double ns, double clock_hz)
+{
+    return cycles_ceil(ns * clock_hz / 1e9);
+}
+
+/* 1 GB = 1e9 bytes */
+static inline double cycles_per_byte(double bandwidth_gb_s, double clock_hz)
+{
+    return clock_hz / (bandwidth_gb_s * 1e9);
+}

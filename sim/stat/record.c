@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/stat/record.h"
+
+#include <glib.h>
+#include <stddef.h>
+
+const char *const record_bound_names[] = {
+    [BOUND_NONE] = NULL,         [BOUND_COMPUTE] = "compute", [BOUND_MEMORY] = "memory",
+    [BOUND_LATENCY] = "latency", [BOUND_SYNC] = "sync",
+};
+_Static_assert(sizeof(record_bound_names) / sizeof(record_bound_names[0]) == BOUND_SYNC + 1,
+               "a name for every bound");
+
+static const double J_PER_PJ = 1e-12;
+
+uint64_t record_macs(const struct record *r)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < r->n_layer; i++)
+        sum += r->layers[i].macs;
+    return sum;
+}
+
+double record_layer_energy_j(const struct record *r, const struct record_layer *l)
+{
+    double sum_pj = 0;
+    for (int i = 0; i < r->n_component; i++)
+        sum_pj += l->energy_pj[i];
+    return sum_pj * J_PER_PJ;
+}
+
+double record_energy_j(const struct record *r)
+{
+    double sum_j = 0;
+    for (int i = 0; i < r->n_layer; i++)
+        sum_j += record_layer_energy_j(r, &r->layers[i]);
+    return sum_j;
+}
+
+double record_seconds(const struct record *r)
+{
+    return r->clock_hz > 0 ? (double)r->total_cyc / r->clock_hz : 0;
+}
+
+struct record_bytes record_memory_bytes(const struct record *r, int i_memory)
+{
+    g_assert(i_memory >= 0 && i_memory < r->n_memory);
+    struct record_bytes sum = {0, 0};
+    for (int i = 0; i < r->n_layer; i++) {
+        sum.read += r->layers[i].bytes[i_memory].read;
+        sum.write += r->layers[i].bytes[i_memory].write;
+    }
+    return sum;
+}
+
+static double utilization(uint64_t macs, uint64_t cycles, double peak_macs_per_cycle)
+{
+    double possible_macs = (double)cycles * peak_macs_per_cycle;
+    return possible_macs > 0 ? (double)macs / possible_macs : 0;
+}
+
+double record_layer_utilization(const struct record_layer *l)
+{
+    return utilization(l->macs, l->cycles, l->peak_macs_per_cycle);
+}
+
+double record_utilization(const struct record *r)
+{
+    return utilization(record_macs(r), r->total_cyc, r->peak_macs_per_cycle);
+}

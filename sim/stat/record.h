@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The record: everything a run tells. Reports are renderings of it and of nothing else.
+ *
+ * Plain data with counters as integers; the units are in the names. Names of stall causes,
+ * memories and energy components are tables given once (struct stat_desc) and layers index into
+ * them. Arrays live in the arena that holds the record; a record that a forked simulation fills
+ * lives in a shared arena. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    RECORD_MAX_CAUSE = 8,
+    RECORD_MAX_MEMORY = 8,
+    RECORD_MAX_COMPONENT = 12,
+    RECORD_MAX_UNIT = 12,
+};
+
+/* A counter's name as it appears in JSON, its unit and a sentence for the manual. */
+struct stat_desc {
+    const char *name;
+    const char *unit;
+    const char *help;
+};
+
+enum record_bound { BOUND_NONE, BOUND_COMPUTE, BOUND_MEMORY, BOUND_LATENCY, BOUND_SYNC };
+extern const char *const record_bound_names[]; /* NULL for BOUND_NONE, then "compute" ... */
+
+struct record_bytes {
+    uint64_t read, write;
+};
+
+/* Comparison of values with a reference. Only meaningful where `done`. */
+struct record_check {
+    bool done;
+    bool has_exact; /* an exact twin exists for this layer (integer and bit-true formats) */
+    bool exact;     /* equal, bit for bit, to the same arithmetic done untiled by other code */
+    bool pass;
+    const char *reference; /* "fp32 OpenBLAS" */
+    double max_abs_error;
+    double relative_l2_error; /* NaN never: 0 where the reference is 0 */
+};
+
+struct record_layer {
+    int index;         /* position in the record */
+    const char *name;  /* first node of the fused group: "conv1" */
+    const char *op;    /* "conv2d+relu" */
+    const char *shape; /* of the output, "96x55x55", without the batch */
+    int device;
+    bool on_host; /* ran on the host, timed over the host link */
+    uint64_t macs;
+    uint64_t cycles; /* its share of the total; shares add up to the total */
+    uint64_t start_cycle, end_cycle;
+    double peak_macs_per_cycle; /* 0 where the layer multiplies nothing */
+    enum record_bound bound;
+    uint64_t stall_cyc[RECORD_MAX_CAUSE];
+    struct record_bytes bytes[RECORD_MAX_MEMORY];
+    double energy_pj[RECORD_MAX_COMPONENT];
+    struct record_check check;
+};
+
+/* A hardware unit over the whole run. Of one that multiplies matrices busy_cyc and the exclusive
+ * causes add up to the total. */
+struct record_unit {
+    const char *name; /* has "matrix" in it where the unit multiplies matrices */
+    uint64_t busy_cyc;
+    uint64_t stall_cyc[RECORD_MAX_CAUSE];
+};
+
+struct record_setting {
+    const char *path, *value, *unit, *help;
+    bool is_default;
+    bool is_string;
+};
+
+struct record {
+    /* the run */
+    const char *version, *command, *mode, *fidelity;
+    uint64_t seed;
+
+    /* the machine */
+    const char *arch_name, *arch_family, *arch_file;
+    const char *precision;
+    double clock_hz;
+    double peak_macs_per_cycle;
+    const char
+        *known_error; /* a sentence: how far this model is known to be off, with its source */
+    struct record_setting *settings;
+    int n_setting;
+    struct stat_desc causes[RECORD_MAX_CAUSE];
+    bool cause_overlaps[RECORD_MAX_CAUSE]; /* given beside, not added up: JSON "overlapping" */
+    int n_cause;
+    struct stat_desc memories[RECORD_MAX_MEMORY];
+    int n_memory;
+    int dram_memory; /* index of the memory whose bytes are totals.dram_*; -1: none */
+    double memory_bytes_per_cyc[RECORD_MAX_MEMORY]; /* peak bandwidth; 0: unlimited */
+    struct stat_desc components[RECORD_MAX_COMPONENT];
+    int n_component;
+
+    /* the network */
+    const char *net_name, *net_file;
+    uint64_t batch, net_layers, net_macs, net_parameters; /* of one inference */
+
+    /* results */
+    struct record_layer *layers;
+    int n_layer;
+    struct record_unit units[RECORD_MAX_UNIT];
+    int n_unit;
+    uint64_t total_cyc;
+    uint64_t n_event; /* activations of SystemC processes; 0 in analytic runs */
+    double area_mm2;  /* 0: not known */
+    double host_seconds;
+
+    /* the network's values */
+    struct record_check check;
+    bool has_snr;
+    double snr_db;         /* of the output before any softmax; infinite where exact */
+    double top1_agreement; /* share of the batch; negative: not applicable */
+};
+
+/* Sums over layers. */
+uint64_t record_macs(const struct record *r);
+double record_energy_j(const struct record *r);
+double record_seconds(const struct record *r); /* total_cyc / clock_hz */
+struct record_bytes record_memory_bytes(const struct record *r, int i_memory);
+double record_layer_energy_j(const struct record *r, const struct record_layer *l);
+/* macs / (cycles * peak); 0 where not applicable. */
+double record_layer_utilization(const struct record_layer *l);
+double record_utilization(const struct record *r);

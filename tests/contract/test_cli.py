@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: what is printed where, exit codes, and bad input of every kind.
+
+    test_cli.py [CLASS[.TEST]...]
+"""
+import csv
+import hashlib
+import io
+import json
+import os
+import pathlib
+import pty
+import re
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+import zipfile
+
+import bad_input
+import cli
+
+SMALL = ("--arch", "tpu.cfg", "--net", "gemm:4x8x16")
+TIMING = ("--arch", "tpu.cfg", "--net", "alexnet", "--mode", "timing")
+RUN_OPTIONS = """--arch --net --batch --set --mode --fidelity --check --precision --input --weights
+    --calibrate --seed --threads --output --layers --json --csv --vcd --memory-limit --time-limit
+    --quiet --verbose --no-color --help --version""".split()
+FULL = pathlib.Path("/dev/full")
+NOBODY = 65534
+
+
+class InFolder(unittest.TestCase):
+    """Tests that run accsim in an empty folder."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def run_here(self, *args, **options):
+        return cli.run(*args, cwd=self.folder, **options)
+
+
+class Refused(InFolder):
+    """Each row of bad_input fails as it says: its exit code, a message that names the culprit,
+    nothing on standard output, and the file that stood at the output's path left as it was."""
+
+    def check(self, row):
+        for name, content in row.files.items():
+            (self.folder / name).write_bytes(content)
+        kept = self.folder / "kept.json"
+        kept.write_text("old")
+        before = sorted(os.listdir(self.folder))
+        result = self.run_here("--json", "kept.json", *row.args, timeout=120)
+        message = cli.text(result.stderr)
+        told = f"{' '.join(row.args)[:300]}\nexit {result.returncode}: {message[:1000]}"
+        self.assertEqual(result.returncode, row.exit, told)
+        for pattern in row.patterns:
+            self.assertRegex(message, pattern, told)
+        self.assertEqual(result.stdout, b"", told)
+        self.assertEqual(kept.read_text(), "old", told)
+        self.assertEqual(sorted(os.listdir(self.folder)), before, told)
+
+    def check_all(self, rows):
+        for row in rows:
+            with self.subTest(row.name):
+                self.check(row)
+
+    def test_machine_files(self):
+        self.check_all(bad_input.MACHINE_FILES)
+
+    def test_settings(self):
+        self.check_all(bad_input.SETTINGS)
+
+    def test_net_files(self):
+        self.check_all(bad_input.NET_FILES)
+
+    def test_shapes(self):
+        self.check_all(bad_input.SHAPES)
+
+    def test_options(self):
+        self.check_all(bad_input.OPTIONS)
+
+    def test_tensors(self):
+        self.check_all(bad_input.TENSORS)
+
+    def test_too_large_for_the_machine(self):
+        self.check_all(bad_input.TOO_LARGE)
+
+
+class Usage(InFolder):
+    """Wrong usage that is not about a run."""
+
+    def test_wrong_usage_exits_2_and_names_the_word(self):
+        for args, pattern in (
+            (("nosuch",), "nosuch"),
+            (("--nosuch",), "nosuch"),
+            (("show",), "arch|net|op|plan"),
+            (("show", "nosuch", "x"), "nosuch"),
+            (("show", "arch"), "arch"),
+            (("show", "arch", "nosuch"), "nosuch"),
+            (("show", "net", "nosuch"), "nosuch"),
+            (("show", "op", "conv3d"), "conv3d.*conv2d|conv3d"),
+            (("show", "plan", "--arch", "tpu"), "net"),
+            (("list",), "archs|nets|ops|families"),
+            (("list", "nosuch"), "nosuch"),
+            (("--arch",), "arch"),
+            (("--arch", "tpu"), "net"),
+            (("--net", "alexnet"), "arch"),
+            ((*SMALL, "stray"), "stray"),
+            ((), "arch|usage"),
+        ):
+            with self.subTest(" ".join(args)):
+                result = self.run_here(*args)
+                self.assertEqual(result.returncode, 2, cli.text(result.stderr))
+                self.assertRegex(cli.text(result.stderr), pattern)
+                self.assertEqual(result.stdout, b"")
+
+
+class Help(InFolder):
+    def test_version(self):
+        project = (cli.ROOT / "CMakeLists.txt").read_text()
+        version = re.search(r"project\(accsim VERSION ([\d.]+)", project).group(1)
+        self.assertIn(version, cli.succeed("--version"))
+
+    def test_the_help_of_run_names_every_option(self):
+        for args in (("--help",), ("run", "--help")):
+            shown = cli.succeed(*args)
+            for option in RUN_OPTIONS:
+                with self.subTest(f"{args} {option}"):
+                    self.assertRegex(shown, rf"{option}\b")
+
+    def test_help_names_the_subcommands(self):
+        shown = cli.succeed("--help")
+        for subcommand in ("run", "show", "list"):
+            self.assertRegex(shown, rf"\b{subcommand}\b")
+
+    def test_each_subcommand_has_help(self):
+        for subcommand, words in (
+            ("show", ("arch", "net", "op", "plan")),
+            ("list", ("archs", "nets", "ops", "families")),
+        ):
+            shown = cli.succeed(subcommand, "--help")
+            for word in words:
+                with self.subTest(f"{subcommand} {word}"):
+                    self.assertRegex(shown, rf"\b{word}\b")
+
+    def test_lists(self):
+        for what, words in (
+            ("archs", ["tpu"]),
+            ("nets", ["alexnet"]),
+            ("families", ["systolic"]),
+            (
+                "ops",
+                """conv2d relu lrn dropout softmax flatten add concat""".split(),
+            ),
+        ):
+            shown = cli.succeed("list", what)
+            for word in words:
+                with self.subTest(f"{what} {word}"):
+                    self.assertRegex(shown, rf"\b{word}\b")
+
+    def test_every_listed_op_can_be_shown(self):
+        names = [o["name"] for o in json.loads(cli.succeed("list", "ops", "--json", "-"))["items"]]
+        self.assertGreaterEqual(len(names), 11)
+        for name in names:
+            with self.subTest(name):
+                self.assertIn(name, cli.succeed("show", "op", name))
+
+    def test_show_net_gives_shapes_and_totals(self):
+        shown = cli.succeed("show", "net", "alexnet").replace(",", "").replace("_", "")
+        for number in ("724406816", "60965224", "37748736", "13x13"):
+            with self.subTest(number):
+                self.assertIn(number, shown)
+        self.assertRegex(shown, r"256\s*x\s*13\s*x\s*13|13\s*x\s*13\s*x\s*256")
+
+    def test_show_arch_gives_settings(self):
+        for spelling in ("tpu", "tpu.cfg", str(cli.ROOT / "arch/systolic/tpu.cfg")):
+            shown = cli.succeed("show", "arch", spelling)
+            for path in ("array.rows", "clock_mhz", "memory.weights.bandwidth_gb_s"):
+                with self.subTest(f"{spelling} {path}"):
+                    self.assertIn(path, shown)
+
+    def test_show_plan_gives_the_program(self):
+        shown = cli.succeed("show", "plan", "--arch", "tpu", "--net", "alexnet", "--batch", "1")
+        for word in ("conv1", "fc8", "Read_Weights", "Activate", "Write_Host_Memory"):
+            with self.subTest(word):
+                self.assertIn(word, shown)
+
+
+class Report(InFolder):
+    def test_text_fits_100_columns_and_has_no_escapes(self):
+        shown = cli.succeed(*TIMING)
+        self.assertNotIn("\x1b", shown)
+        self.assertLessEqual(max(map(len, shown.splitlines())), 100)
+        for word in ("conv1", "fc8", "TPU|tpu"):
+            self.assertRegex(shown, word)
+
+    def on_terminal(self, *args, **changes):
+        """What a run prints when its standard output is a terminal."""
+        reader, writer = pty.openpty()
+        with subprocess.Popen(
+            [cli.ACCSIM, *args],
+            env=cli.environment(TERM="xterm-256color", **changes),
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=subprocess.DEVNULL,
+        ):
+            os.close(writer)
+            shown = b""
+            try:
+                while chunk := os.read(reader, 4096):
+                    shown += chunk
+            except OSError:  # how a pseudo-terminal ends
+                pass
+            os.close(reader)
+        return shown
+
+    def test_colour_is_for_terminals_that_want_it(self):
+        self.assertIn(b"conv1", self.on_terminal(*TIMING))
+        self.assertNotIn(cli.ESCAPE, self.on_terminal(*TIMING, NO_COLOR="1"))
+        self.assertNotIn(cli.ESCAPE, self.on_terminal(*TIMING, "--no-color"))
+
+    def test_json_on_standard_output_is_json_alone(self):
+        record = json.loads(cli.succeed(*TIMING, "--json", "-"))
+        self.assertEqual(record["schema"], "accsim-run/1")
+
+    def test_json_validates_against_its_schema(self):
+        try:
+            import jsonschema
+        except ImportError:
+            self.skipTest("python3-jsonschema is not installed")
+        schema = json.loads((cli.ROOT / "reports/accsim-run-1.schema.json").read_text())
+        for args in (
+            SMALL,
+            TIMING,
+            (*TIMING, "--fidelity", "analytic"),
+            ("--arch", "tpu.cfg", "--net", "alexnet", "--batch", "3"),
+            ("--arch", "reference", "--net", "alexnet"),
+        ):
+            with self.subTest(" ".join(args)):
+                jsonschema.validate(cli.record(*args), schema)
+
+    def test_csv_has_a_row_a_layer(self):
+        rows = list(csv.reader(io.StringIO(cli.succeed(*TIMING, "--csv", "-"))))
+        self.assertEqual({len(row) for row in rows}, {len(rows[0])})
+        names = [layer["name"] for layer in cli.record(*TIMING)["layers"]]
+        cells = [cell for row in rows[1:] for cell in row]
+        for name in names:
+            self.assertIn(name, cells)
+
+    def test_files_are_written_and_say_the_same(self):
+        result = self.run_here(*TIMING, "--json", "run.json", "--csv", "run.csv")
+        self.assertEqual(result.returncode, 0, cli.text(result.stderr))
+        self.assertEqual(sorted(os.listdir(self.folder)), ["run.csv", "run.json"])
+        written = (self.folder / "run.json").read_text()
+        self.assertEqual(cli.comparable(written), cli.comparable(cli.record_text(*TIMING)))
+
+    def test_a_link_is_followed(self):
+        (self.folder / "link.json").symlink_to("target.json")
+        self.assertEqual(self.run_here(*SMALL, "--json", "link.json").returncode, 0)
+        self.assertTrue((self.folder / "link.json").is_symlink())
+        json.loads((self.folder / "target.json").read_text())
+
+    def test_quiet_says_nothing_on_standard_error(self):
+        result = self.run_here(*SMALL, "--quiet")
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+
+    def test_waveform(self):
+        for name in ("a.vcd", "b.vcd"):
+            result = self.run_here(*SMALL, "--mode", "timing", "--vcd", name)
+            self.assertEqual(result.returncode, 0, cli.text(result.stderr))
+        first = (self.folder / "a.vcd").read_bytes()
+        self.assertIn(b"$timescale", first)
+        self.assertEqual(first, (self.folder / "b.vcd").read_bytes())
+
+
+def read_npz(path):
+    """The arrays of an .npz of fp32 tensors: name -> (shape, values)."""
+    arrays = {}
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            data = archive.read(name)
+            assert data[:6] == b"\x93NUMPY"
+            size = struct.unpack_from("<H", data, 8)[0]
+            header = data[10 : 10 + size].decode()
+            assert "'<f4'" in header and "False" in header, header
+            shape = tuple(map(int, re.findall(r"\d+", header[header.index("(") :])))
+            count = (len(data) - 10 - size) // 4
+            arrays[name.removesuffix(".npy")] = (
+                shape,
+                struct.unpack_from(f"<{count}f", data, 10 + size),
+            )
+    return arrays
+
+
+class Values(InFolder):
+    def test_the_output_is_a_distribution_over_classes(self):
+        result = self.run_here(
+            "--arch", "tpu.cfg", "--net", "alexnet", "--batch", "3", "--output", "out.npz"
+        )
+        self.assertEqual(result.returncode, 0, cli.text(result.stderr))
+        ((shape, values),) = read_npz(self.folder / "out.npz").values()
+        self.assertEqual(shape, (3, 1000))
+        for row in range(3):
+            # A float's rounding, a thousand times.
+            self.assertAlmostEqual(sum(values[1000 * row : 1000 * (row + 1)]), 1.0, places=4)
+
+    def test_only_the_layers_asked_for_are_run(self):
+        record = cli.alexnet("--mode", "timing", "--layers", "conv1,fc6")
+        self.assertEqual(
+            [layer["name"] for layer in record["layers"] if layer["macs"]], ["conv1", "fc6"]
+        )
+
+    def test_the_reference_gives_values_without_cycles(self):
+        record = cli.record("--arch", "reference", "--net", "alexnet")
+        self.assertNotIn("cycles", record["totals"])
+
+
+class Repeated(InFolder):
+    def outcome(self, name, *args, **options):
+        result = self.run_here(
+            *("--arch", "tpu.cfg", "--net", "alexnet", "--batch", "2"),
+            *("--json", f"{name}.json", "--csv", f"{name}.csv", "--output", f"{name}.npz"),
+            *args,
+            **options,
+        )
+        self.assertEqual(result.returncode, 0, cli.text(result.stderr))
+        return (
+            cli.comparable((self.folder / f"{name}.json").read_text()),
+            (self.folder / f"{name}.csv").read_text(),
+            hashlib.sha256((self.folder / f"{name}.npz").read_bytes()).hexdigest(),
+        )
+
+
+class Repeatable(Repeated):
+    """The same seed gives the same bytes, for any number of threads."""
+
+    def test_threads_change_no_bit(self):
+        one = self.outcome("one")
+        self.assertEqual(one, self.outcome("again"))
+        self.assertEqual(one, self.outcome("two", "--threads", "2"))
+
+    def test_another_seed_gives_other_values(self):
+        one, other = self.outcome("one"), self.outcome("other", "--seed", "2")
+        self.assertNotEqual(one[2], other[2])
+
+
+class Builds(Repeated):
+    def test_release_and_sanitizer_builds_give_the_same_bytes(self):
+        sanitized = os.environ.get("ACCSIM_ASAN", "")
+        if not os.access(sanitized, os.X_OK):
+            self.skipTest("there is no sanitizer build")
+        self.assertEqual(self.outcome("release"), self.outcome("asan", program=sanitized))
+
+
+class Outputs(InFolder):
+    """An output that cannot be written exits 4, names the file and leaves nothing behind."""
+
+    OPTIONS = {
+        "--json": SMALL,
+        "--csv": SMALL,
+        "--output": SMALL,
+        "--vcd": (*SMALL, "--mode", "timing"),
+    }
+
+    def check(self, args, target, **options):
+        before = sorted(os.listdir(self.folder))
+        result = self.run_here(*args, target, **options)
+        message = cli.text(result.stderr)
+        self.assertEqual(result.returncode, 4, message)
+        self.assertIn(str(target), message)
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
+
+    def check_all(self, target, **options):
+        for option, args in self.OPTIONS.items():
+            with self.subTest(option):
+                self.check((*args, option), target, **options)
+
+    def test_a_folder_that_is_missing(self):
+        self.check_all(pathlib.Path("/nonexistent/out"))
+
+    def test_a_folder_in_place_of_a_file(self):
+        (self.folder / "taken").mkdir()
+        self.check_all("taken")
+
+    def test_a_full_disk(self):
+        if not FULL.exists():
+            self.skipTest("there is no /dev/full")
+        self.check_all(FULL)
+
+    def test_a_full_disk_behind_standard_output(self):
+        if not FULL.exists():
+            self.skipTest("there is no /dev/full")
+        for args in (SMALL, (*SMALL, "--json", "-"), (*SMALL, "--csv", "-"), ("list", "ops")):
+            with self.subTest(" ".join(args)), open(FULL, "wb") as full:
+                self.assertEqual(self.run_here(*args, stdout=full).returncode, 4)
+
+    def test_no_permission(self):
+        (self.folder / "closed").mkdir(mode=0o555)
+        if os.geteuid() != 0:
+            self.check_all("closed/out")
+            return
+        self.folder.chmod(0o755)
+        try:  # root may write anywhere, so be somebody else
+            self.run_here("--version", user=NOBODY)
+        except PermissionError:
+            self.skipTest("only root can run this build, and root may write anywhere")
+        self.check_all("closed/out", user=NOBODY)
+
+
+class Limits(InFolder):
+    BIG = ("--arch", "tpu.cfg", "--net", "alexnet", "--batch", "200", "--json", "out.json")
+
+    def test_time(self):
+        result = self.run_here(*self.BIG, "--time-limit", "1")
+        self.assertEqual(result.returncode, 5, cli.text(result.stderr))
+        self.assertRegex(cli.text(result.stderr), r"time")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_memory(self):
+        result = self.run_here(*self.BIG, "--memory-limit", "64")
+        self.assertEqual(result.returncode, 5, cli.text(result.stderr))
+        self.assertRegex(cli.text(result.stderr), r"memory")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_interrupt(self):
+        with subprocess.Popen(
+            [cli.ACCSIM, *self.BIG],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(timeout=60), 130)
+        self.assertEqual(os.listdir(self.folder), [])
+
+
+if __name__ == "__main__":
+    cli.main()

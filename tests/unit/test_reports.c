@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Renderings of hand-made records. The goldens in tests/golden are written anew by
+ * ACCSIM_UPDATE_GOLDEN=1 test_reports, then read as a diff. */
+#include "tests/unit/test.h"
+
+#include <jansson.h>
+#include <math.h>
+
+#include "reports/report.h"
+
+#define SCHEMA SOURCE_DIR "/reports/accsim-run-1.schema.json"
+#define GOLDEN SOURCE_DIR "/tests/golden/"
+
+static const struct report_style plain;
+
+/* A network on a weight-stationary array; the numbers are made up and of a likely size. */
+static const struct record_setting alexnet_settings[] = {
+    {.path = "array.rows", .value = "256"},
+    {.path = "clock_mhz", .value = "700.5"},
+    {.path = "array.double_buffer", .value = "true"},
+    {.path = "array.dataflow", .value = "ws", .is_string = true},
+    {.path = "tile", .value = "[1, 2]"},
+};
+
+#define LAYER(i, n, o, s, m, c, start, b, stall, shift, dram, error)                               \
+    {                                                                                              \
+        .index = (i), .name = (n), .op = (o), .shape = (s), .macs = (m), .cycles = (c),            \
+        .start_cycle = (start), .end_cycle = (start) + (c), .peak_macs_per_cycle = 65536,          \
+        .bound = (b), .stall_cyc = {(stall), (shift), 400, 120},                                   \
+        .bytes = {{(dram), 0}, {90000 + (i), 70000}},                                              \
+        .energy_pj = {(m)*0.2, (dram)*160.0, (c)*40000.0, 0},                                      \
+        .check = {true, true, true, true, "fp32 OpenBLAS", (error)*10, (error)},                   \
+    }
+
+static const struct record_layer alexnet_layers[] = {
+    LAYER(0, "conv1", "conv2d+relu", "96x55x55", 105415200, 9400, 0, BOUND_COMPUTE, 900, 256, 34848,
+          0.0021),
+    LAYER(1, "conv2", "conv2d+relu", "256x27x27", 223948800, 15900, 9400, BOUND_COMPUTE, 4100, 2560,
+          307200, 0.0034),
+    LAYER(2, "conv3", "conv2d+relu", "384x13x13", 149520384, 19100, 25300, BOUND_MEMORY, 12000,
+          4608, 884736, 0.0052),
+    LAYER(3, "fc6", "gemm+relu", "4096", 37748736, 777300, 44400, BOUND_MEMORY, 600000, 147456,
+          37748736, 0.0081),
+    LAYER(4, "fc7", "gemm+relu", "4096", 16777216, 345500, 821700, BOUND_LATENCY, 270000, 65536,
+          16777216, 0.0094),
+    {.index = 5,
+     .name = "prob",
+     .op = "softmax",
+     .shape = "1000",
+     .on_host = true,
+     .cycles = 2800,
+     .start_cycle = 1167200,
+     .end_cycle = 1170000},
+};
+
+static struct record alexnet_record(void)
+{
+    return (struct record){
+        .version = "0.1.0",
+        .command = "accsim --arch tpu.cfg --net alexnet",
+        .mode = "functional",
+        .fidelity = "event",
+        .seed = 1,
+        .arch_name = "tpu",
+        .arch_family = "systolic",
+        .arch_file = "arch/systolic/tpu.cfg",
+        .precision = "int8",
+        .clock_hz = 700e6,
+        .peak_macs_per_cycle = 65536,
+        .known_error = "against the counters published for three networks (Jouppi et al. 2017, "
+                       "table 3) the model is at most 6 % of the cycles off",
+        .settings = (struct record_setting *)alexnet_settings,
+        .n_setting = G_N_ELEMENTS(alexnet_settings),
+        .causes = {{"weight_stall", "cycles", "The array waits for weights."},
+                   {"weight_shift", "cycles", "Weights shift in."},
+                   {"non_matrix", "cycles", "Everything else."},
+                   {"raw_stall", "cycles", "A layer waits for the one before."}},
+        .cause_overlaps = {false, false, false, true},
+        .n_cause = 4,
+        .memories = {{"weights", "bytes", "Off chip."}, {"unified_buffer", "bytes", "On chip."}},
+        .n_memory = 2,
+        .dram_memory = 0,
+        .memory_bytes_per_cyc = {34e9 / 700e6, 512},
+        .components = {{"mac", "J", "Arithmetic."},
+                       {"dram", "J", "Off-chip memory."},
+                       {"idle", "J", "What it draws when nothing happens."},
+                       {"host_link", "J", "Transfers to the host."}},
+        .n_component = 4,
+        .net_name = "alexnet",
+        .net_file = "workloads/nets/alexnet.net",
+        .batch = 1,
+        .net_layers = 6,
+        .net_macs = 533410336,
+        .net_parameters = 55752736,
+        .layers = (struct record_layer *)alexnet_layers,
+        .n_layer = G_N_ELEMENTS(alexnet_layers),
+        .units = {{"matrix_unit", 46000, {887000, 220416, 16584, 3600}},
+                  {"activation", 31000, {0}}},
+        .n_unit = 2,
+        .total_cyc = 1170000,
+        .n_event = 81234,
+        .area_mm2 = 331,
+        .host_seconds = 0.125,
+        .check = {true, true, true, true, "fp32 OpenBLAS", 0.5, 0.0094},
+        .has_snr = true,
+        .snr_db = 38.24,
+        .top1_agreement = 1,
+    };
+}
+
+/* No values, no events, no energy, no off-chip memory, one layer that multiplies nothing. */
+static struct record bare_record(void)
+{
+    static struct record_layer layer = {
+        .index = 0, .name = "pool", .op = "maxpool", .cycles = 640, .end_cycle = 640};
+    return (struct record){
+        .version = "0.1.0",
+        .command = "",
+        .mode = "timing",
+        .fidelity = "analytic",
+        .arch_name = "bare",
+        .clock_hz = 1e9,
+        .dram_memory = -1,
+        .net_name = "pool",
+        .batch = 16,
+        .net_layers = 1,
+        .layers = &layer,
+        .n_layer = 1,
+        .total_cyc = 640,
+        .top1_agreement = -1,
+    };
+}
+
+/* Names from anywhere, counters at the end of their range, values that fail. */
+static struct record rough_record(void)
+{
+    static struct record_layer layers[] = {
+        {.index = 0,
+         .name = "Faltung-größer-als-alle-anderen/branch_3/conv,\"1\"",
+         .op = "conv2d",
+         .shape = "1x2x3",
+         .macs = UINT64_MAX / 2,
+         .cycles = UINT64_MAX / 4,
+         .bound = BOUND_SYNC,
+         .end_cycle = UINT64_MAX / 4,
+         .peak_macs_per_cycle = 4,
+         .check = {true, true, false, false, "fp32 OpenBLAS", INFINITY, 0.5}},
+        {.index = 1,
+         .name = "層の名前がとても長い畳み込み",
+         .op = "g\xff\033[31mmm",
+         .shape = "4096",
+         .macs = 3,
+         .cycles = UINT64_MAX / 4,
+         .start_cycle = UINT64_MAX / 4,
+         .end_cycle = UINT64_MAX / 2,
+         .peak_macs_per_cycle = 4,
+         .bound = BOUND_COMPUTE,
+         .check = {true, false, false, false, "fp32 OpenBLAS", 3, 0.25}},
+    };
+    struct record r = bare_record();
+    r.mode = "functional";
+    r.arch_name = "größer";
+    r.seed = UINT64_MAX;
+    r.net_name = "line\nbreak";
+    r.layers = layers;
+    r.n_layer = 2;
+    r.peak_macs_per_cycle = 4;
+    r.total_cyc = UINT64_MAX / 4 * 2;
+    r.check = (struct record_check){true, false, false, false, "fp32 OpenBLAS", INFINITY, 0.5};
+    r.has_snr = true;
+    r.snr_db = INFINITY;
+    return r;
+}
+
+static void check_golden(const char *name, char *text)
+{
+    g_autofree char *path = g_strconcat(GOLDEN, name, NULL);
+    g_autofree char *expected = NULL;
+    if (g_getenv("ACCSIM_UPDATE_GOLDEN"))
+        ck_assert(g_file_set_contents(path, text, -1, NULL));
+    ck_assert_msg(g_file_get_contents(path, &expected, NULL, NULL), "no %s", path);
+    ck_assert_msg(strcmp(text, expected) == 0, "%s differs; now it is:\n%s", name, text);
+    g_free(text);
+}
+
+static void check_width(const char *text, int width)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++)
+        ck_assert_msg(g_utf8_strlen(*line, -1) <= width, "wider than %d: '%s'", width, *line);
+}
+
+static json_t *json_of(const struct record *r)
+{
+    g_autofree char *text = report_json(r);
+    json_error_t error;
+    json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    ck_assert_msg(o != NULL, "%s", error.text);
+    return o;
+}
+
+START_TEST(test_text_is_the_golden)
+{
+    struct record r = alexnet_record(), bare = bare_record(), rough = rough_record();
+    struct report_style narrow = {.ascii = true, .width = 80};
+    struct report_style colored = {.color = true, .host_time = true};
+    check_golden("report_alexnet.txt", report_text(&r, &plain));
+    check_golden("report_alexnet_ascii.txt", report_text(&r, &narrow));
+    check_golden("report_alexnet_color.txt", report_text(&r, &colored));
+    check_golden("report_bare.txt", report_text(&bare, &plain));
+    check_golden("report_rough.txt", report_text(&rough, &plain));
+}
+END_TEST
+
+START_TEST(test_json_and_csv_are_the_goldens)
+{
+    struct record r = alexnet_record(), bare = bare_record(), rough = rough_record();
+    check_golden("report_alexnet.json", report_json(&r));
+    check_golden("report_bare.json", report_json(&bare));
+    check_golden("report_rough.json", report_json(&rough));
+    check_golden("report_alexnet.csv", report_csv(&r));
+    check_golden("report_bare.csv", report_csv(&bare));
+    check_golden("report_rough.csv", report_csv(&rough));
+}
+END_TEST
+
+START_TEST(test_text_keeps_to_its_width)
+{
+    const struct record records[] = {alexnet_record(), bare_record(), rough_record()};
+    for (size_t i = 0; i < G_N_ELEMENTS(records); i++)
+        for (int width = 60; width <= 130; width += 10) {
+            struct report_style style = {.width = width, .host_time = true};
+            g_autofree char *text = report_text(&records[i], &style);
+            check_width(text, width);
+        }
+}
+END_TEST
+
+START_TEST(test_any_width_ends)
+{
+    struct record r = alexnet_record(), rough = rough_record();
+    for (int width = 1; width < 60; width++) {
+        struct report_style style = {.width = width};
+        g_free(report_text(&r, &style));
+        g_free(report_text(&rough, &style));
+    }
+}
+END_TEST
+
+START_TEST(test_ascii_has_no_other_character)
+{
+    struct record r = rough_record();
+    struct report_style style = {.ascii = true};
+    g_autofree char *text = report_text(&r, &style);
+    for (const char *p = text; *p; p++)
+        ck_assert_msg(*p == '\n' || g_ascii_isprint(*p), "0x%02x", (unsigned char)*p);
+}
+END_TEST
+
+START_TEST(test_names_cannot_steer_the_terminal)
+{
+    struct record r = rough_record();
+    g_autofree char *text = report_text(&r, &plain);
+    ck_assert_ptr_null(strchr(text, '\033'));
+    ck_assert_ptr_nonnull(strstr(text, "line?break"));
+}
+END_TEST
+
+START_TEST(test_colors_only_add_escapes)
+{
+    struct record r = alexnet_record();
+    struct report_style colored = {.color = true};
+    g_autofree char *with = report_text(&r, &colored), *without = report_text(&r, &plain);
+    GRegex *escape = g_regex_new("\033\\[[0-9]+m", 0, 0, NULL);
+    g_autofree char *stripped = g_regex_replace_literal(escape, with, -1, 0, "", 0, NULL);
+    ck_assert_str_eq(stripped, without);
+    g_regex_unref(escape);
+}
+END_TEST
+
+START_TEST(test_three_hundred_layers_have_a_row_each)
+{
+    struct record r = bare_record();
+    struct record_layer *layers = g_new0(struct record_layer, 300);
+    for (int i = 0; i < 300; i++)
+        layers[i] = (struct record_layer){.index = i, .name = "l", .op = "conv2d", .cycles = 2};
+    r.layers = layers;
+    r.n_layer = 300;
+    r.total_cyc = 600;
+    g_autofree char *csv = report_csv(&r), *text = report_text(&r, &plain);
+    g_auto(GStrv) lines = g_strsplit(csv, "\n", -1);
+    ck_assert_int_eq(g_strv_length(lines),
+                     1 + 300 + 1 + 1); /* header, total, the last line's end */
+    ck_assert_ptr_nonnull(strstr(text, "\n299  l"));
+    check_width(text, 100);
+    g_free(layers);
+}
+END_TEST
+
+START_TEST(test_json_integers_are_exact_and_floats_come_back)
+{
+    struct record r = alexnet_record();
+    r.total_cyc = 9007199254740993; /* 2^53 + 1: no double */
+    r.area_mm2 = 0.1 + 0.2;
+    json_t *o = json_of(&r), *totals = json_object_get(o, "totals");
+    ck_assert_int_eq(json_integer_value(json_object_get(totals, "cycles")), 9007199254740993);
+    ck_assert(json_real_value(json_object_get(totals, "area_mm2")) == 0.1 + 0.2);
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(test_json_layers_add_up_to_the_totals)
+{
+    struct record r = alexnet_record();
+    json_t *o = json_of(&r), *layer;
+    json_int_t cycles = 0;
+    size_t i;
+    json_array_foreach(json_object_get(o, "layers"), i, layer) cycles +=
+        json_integer_value(json_object_get(layer, "cycles"));
+    ck_assert_int_eq(cycles, (json_int_t)r.total_cyc);
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(test_json_leaves_out_what_does_not_apply)
+{
+    static const char *const absent[] = {"utilization",     "energy_j", "power_w",
+                                         "area_mm2",        "events",   "dram_read_bytes",
+                                         "dram_write_bytes"};
+    struct record r = bare_record();
+    json_t *o = json_of(&r), *totals = json_object_get(o, "totals");
+    for (size_t i = 0; i < G_N_ELEMENTS(absent); i++)
+        ck_assert_msg(!json_object_get(totals, absent[i]), "%s", absent[i]);
+    ck_assert_ptr_null(json_object_get(o, "check"));
+    json_t *layer = json_array_get(json_object_get(o, "layers"), 0);
+    ck_assert_ptr_null(json_object_get(layer, "bound"));
+    ck_assert_ptr_null(json_object_get(layer, "host"));
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(test_settings_keep_their_type)
+{
+    struct record r = alexnet_record();
+    json_t *o = json_of(&r), *s = json_object_get(json_object_get(o, "arch"), "settings");
+    ck_assert_int_eq(json_integer_value(json_object_get(s, "array.rows")), 256);
+    ck_assert(json_real_value(json_object_get(s, "clock_mhz")) == 700.5);
+    ck_assert(json_is_true(json_object_get(s, "array.double_buffer")));
+    ck_assert_str_eq(json_string_value(json_object_get(s, "array.dataflow")), "ws");
+    ck_assert_int_eq(json_array_size(json_object_get(s, "tile")), 2);
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(test_a_machine_without_time_has_values_only)
+{
+    struct record r = alexnet_record();
+    r.total_cyc = 0;
+    r.clock_hz = 0;
+    r.peak_macs_per_cycle = 0;
+    json_t *o = json_of(&r);
+    ck_assert_ptr_null(json_object_get(json_object_get(o, "totals"), "cycles"));
+    json_decref(o);
+    g_autofree char *text = report_text(&r, &plain), *csv = report_csv(&r);
+    ck_assert_ptr_null(strstr(text, " cycles = "));
+    ck_assert_ptr_null(strstr(csv, "nan"));
+}
+END_TEST
+
+/* The sentence gives the estimate that a person would work out: 90 of 100 cycles halve. */
+START_TEST(test_advice_follows_the_bound)
+{
+    struct record_layer layers[] = {
+        {.index = 0, .name = "a", .cycles = 90, .macs = 100, .peak_macs_per_cycle = 100},
+        {.index = 1,
+         .name = "b",
+         .cycles = 10,
+         .macs = 1000,
+         .peak_macs_per_cycle = 100,
+         .bound = BOUND_COMPUTE},
+    };
+    static const struct {
+        enum record_bound bound;
+        const char *words;
+    } cases[] = {
+        {BOUND_MEMORY, "Twice the memory bandwidth would help most, at most 1.82x"},
+        {BOUND_LATENCY, "Half the latency of every step would help most, at most 1.82x"},
+        {BOUND_SYNC, "Half the waiting between layers would help most, at most 1.82x"},
+        {BOUND_COMPUTE, "An array twice as fast would help most, at most 2.00x"},
+    };
+    struct report_style wide = {.width = 1000};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct record r = bare_record();
+        layers[0].bound = cases[i].bound;
+        r.layers = layers;
+        r.n_layer = 2;
+        r.total_cyc = 100;
+        g_autofree char *text = report_text(&r, &wide);
+        ck_assert_msg(strstr(text, cases[i].words) != NULL, "%s", text);
+    }
+}
+END_TEST
+
+/* 0 where valid, 1 where not, -1 where Python has no jsonschema. */
+static int validate(const char *file)
+{
+    const char *const python = "/usr/bin/python3";
+    const char *const probe[] = {python, "-c", "import jsonschema", NULL};
+    const char *const argv[] = {python, "-W", "ignore", "-m", "jsonschema",
+                                "-i",   file, SCHEMA,   NULL};
+    GSpawnFlags flags = G_SPAWN_STDERR_TO_DEV_NULL | G_SPAWN_STDOUT_TO_DEV_NULL;
+    int status = 0;
+    if (!g_spawn_sync(NULL, (char **)probe, NULL, flags, NULL, NULL, NULL, NULL, &status, NULL) ||
+        status != 0)
+        return -1;
+    ck_assert(
+        g_spawn_sync(NULL, (char **)argv, NULL, flags, NULL, NULL, NULL, NULL, &status, NULL));
+    return status != 0;
+}
+
+START_TEST(test_goldens_keep_the_schema)
+{
+    static const char *const files[] = {GOLDEN "report_alexnet.json", GOLDEN "report_bare.json",
+                                        GOLDEN "report_rough.json"};
+    for (size_t i = 0; i < G_N_ELEMENTS(files); i++)
+        ck_assert_msg(validate(files[i]) != 1, "%s", files[i]);
+}
+END_TEST
+
+START_TEST(test_schema_refuses_a_null)
+{
+    struct record r = alexnet_record();
+    json_t *o = json_of(&r);
+    json_t *layer = json_array_get(json_object_get(o, "layers"), 3);
+    json_object_set_new(layer, "energy_j", json_null());
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("accsim-XXXXXX.json", &path, NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(json_dumpfd(o, fd, 0), 0);
+    json_decref(o);
+    ck_assert_int_ne(validate(path), 0);
+    remove(path);
+}
+END_TEST
+
+TEST_MAIN("reports", test_text_is_the_golden, test_json_and_csv_are_the_goldens,
+          test_text_keeps_to_its_width, test_any_width_ends, test_ascii_has_no_other_character,
+          test_names_cannot_steer_the_terminal, test_colors_only_add_escapes,
+          test_three_hundred_layers_have_a_row_each,
+          test_json_integers_are_exact_and_floats_come_back, test_json_layers_add_up_to_the_totals,
+          test_json_leaves_out_what_does_not_apply, test_settings_keep_their_type,
+          test_a_machine_without_time_has_values_only, test_advice_follows_the_bound,
+          test_goldens_keep_the_schema, test_schema_refuses_a_null)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "workloads/graph.h"
+
+#include "workloads/graph_draft.h"
+
+struct graph *graph_new(const char *name, const char *file, int64_t batch)
+{
+    struct arena *a = arena_new();
+    struct graph *g = ARENA_NEW(a, struct graph);
+    g->arena = a;
+    g->name = arena_strdup(a, name);
+    g->file = arena_strdup(a, file);
+    g->batch = batch;
+    g->draft = draft_new(a);
+    g->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+    arena_own(a, g->by_name, (GDestroyNotify)g_hash_table_unref);
+    return g;
+}
+
+void graph_free(struct graph *g)
+{
+    if (g)
+        arena_free(g->arena);
+}
+
+const struct value *graph_find_value(const struct graph *g, const char *name)
+{
+    int found = GPOINTER_TO_INT(g_hash_table_lookup(g->by_name, name));
+    return found ? &g->values[found - 1] : NULL;
+}
+
+uint64_t graph_macs(const struct graph *g)
+{
+    uint64_t macs = 0;
+    for (int i = 0; i < g->n_node; i++)
+        macs += g->nodes[i].macs;
+    return macs;
+}
+
+uint64_t graph_parameters(const struct graph *g)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < g->n_value; i++)
+        if (g->values[i].kind == VALUE_PARAM)
+            n += (uint64_t)shape_count(&g->values[i].shape);
+    return n;
+}
+
+int graph_n_reader(const struct graph *g, int value)
+{
+    return g->values[value].n_reader;
+}

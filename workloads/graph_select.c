@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Graphs made of graphs: a part of one, or one for another batch. */
+#include "sim/base/error.h"
+#include "workloads/graph.h"
+
+/* What crosses the edge of the nodes that are kept, by value. */
+struct border {
+    bool *enters; /* read inside, made outside */
+    bool *leaves; /* made inside, read outside or an output */
+};
+
+static bool is_kept(const bool *keep, int node)
+{
+    return node >= 0 && (!keep || keep[node]);
+}
+
+static struct border find_border(const struct graph *g, const bool *keep)
+{
+    struct border b = {g_new0(bool, g->n_value), g_new0(bool, g->n_value)};
+    for (int i = 0; i < g->n_node; i++) {
+        for (int k = 0; k < g->nodes[i].n_data; k++) {
+            int v = g->nodes[i].in[k];
+            bool made_inside = is_kept(keep, g->values[v].node);
+            if (is_kept(keep, i) && !made_inside)
+                b.enters[v] = true;
+            if (!is_kept(keep, i) && made_inside)
+                b.leaves[v] = true;
+        }
+    }
+    for (int i = 0; i < g->n_output; i++)
+        b.leaves[g->outputs[i]] = is_kept(keep, g->values[g->outputs[i]].node);
+    for (int i = 0; !keep && i < g->n_input; i++)
+        b.enters[g->inputs[i]] = true; /* a whole graph keeps inputs that nothing reads */
+    return b;
+}
+
+static bool copy_inputs(struct graph *to, const struct graph *g, const bool *enters, GError **error)
+{
+    for (int i = 0; i < g->n_value; i++) {
+        if (!enters[i])
+            continue;
+        const struct value *v = &g->values[i];
+        struct shape shape = v->shape;
+        if (to->batch != g->batch) {
+            if (shape.n_dim == 0 || shape.dim[0] % g->batch != 0)
+                return error_set(error, ERROR_INPUT,
+                                 "%s: the batch of input '%s' is not its leading dimension",
+                                 g->name, v->name);
+            if (__builtin_mul_overflow(shape.dim[0] / g->batch, to->batch, &shape.dim[0]))
+                return error_set(error, ERROR_INPUT, "%s: batch %" G_GINT64_FORMAT " is too large",
+                                 g->name, to->batch);
+        }
+        if (graph_add_input_shape(to, v->name, &shape, error) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool copy_nodes(struct graph *to, const struct graph *g, const bool *keep, GError **error)
+{
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = &g->nodes[i];
+        if (!is_kept(keep, i))
+            continue;
+        const char *inputs[OP_MAX_IN];
+        for (int k = 0; k < n->n_data; k++)
+            inputs[k] = g->values[n->in[k]].name;
+        if (!graph_add_node(to, n->name, n->op, n->attr, inputs, n->n_data, n->origin, error))
+            return false;
+        if (n->precision >= 0)
+            graph_set_precision(to, (enum number)n->precision);
+    }
+    return true;
+}
+
+/* In the order of g's outputs, which is the order of the output file, then the others. */
+static int list_outputs(const struct graph *g, bool *leaves, const char **names)
+{
+    int n = 0;
+    for (int i = 0; i < g->n_output; i++) {
+        if (leaves[g->outputs[i]])
+            names[n++] = g->values[g->outputs[i]].name;
+        leaves[g->outputs[i]] = false;
+    }
+    for (int i = 0; i < g->n_value; i++)
+        if (leaves[i])
+            names[n++] = g->values[i].name;
+    return n;
+}
+
+/* keep NULL: all nodes. */
+static struct graph *copy_graph(const struct graph *g, const bool *keep, int64_t batch,
+                                GError **error)
+{
+    struct graph *to = graph_new(g->name, g->file, batch);
+    to->source = arena_strdup(to->arena, g->source);
+    struct border b = find_border(g, keep);
+    const char **outputs = g_new(const char *, g->n_value);
+    int n_output = list_outputs(g, b.leaves, outputs);
+    bool ok = copy_inputs(to, g, b.enters, error) && copy_nodes(to, g, keep, error) &&
+              graph_finish(to, outputs, n_output, error);
+    g_free(outputs);
+    g_free(b.enters);
+    g_free(b.leaves);
+    if (!ok) {
+        graph_free(to);
+        return NULL;
+    }
+    return to;
+}
+
+struct graph *graph_select(const struct graph *g, const bool *keep, GError **error)
+{
+    return copy_graph(g, keep, g->batch, error);
+}
+
+struct graph *graph_rebatch(const struct graph *g, int64_t batch, GError **error)
+{
+    return copy_graph(g, NULL, batch, error);
+}

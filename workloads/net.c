@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "workloads/net.h"
+
+#include <string.h>
+
+#include "sim/base/error.h"
+#include "workloads/message.h"
+
+#define NET_ENDING ".net"
+
+/* Formats of other programs, told apart from a mistyped name even where there is no such file. */
+static const char *const foreign_endings[] = {".onnx", ".csv"};
+
+static bool is_file(const char *path)
+{
+    return g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_DIR);
+}
+
+static bool unreadable(const char *file, const char *ending, GError **error)
+{
+    return error_set(error, ERROR_INPUT,
+                     "%s: '%s' files are not readable by this version, only '" NET_ENDING "' is",
+                     file, ending);
+}
+
+static bool check_foreign(const char *spec, GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(foreign_endings); i++)
+        if (g_str_has_suffix(spec, foreign_endings[i]))
+            return unreadable(spec, foreign_endings[i], error);
+    return true;
+}
+
+/* A name without any ending, as of a pipe, is taken for a .net file. */
+static struct graph *read_file(const char *file, int64_t batch, GError **error)
+{
+    g_autofree char *base = g_path_get_basename(file);
+    const char *dot = strrchr(base, '.');
+    if (!dot || dot == base || strcmp(dot, NET_ENDING) == 0)
+        return net_read(file, batch, error);
+    unreadable(file, dot, error);
+    return NULL;
+}
+
+/* NAME or NAME.net in a directory; NULL: neither. The caller frees it. */
+static char *find_in(const char *dir, const char *name)
+{
+    char *path = g_build_filename(dir, name, NULL);
+    if (is_file(path))
+        return path;
+    char *with_ending = g_strconcat(path, NET_ENDING, NULL);
+    g_free(path);
+    if (is_file(with_ending))
+        return with_ending;
+    g_free(with_ending);
+    return NULL;
+}
+
+static void collect_names(const char *dir, GPtrArray *names)
+{
+    g_autoptr(GDir) d = g_dir_open(dir, 0, NULL);
+    const char *file;
+    while (d && (file = g_dir_read_name(d)))
+        if (g_str_has_suffix(file, NET_ENDING))
+            g_ptr_array_add(names, g_strndup(file, strlen(file) - strlen(NET_ENDING)));
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void not_found(const char *spec, const char *const *dirs, GError **error)
+{
+    g_autoptr(GString) where = g_string_new("the working directory");
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    collect_names(".", names);
+    for (int i = 0; dirs && dirs[i]; i++) {
+        g_string_append_printf(where, ", %s", dirs[i]);
+        collect_names(dirs[i], names);
+    }
+    g_ptr_array_sort(names, compare_names); /* of two that are as near, always the same one */
+    g_autofree char *suggestion =
+        message_suggest(spec, (const char *const *)names->pdata, names->len);
+    error_set(error, ERROR_INPUT, "no network '%s'%s (looked for %s and %s" NET_ENDING " in %s)",
+              spec, suggestion, spec, spec, where->str);
+}
+
+struct graph *net_load(const char *spec, const char *const *dirs, int64_t batch, GError **error)
+{
+    bool is_shape;
+    struct graph *g = net_from_shape(spec, batch, &is_shape, error);
+    if (is_shape)
+        return g;
+    if (!check_foreign(spec, error))
+        return NULL;
+    if (strchr(spec, '/'))
+        return read_file(spec, batch, error);
+    char *path = is_file(spec) ? g_strdup(spec) : g_strconcat(spec, NET_ENDING, NULL);
+    if (!is_file(path)) {
+        g_free(path);
+        path = NULL;
+    }
+    for (int i = 0; !path && dirs && dirs[i]; i++)
+        path = find_in(dirs[i], spec);
+    if (path)
+        g = read_file(path, batch, error);
+    else
+        not_found(spec, dirs, error);
+    g_free(path);
+    return g;
+}

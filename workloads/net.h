@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Networks by name: a .net file (libconfig; docs/nets.md), a shipped net's name, or a shape
+ * "gemm:MxNxK" and "conv:NxCxHxWxK,RxS,stride,pad[,groups]". */
+#pragma once
+
+#include <glib.h>
+
+#include "workloads/graph.h"
+
+/* `spec` as given on the command line. `dirs` (NULL-terminated) are searched for NAME and NAME.net
+ * after the working directory. batch >= 1 multiplies the leading dimension of shapes. */
+struct graph *net_load(const char *spec, const char *const *dirs, int64_t batch, GError **error);
+
+/* A .net file. */
+struct graph *net_read(const char *file, int64_t batch, GError **error);
+/* gemm: and conv:; *is_shape tells whether spec was of that form at all. */
+struct graph *net_from_shape(const char *spec, int64_t batch, bool *is_shape, GError **error);

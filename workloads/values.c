@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "sim/base/error.h"
+#include "workloads/executor.h"
+#include "workloads/message.h"
+#include "workloads/tensor/npy.h"
+
+struct values *values_new(const struct graph *g)
+{
+    struct values *v = g_new(struct values, 1);
+    v->graph = g;
+    v->at = g_new0(struct tensor, g->n_value);
+    return v;
+}
+
+void values_free(struct values *v)
+{
+    if (!v)
+        return;
+    for (int i = 0; i < v->graph->n_value; i++)
+        tensor_clear(&v->at[i]);
+    g_free(v->at);
+    g_free(v);
+}
+
+/* Of the parameter that a bias is added to the sum of; 1 where the node has none. */
+static int64_t weight_fan_in(const struct graph *g, int node)
+{
+    const struct node *n = &g->nodes[node];
+    for (int i = n->n_data; i < n->n_in; i++)
+        if (g->values[n->in[i]].fan_in > 0)
+            return g->values[n->in[i]].fan_in;
+    return 1;
+}
+
+static double amplitude(const struct graph *g, const struct value *v)
+{
+    if (v->kind == VALUE_INPUT)
+        return 1.0;
+    if (v->fan_in > 0)
+        return sqrt(6.0 / (double)v->fan_in); /* uniform in +-a has the variance a^2 / 3 */
+    return 1.0 / sqrt((double)weight_fan_in(g, v->node));
+}
+
+bool values_seed(struct values *v, uint64_t seed, GError **error)
+{
+    const struct graph *g = v->graph;
+    for (int i = 0; i < g->n_value; i++) {
+        const struct value *value = &g->values[i];
+        struct tensor *t = &v->at[i];
+        if (value->kind == VALUE_NODE || t->data)
+            continue;
+        if (!tensor_alloc(t, NUMBER_fp32, &value->shape, error)) {
+            g_prefix_error(error, "value '%s': ", value->name);
+            return false;
+        }
+        tensor_fill_uniform(t->data, (size_t)shape_count(&t->shape), (float)amplitude(g, value),
+                            seed, tensor_stream(value->name));
+    }
+    return true;
+}
+
+static const char *kind_name(enum value_kind kind)
+{
+    return kind == VALUE_INPUT ? "input" : kind == VALUE_PARAM ? "parameter" : "layer";
+}
+
+/* Names of the values of a kind; the array alone is the caller's. */
+static GPtrArray *list_names(const struct graph *g, enum value_kind kind)
+{
+    GPtrArray *names = g_ptr_array_new();
+    for (int i = 0; i < g->n_value; i++)
+        if (g->values[i].kind == kind)
+            g_ptr_array_add(names, (void *)g->values[i].name);
+    return names;
+}
+
+static bool take(struct values *v, const struct value *value, const struct tensor *from,
+                 const char *file, GError **error)
+{
+    if (!shape_equal(&from->shape, &value->shape)) {
+        struct arena *a = arena_new();
+        error_set(error, ERROR_INPUT, "%s: '%s' is %s, the network needs %s", file, value->name,
+                  shape_text(&from->shape, 0, a), shape_text(&value->shape, 0, a));
+        arena_free(a);
+        return false;
+    }
+    struct tensor *to = &v->at[value->index];
+    tensor_clear(to);
+    if (!tensor_alloc(to, NUMBER_fp32, &value->shape, error)) {
+        g_prefix_error(error, "%s: '%s': ", file, value->name);
+        return false;
+    }
+    number_convert(to->data, NUMBER_fp32, from->data, from->type,
+                   (size_t)shape_count(&value->shape));
+    return true;
+}
+
+static bool unknown(const struct graph *g, const char *file, const char *name, enum value_kind kind,
+                    GError **error)
+{
+    g_autoptr(GPtrArray) names = list_names(g, kind);
+    g_autofree char *suggestion =
+        message_suggest(name, (const char *const *)names->pdata, names->len);
+    return error_set(error, ERROR_INPUT, "%s: '%s' is no %s of network '%s'%s", file, name,
+                     kind_name(kind), g->name, suggestion);
+}
+
+/* The name of the value that a file of one unnamed tensor can only mean, or NULL. */
+static const char *sole_name(const struct graph *g, enum value_kind kind, const char *file)
+{
+    g_autoptr(GPtrArray) names = list_names(g, kind);
+    bool is_sole = g_str_has_suffix(file, ".npy") && names->len == 1;
+    return is_sole ? g_ptr_array_index(names, 0) : NULL;
+}
+
+static int compare_names(gconstpointer a, gconstpointer b)
+{
+    return g_strcmp0(a, b);
+}
+
+bool values_load(struct values *v, enum value_kind kind, const char *file, GError **error)
+{
+    g_autoptr(GHashTable) table = npy_read(file, error);
+    if (!table)
+        return false;
+    const char *sole = sole_name(v->graph, kind, file);
+    g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(table), compare_names);
+    for (GList *l = names; l; l = l->next) {
+        const char *name = sole ? sole : l->data;
+        const struct value *value = graph_find_value(v->graph, name);
+        if (!value || value->kind != kind)
+            return unknown(v->graph, file, name, kind, error);
+        if (!take(v, value, g_hash_table_lookup(table, l->data), file, error))
+            return false;
+    }
+    return true;
+}
