@@ -15,8 +15,8 @@ bool homes_place(struct plan *p, int *unfuse, GError **error);
 /* Tilings: the search over block sizes, loop orders and chunks, driven by the analytic cost. */
 void tiles_choose(struct plan *p, const struct target *t);
 
-/* The list of steps. */
-void steps_make(struct plan *p);
+/* The list of steps. ERROR_LIMIT where there would be too many. */
+bool steps_make(struct plan *p, GError **error);
 
 /* Bytes of one staging slot of a layer: of input i_in, or of the output (i_in = -1); 0 where that
  * operand is not streamed. */

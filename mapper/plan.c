@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mapper/plan.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "mapper/passes.h"
+#include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/ops.h"
 
@@ -109,6 +111,7 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
     p->arena = arena;
     p->graph = g;
     p->machine = t->machine;
+    p->memory_limit_bytes = t->memory_limit_bytes;
     bool *no_fuse = ARENA_ARRAY(arena, bool, g->n_node);
     for (;;) {
         int unfuse = -1;
@@ -116,7 +119,8 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
             break;
         if (homes_place(p, &unfuse, error)) {
             tiles_choose(p, t);
-            steps_make(p);
+            if (!steps_make(p, error))
+                break;
             return p;
         }
         if (unfuse < 0)
@@ -125,6 +129,19 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
     }
     plan_free(p);
     return NULL;
+}
+
+bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const char *what,
+                       GError **error)
+{
+    if (p->memory_limit_bytes == 0 || n * (double)size_bytes <= (double)p->memory_limit_bytes)
+        return true;
+    return error_set(error, ERROR_LIMIT,
+                     "%s at batch %" PRId64
+                     " becomes about %.3g %s for %s, %.0f MiB of memory; the "
+                     "limit is %.0f MiB",
+                     p->graph->name, p->graph->batch, n, what, p->machine->name,
+                     n * (double)size_bytes / 0x1p20, (double)p->memory_limit_bytes / 0x1p20);
 }
 
 void plan_free(struct plan *p)

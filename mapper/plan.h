@@ -108,8 +108,9 @@ struct plan {
     int *roots;         /* by value: the value it is a view of, itself where it is none */
     struct plan_step *steps;
     int n_step;
-    int64_t n_tile; /* weight tiles in all */
-    void *program;  /* the family's */
+    int64_t n_tile;              /* weight tiles in all */
+    uint64_t memory_limit_bytes; /* of steps and program; 0: none */
+    void *program;               /* the family's */
 };
 
 struct dims dims_of(const struct shape *s); /* asserts rank 2 or 4 */
@@ -120,6 +121,10 @@ int64_t dims_image_bytes(const struct dims *d);
  * layer and what would be needed. graph and target must outlive the plan. The family's lower() is
  * called by the caller, once plan->quant is set. */
 struct plan *plan_new(const struct graph *g, const struct target *t, GError **error);
+/* Whether `n` things of `size` bytes stay within the plan's limit; else ERROR_LIMIT says what they
+ * are ("instructions"). Asked before they are made. */
+bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const char *what,
+                       GError **error);
 void plan_free(struct plan *p); /* NULL is ignored */
 
 /* The last node of a layer's group for which `op` is the operator's name, or NULL. */

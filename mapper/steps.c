@@ -146,8 +146,14 @@ static void emit_host_layer(struct emitter *e, const struct plan_layer *l)
     emit(e, &s);
 }
 
-void steps_make(struct plan *p)
+bool steps_make(struct plan *p, GError **error)
 {
+    double n_step = 0;
+    for (int i = 0; i < p->n_layer; i++) /* a chunk: loads, the computation, a store */
+        if (p->layers[i].kind != LAYER_HOST)
+            n_step += (double)plan_n_chunk(p, &p->layers[i]) * (p->layers[i].n_in + 2);
+    if (!plan_within_limit(p, n_step, 2 * sizeof(struct plan_step), "steps", error))
+        return false; /* twice: once in a growing array, once in the arena */
     struct emitter e = {
         .plan = p,
         .steps = g_array_new(FALSE, TRUE, sizeof(struct plan_step)),
@@ -170,4 +176,5 @@ void steps_make(struct plan *p)
     p->steps = ARENA_ARRAY(p->arena, struct plan_step, e.steps->len);
     memcpy(p->steps, e.steps->data, e.steps->len * sizeof(struct plan_step));
     g_array_free(e.steps, TRUE);
+    return true;
 }

@@ -265,6 +265,8 @@ static json_t *unit_object(const struct record *r, const struct record_unit *u)
     json_t *o = json_object();
     put_text(o, "name", u->name);
     put_count(o, "busy_cycles", u->busy_cyc);
+    if (u->useful_cyc > 0)
+        put_real(o, "useful_mac_cycles", u->useful_cyc);
     put_object(o, "stalls", cause_object(r, u->stall_cyc, false, is_matrix));
     put_object(o, "overlapping", cause_object(r, u->stall_cyc, true, is_matrix));
     return o;

@@ -176,6 +176,20 @@ static void add_overlaps(GString *body, const struct text *t, const struct recor
         g_string_append(body, " within them)");
 }
 
+/* Active cycles, cut by how many of the multipliers work for the result. */
+static void add_useful(GString *body, const struct text *t, const struct record *r,
+                       const struct record_unit *u)
+{
+    if (u->useful_cyc <= 0)
+        return;
+    const double total = (double)r->total_cyc, useful = u->useful_cyc / total;
+    g_string_append(body, "  ");
+    add_part(body, t, "(useful MACs", "", useful);
+    g_string_append(body, ", ");
+    add_part(body, t, "unused", "", MAX((double)u->busy_cyc / total - useful, 0));
+    g_string_append(body, " of active)");
+}
+
 static void put_unit(struct text *t, const struct record *r, const struct record_unit *u)
 {
     struct split split = split_of(r, u);
@@ -188,6 +202,7 @@ static void put_unit(struct text *t, const struct record *r, const struct record
         add_part(body, t, glyph, split.names[i], (double)split.cyc[i] / (double)r->total_cyc);
     }
     add_overlaps(body, t, r, u);
+    add_useful(body, t, r, u);
     g_autofree char *name = spoken(t, u->name), *label = text_fit(t, name, TEXT_LABEL - 1);
     if (has_bar) {
         text_put_padded(t, TEXT_BOLD, label, TEXT_LABEL, false);

@@ -85,7 +85,11 @@ static bool load(struct accsim *a, GError **error)
 static bool map(struct accsim *a, GError **error)
 {
     const struct arch_family *f = a->machine->family;
-    a->target = (struct target){&a->machine->machine, a->machine->self, f->supports, f->cost};
+    a->target = (struct target){.machine = &a->machine->machine,
+                                .self = a->machine->self,
+                                .memory_limit_bytes = a->options.memory_limit_bytes,
+                                .supports = f->supports,
+                                .cost = f->cost};
     progress(a, "mapping", 0);
     a->plan = plan_new(a->graph, &a->target, error);
     /* With values the parameters are part of the program: it is made when they are there. */

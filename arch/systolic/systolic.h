@@ -53,7 +53,7 @@ enum {
     CAUSE_NON_MATRIX,
     CAUSE_RAW,
     CAUSE_INPUT,
-   
+
     N_CAUSE
 };
 enum {

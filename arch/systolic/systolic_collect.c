@@ -18,6 +18,24 @@ static void share_cycles(struct record *r)
     r->total_cyc = before;
 }
 
+/* A wait at the barrier between layers lies in the share of the layer waited for: each span is cut
+ * at the ends of the shares. */
+static void share_waits(const struct sim *s, struct record *r)
+{
+    int i = 0;
+    uint64_t end = r->n_layer ? r->layers[0].cycles : 0;
+    for (guint j = 0; j < s->waits->len; j++) {
+        const struct wait_span *w = &g_array_index(s->waits, struct wait_span, j);
+        for (uint64_t at = w->start_cyc; at < w->end_cyc;) {
+            while (at >= end && i + 1 < r->n_layer)
+                end += r->layers[++i].cycles;
+            const uint64_t until = at < end ? MIN(w->end_cyc, end) : w->end_cyc;
+            r->layers[i].stall_cyc[w->cause] += until - at;
+            at = until;
+        }
+    }
+}
+
 static void collect_event(const struct sim *s, struct record *r)
 {
     for (int i = 0; i < r->n_layer; i++) {
@@ -31,6 +49,7 @@ static void collect_event(const struct sim *s, struct record *r)
         l->end_cycle = from->end_cycle;
     }
     share_cycles(r);
+    share_waits(s, r);
 }
 
 /* Bytes, MACs and energy follow from the program; cycles and stalls are there already. */
@@ -72,6 +91,7 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
 {
     const uint64_t *active = active_cycles(p);
     struct record_unit matrix = {.name = "matrix_unit"};
+    matrix.useful_cyc = (double)record_macs(r) / (double)self->tile_bytes;
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
         const uint64_t known =

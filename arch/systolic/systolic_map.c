@@ -63,28 +63,20 @@ static void emit_set(struct lowering *w, enum unit unit, int step)
     w->sets[unit]++;
 }
 
-/* NULL where nothing has to be waited for: a unit works in order, and what it has waited for once
- * stays true. */
-static struct insn *emit_wait(struct lowering *w, enum unit unit, enum unit on, uint64_t count,
-                              int step)
+static void emit_wait(struct lowering *w, enum unit unit, enum unit on, uint64_t count, int step)
 {
     if (unit == on || count <= w->waited[unit][on])
-        return NULL;
+        return; /* a unit works in order; what it has waited for stays true */
     w->waited[unit][on] = count;
     struct insn *in = emit(w, INSN_SYNC_WAIT, unit, step);
     in->on = (uint8_t)on;
     in->count = count;
-    return in;
 }
 
-/* Time spent waiting for another layer's step is that layer's: it ends when the wait does. */
 static void wait_for_step(struct lowering *w, enum unit unit, int after, int step)
 {
-    if (after < 0)
-        return;
-    struct insn *in = emit_wait(w, unit, w->done_unit[after], w->done[after], step);
-    if (in)
-        in->layer = w->plan->steps[after].layer;
+    if (after >= 0)
+        emit_wait(w, unit, w->done_unit[after], w->done[after], step);
 }
 
 static void step_done(struct lowering *w, enum unit unit, int step)
@@ -271,11 +263,30 @@ static bool capacity_fits(const struct systolic *s, const struct plan *p, GError
                      p->graph->name, p->n_tile, s->tile_bytes, p->machine->name, capacity / 1024);
 }
 
+/* Instructions of a matrix layer's blocks and of everybody's transfers: a bound, for memory's sake.
+ */
+static bool program_fits(const struct systolic *s, const struct plan *p, GError **error)
+{
+    enum { PER_BLOCK = 8, PER_STEP = 6 };
+    double n = (double)p->n_step * PER_STEP;
+    for (int i = 0; i < p->n_step; i++) {
+        const struct plan_step *st = &p->steps[i];
+        const struct plan_layer *l = &p->layers[st->layer];
+        if (st->kind != STEP_COMPUTE || l->kind != LAYER_MATRIX)
+            continue;
+        const int64_t rows = plan_gemm_rows(p, l, &st->region);
+        n += PER_BLOCK * (double)l->gemm.groups * (double)int64_div_up(rows, l->tiling.block_m) *
+             (double)int64_div_up(l->gemm.n, s->cfg.cols);
+    }
+    return plan_within_limit(p, n, sizeof(struct insn), "instructions", error);
+}
+
 bool systolic_lower(const void *self, struct plan *p, GError **error)
 {
     const struct systolic *s = self;
     struct program *program = ARENA_NEW(p->arena, struct program);
-    if (!capacity_fits(s, p, error) || (p->quant && !pack_weights(s, p, program, error)))
+    if (!capacity_fits(s, p, error) || !program_fits(s, p, error) ||
+        (p->quant && !pack_weights(s, p, program, error)))
         return false;
     uint64_t drained[2] = {0};
     struct lowering w = {

@@ -70,8 +70,8 @@ char *systolic_print(const void *self, const struct plan *p)
     int layer = -1;
     for (guint i = 0; i < program->insns->len; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        if (p->steps[in->step].layer != layer) {
-            layer = p->steps[in->step].layer;
+        if (in->layer != layer) {
+            layer = in->layer;
             const struct plan_layer *l = &p->layers[layer];
             g_string_append_printf(out, "# %d %s: %s -> %s", l->index, l->name, l->op, l->shape);
             if (l->kind == LAYER_MATRIX)

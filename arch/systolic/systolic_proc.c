@@ -71,9 +71,9 @@ static void sync_wait(struct unit_state *u, const struct insn *in)
     const uint64_t at = g_array_index(on->set_cyc, uint64_t, in->count - 1);
     if (at > sk_now())
         sk_wait_cycles(at - sk_now());
-    if (u->unit == UNIT_MATRIX)
-        s->layers[in->layer].stall_cyc[in->on == UNIT_HOST ? CAUSE_INPUT : CAUSE_RAW] +=
-            sk_now() - start;
+    const struct wait_span span = {start, sk_now(), in->on == UNIT_HOST ? CAUSE_INPUT : CAUSE_RAW};
+    if (u->unit == UNIT_MATRIX && span.end_cyc > start)
+        g_array_append_val(s->waits, span);
 }
 
 static const struct insn *next_insn(struct unit_state *u)
@@ -282,6 +282,8 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
     }
     core_init(&s->core, self);
     s->layers = ARENA_ARRAY(arena, struct record_layer, (size_t)p->n_layer);
+    s->waits = arena_own(arena, g_array_new(FALSE, FALSE, sizeof(struct wait_span)),
+                         (GDestroyNotify)g_array_unref);
     s->started = ARENA_ARRAY(arena, bool, (size_t)p->n_layer);
     s->fifo = ARENA_ARRAY(arena, struct fifo_slot, (size_t)s->self->cfg.fifo_tiles);
     s->fifo_filled = sk_event_new("weight_fifo.filled");

@@ -24,6 +24,12 @@ struct fifo_slot {
     uint64_t arrival_cyc;
 };
 
+/* The array waiting for another unit: from and to a cycle. */
+struct wait_span {
+    uint64_t start_cyc, end_cyc;
+    int cause; /* CAUSE_RAW or CAUSE_INPUT */
+};
+
 struct sim {
     const struct systolic *self;
     const struct plan *plan;
@@ -39,6 +45,7 @@ struct sim {
     struct sk_event *shadow_filled, *shadow_freed;
     uint64_t n_tile; /* that the loader will shift in */
     struct record_layer *layers;
+    GArray *waits; /* struct wait_span of the array, in order */
     bool *started; /* by layer */
     GError *error; /* of a process; the run was stopped */
 };

@@ -66,6 +66,8 @@ struct record_unit {
     const char *name; /* has "matrix" in it where the unit multiplies matrices */
     uint64_t busy_cyc;
     uint64_t stall_cyc[RECORD_MAX_CAUSE];
+    double useful_cyc; /* of busy_cyc, weighted by the share of multipliers that do useful MACs; 0:
+                        * not known */
 };
 
 struct record_setting {
