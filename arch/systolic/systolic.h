@@ -7,7 +7,6 @@
 #include "arch/arch.h"
 #include "sim/parts/dram.h"
 #include "sim/parts/link.h"
-#include "sim/parts/sram.h"
 
 /* pJ an action; see the rows of the field table for what an action is. */
 struct systolic_energy {
@@ -130,28 +129,6 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
                 struct record_layer *l);
 /* Idle energy and bound of a layer once its cycles are known. */
 void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t active_cyc);
-
-/* systolic_func.c: the machine's contents and the arithmetic of its instructions, bit by bit. */
-struct machine_state {
-    const struct systolic *self;
-    const struct plan *plan;
-    struct arch_io *io;
-    struct sram buffer;      /* unified buffer, bytes */
-    int32_t *accumulators;   /* entries x cols */
-    int8_t *array;           /* weights in the array: rows x cols */
-    int8_t *shadow;          /* and in its shadow registers */
-    int8_t **host;           /* host memory by value: int8 NHWC of the whole batch */
-    float *lhs, *rhs, *sums; /* scratch of exact integer products on BLAS */
-};
-bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
-                struct arch_io *io, GError **error);
-void state_clear(struct machine_state *m);
-void state_shift_in(struct machine_state *m, int64_t tile); /* weight memory -> shadow registers */
-void state_swap(struct machine_state *m);                   /* shadow registers -> array */
-/* Row block times the tile in the array, the i_k-th of `in`, into the accumulators. */
-void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k);
-/* Any instruction but the matrix and weight ones. */
-bool state_execute(struct machine_state *m, const struct insn *in, GError **error);
 
 /* systolic_print.c: one instruction as text. */
 void insn_print(const struct plan *p, const struct insn *in, GString *out);

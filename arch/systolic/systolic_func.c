@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_func.h"
 #include "arch/systolic/systolic_vector.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program in program order, without a clock: the values alone. Program order is one that the
  * Sync instructions allow, so the values are those of an event run. */
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_func.h"
 
 bool systolic_replay(const void *self, const struct plan *p, struct arch_io *io, GError **error)
 {

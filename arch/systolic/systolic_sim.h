@@ -2,7 +2,7 @@
 /* The state that the processes of one run share. */
 #pragma once
 
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_func.h"
 #include "sim/kernel/sk.h"
 
 /* Instructions waiting at a unit, and the counter that its Sync set raises. */

@@ -2,7 +2,7 @@
 /* The arithmetic of the activation unit; part of systolic_func. */
 #pragma once
 
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_func.h"
 
 /* Accumulators -> bias, requantisation, ReLU, pooling -> unified buffer. */
 void vector_activate(struct machine_state *m, const struct insn *in);
