@@ -208,9 +208,9 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
     l->chunk_row = o.h;
     if (stage_bytes(p, l) <= capacity)
         return true;
-    const struct node *last = &p->graph->nodes[l->nodes[l->n_node - 1]];
-    if (l->n_node > 1 && strstr(last->op->name, "pool")) {
-        *unfuse = last->index;
+    const struct node *pool = plan_layer_pool(p, l);
+    if (pool) {
+        *unfuse = pool->index;
         return false;
     }
     for (l->chunk_row = o.h; l->chunk_row > 1 && stage_bytes(p, l) > capacity;)

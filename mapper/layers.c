@@ -49,6 +49,8 @@ static void find_roots(struct builder *b)
 static bool fusible(const struct machine *m, const struct plan *p, const struct plan_layer *l,
                     const char *tail)
 {
+    if (plan_layer_pool(p, l) && strstr(tail, "pool"))
+        return false;
     for (const struct machine_fusion *f = m->fusions; f && f->head; f++)
         if (!strcmp(f->tail, tail) && plan_layer_node(p, l, f->head))
             return true;
@@ -99,12 +101,24 @@ static bool matrix_fits(const struct plan *p, const struct plan_layer *l, const 
                      n->origin, n->name, l->gemm.k, p->machine->name, p->machine->max_k);
 }
 
-static bool shapes_possible(const struct graph *g, const struct node *n)
+static bool shapes_possible(const struct plan *p, const struct node *n)
 {
+    const struct value *values = p->graph->values;
     for (int i = 0; i < n->n_data; i++)
-        if (!dims_possible(&g->values[n->in[i]].shape))
+        if (!dims_possible(&values[p->roots[n->in[i]]].shape))
             return false;
-    return dims_possible(&g->values[n->out].shape);
+    return dims_possible(&values[n->out].shape);
+}
+
+/* A flattened image keeps its channels innermost: only the order of fc's weights can follow it. */
+static bool order_kept(const struct plan *p, const struct node *n)
+{
+    for (int i = 0; i < n->n_data && strcmp(n->op->name, "fc"); i++) {
+        const struct dims seen = dims_of(&p->graph->values[n->in[i]].shape);
+        if (seen.c != dims_of(&p->graph->values[p->roots[n->in[i]]].shape).c)
+            return false;
+    }
+    return true;
 }
 
 static bool format_missing(const struct machine *m, const struct node *n, enum number precision,
@@ -129,8 +143,10 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
     if (n->op->is_matrix && m->peak_macs_per_cyc[precision] <= 0)
         return format_missing(m, n, precision, error);
     g_autoptr(GString) why = g_string_new(NULL);
-    if (!shapes_possible(p->graph, n))
+    if (!shapes_possible(p, n))
         g_string_assign(why, "its tensors have neither 2 nor 4 dimensions");
+    else if (!order_kept(p, n))
+        g_string_assign(why, "the values of a flattened image lie in another order");
     else if (b->target->supports(b->target->self, p->graph, n, precision, why)) {
         l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
         if (l->kind == LAYER_VECTOR)

@@ -41,6 +41,14 @@ const struct node *plan_layer_node(const struct plan *p, const struct plan_layer
     return found;
 }
 
+const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l)
+{
+    for (int i = 1; i < l->n_node; i++)
+        if (strstr(p->graph->nodes[l->nodes[i]].op->name, "pool"))
+            return &p->graph->nodes[l->nodes[i]];
+    return NULL;
+}
+
 /* Kernel extent, stride and top padding along the rows of a windowed operator; 1, 1, 0 of others.
  */
 static void window_rows(const struct node *n, int64_t *extent, int64_t *stride, int64_t *pad)

@@ -130,6 +130,9 @@ void plan_free(struct plan *p); /* NULL is ignored */
 /* The last node of a layer's group for which `op` is the operator's name, or NULL. */
 const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l,
                                    const char *op);
+/* The pooling that a layer's values go through on their way out, or NULL: a group has one at most,
+ * and a ReLU behind it commutes with it. */
+const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l);
 /* Rows of the matrix product behind a region of a layer's output (fused pooling shrinks it). */
 int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
 /* The i-th chunk of a layer, image by image, rows within. */

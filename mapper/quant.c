@@ -9,7 +9,7 @@
 
 struct requant requant_make(double factor)
 {
-    g_assert(factor >= 0 && factor < 0x1p30);
+    g_assert(factor >= 0 && factor <= 0x1p29);
     int exponent;
     const double fraction = frexp(factor, &exponent); /* [0.5, 1) */
     int shift = 31 - exponent;
@@ -168,9 +168,9 @@ static void lrn_params(struct quant *q, const struct plan *p, const struct plan_
 static void add_params(struct quant *q, const struct plan_layer *l)
 {
     struct requant *r = q->layers[l->index].requant = ARENA_ARRAY(q->arena, struct requant, 2);
-    const double a = q->scale[l->in[0]] / q->scale[l->out];
-    const double b = q->scale[l->in[1]] / q->scale[l->out];
-    const int shift = requant_make(MIN(MAX(a, b), 0x1p29)).shift;
+    const double a = MIN((double)q->scale[l->in[0]] / q->scale[l->out], 0x1p28);
+    const double b = MIN((double)q->scale[l->in[1]] / q->scale[l->out], 0x1p28);
+    const int shift = requant_make(MAX(MAX(a, b), 0x1p-30)).shift;
     r[0] = (struct requant){(int32_t)llrint(ldexp(a, shift) * 0.5), shift - 1};
     r[1] = (struct requant){(int32_t)llrint(ldexp(b, shift) * 0.5), shift - 1};
 }

@@ -22,7 +22,7 @@ struct requant {
     int shift;
 };
 
-struct requant requant_make(double factor); /* 0 <= factor < 2^30 */
+struct requant requant_make(double factor); /* 0 <= factor <= 2^29 */
 
 /* Rounds half up (towards +infinity), as one adder and a shift do. */
 static inline int64_t requant_round(int64_t acc, struct requant r)

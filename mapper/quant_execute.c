@@ -131,7 +131,8 @@ static void pool(const struct pool_attr *a, const struct dims *in, const struct 
                 max = MAX(max, v);
             }
             if (a->count_pad)
-                count = a->kernel.v[0] * a->kernel.v[1];
+                count = MIN(a->kernel.v[0], in->h + a->pad.v[2] - y) *
+                        MIN(a->kernel.v[1], in->w + a->pad.v[3] - left);
             out[i * o->c + c] = q ? clamped(scaled(sum, q->requant[count - 1]), -127) : (int8_t)max;
         }
     }
@@ -242,14 +243,14 @@ static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
 {
     const struct plan *p = t->plan;
     const struct node *first = &p->graph->nodes[l->nodes[0]];
-    const struct node *last = &p->graph->nodes[l->nodes[l->n_node - 1]];
+    const struct node *last = plan_layer_pool(p, l);
     const struct dims d = dims_of(&p->graph->values[first->out].shape);
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     int8_t *out = g_try_malloc((gsize)(d.n * dims_image_bytes(&d)));
     if (!out)
         return error_set(error, ERROR_LIMIT, "no memory to check layer '%s'", l->name);
     first_node(t, l, out);
-    if (l->n_node > 1 && !strcmp(last->op->name, "maxpool")) {
+    if (last) {
         int8_t *pooled = g_malloc((gsize)(o.n * dims_image_bytes(&o)));
         pool(last->attr, &d, &o, out, NULL, pooled);
         g_free(out);

@@ -96,14 +96,14 @@ static void emit_layer(struct emitter *e, const struct plan_layer *l)
 {
     const struct plan *p = e->plan;
     const struct home *h = &p->homes[l->out];
-    const int before = e->last_compute; /* a full barrier between layers */
+    const int before = e->last_compute, stored = e->last_store; /* a full barrier between layers */
     int computes[2], stores[2];
     const int64_t n_chunk = plan_n_chunk(p, l);
     struct plan_step next = emit_inputs(e, l, 0, before);
     for (int64_t c = 0; c < n_chunk; c++) {
         struct plan_step s = next;
         s.after_compute = before;
-        s.after_store = chunk_before(stores, c, h->resident ? INT64_MAX : 2, e->last_store);
+        s.after_store = h->resident ? stored : chunk_before(stores, c, 2, stored);
         if (c + 1 < n_chunk)
             next = emit_inputs(e, l, c + 1, chunk_before(computes, c + 1, 2, before));
         s.address = h->resident ? home_address(p, l->out, s.region.image, s.region.row)

@@ -133,7 +133,7 @@ static void judge(struct checker *k)
     r->has_snr = true;
     r->snr_db = 10 * log10(k->network.reference2 / k->network.error2);
     const struct shape *s = &k->a->graph->values[k->judged].shape;
-    if (s->n_dim == 2 && s->dim[1] > 1)
+    if (s->n_dim >= 2 && s->dim[1] > 1 && shape_count_from(s, 1) == s->dim[1])
         r->top1_agreement = (double)k->network.n_same_top / (double)k->network.n_image;
 }
 

@@ -134,11 +134,13 @@ static struct layer_cost cost_layer(const struct systolic *s, const struct plan 
     cost.last_store = z.store;
     add_chunk(&cost.sum, &a, (double)(n - 1));
     add_chunk(&cost.sum, &z, 1);
-    /* After the last load the last chunk is computed while the one before it is stored; without
-     * loads the first store waits for the first chunk. */
-    const double shown = a.load > 0 ? MAX(z.mixed - a.store, 0) : a.mixed;
+    /* After the last load the last chunk is computed while the one before it is stored. No store
+     * begins before the first chunk is computed. */
+    const double last_shown = MAX(z.mixed - a.store, 0);
     if (n > 1)
-        cost.by_link = cost.sum.load + cost.sum.store + shown + cost.sum.drain;
+        cost.by_link =
+            MAX(cost.sum.load + cost.sum.store + last_shown, a.load + a.mixed + cost.sum.store) +
+            cost.sum.drain;
     return cost;
 }
 
@@ -188,7 +190,7 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
     finish(state, cycles, out);
     /* While the last tile is shifted in, used and drained, tiles of the next layer arrive. */
     const double tail = l->kind == LAYER_MATRIX ? (double)s->shift_cyc + c.sum.drain : cycles;
-    const double slack = cycles - (c.sum.fetch - MIN(prefetched, c.sum.fetch));
+    const double slack = cycles - MAX(c.sum.fetch - state->prefetch_cyc, 0);
     state->prefetch_cyc = MIN(ahead, MAX(slack, tail) + MAX(state->prefetch_cyc - c.sum.fetch, 0));
     out->bytes[MEM_WEIGHTS].read = (uint64_t)(c.sum.n_tile + 0.5) * s->tile_bytes;
     /* Of the stalls for weights, each tile's shift is the part that ends them. */

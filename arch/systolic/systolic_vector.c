@@ -25,8 +25,8 @@ static struct sink sink_of(struct machine_state *m, const struct insn *in)
     const size_t bytes = (size_t)(st->region.n_image * st->region.n_row * s.out.w * s.out.c);
     s.base = (int8_t *)sram_write(&m->buffer, st->address, bytes);
     s.relu = plan_layer_node(p, l, "relu");
-    const struct node *pool = plan_layer_node(p, l, "maxpool");
-    if (pool && l->n_node > 1)
+    const struct node *pool = plan_layer_pool(p, l);
+    if (pool)
         s.pool = pool->attr;
     return s;
 }
@@ -155,12 +155,16 @@ static void pixel_lrn(const struct pass *p, int64_t image, int64_t y, int64_t x,
     }
 }
 
-/* The window of a pooling pass at an output pixel, clipped to the input. */
-static void clip(int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t n_in,
-                 int64_t *first, int64_t *end)
+/* The window of a pooling pass along one dimension at an output position: [first, end) of the
+ * input, and how many it covers with the padding. */
+struct pool_span {
+    int64_t first, end, padded;
+};
+
+static struct pool_span pool_span(const struct pool_attr *a, int dim, int64_t out, int64_t n_in)
 {
-    *first = MAX(out * stride - pad, 0);
-    *end = MIN(out * stride - pad + kernel, n_in);
+    const int64_t at = out * a->stride.v[dim] - a->pad.v[dim], end = at + a->kernel.v[dim];
+    return (struct pool_span){MAX(at, 0), MIN(end, n_in), MIN(end, n_in + a->pad.v[2 + dim]) - at};
 }
 
 static void pixel_pool(const struct pass *p, int64_t image, int64_t y, int64_t x, int8_t *v)
@@ -168,14 +172,13 @@ static void pixel_pool(const struct pass *p, int64_t image, int64_t y, int64_t x
     const struct pool_attr *a = p->node->attr;
     const struct dims *in = &p->in[0].in;
     const bool is_mean = !strcmp(p->node->op->name, "avgpool");
-    int64_t y0, y1, x0, x1;
-    clip(y, a->kernel.v[0], a->stride.v[0], a->pad.v[0], in->h, &y0, &y1);
-    clip(x, a->kernel.v[1], a->stride.v[1], a->pad.v[1], in->w, &x0, &x1);
-    const int64_t count = a->count_pad ? a->kernel.v[0] * a->kernel.v[1] : (y1 - y0) * (x1 - x0);
+    const struct pool_span ys = pool_span(a, 0, y, in->h), xs = pool_span(a, 1, x, in->w);
+    const int64_t count = a->count_pad ? ys.padded * xs.padded
+                                       : (ys.end - ys.first) * (xs.end - xs.first);
     for (int64_t c = 0; c < in->c; c++) {
         int64_t sum = 0, max = INT8_MIN;
-        for (int64_t iy = y0; iy < y1; iy++) {
-            for (int64_t ix = x0; ix < x1; ix++) {
+        for (int64_t iy = ys.first; iy < ys.end; iy++) {
+            for (int64_t ix = xs.first; ix < xs.end; ix++) {
                 const int8_t e = source_pixel(&p->in[0], image, iy, ix)[c];
                 sum += e;
                 max = MAX(max, e);

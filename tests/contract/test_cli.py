@@ -176,6 +176,17 @@ class Help(InFolder):
                 self.assertIn(number, shown)
         self.assertRegex(shown, r"256\s*x\s*13\s*x\s*13|13\s*x\s*13\s*x\s*256")
 
+    def test_shipped_nets_have_their_published_counts(self):
+        with open(cli.ROOT / "tests/reference/nets.csv", newline="") as f:
+            published = list(csv.DictReader(f))
+        listed = json.loads(cli.succeed("list", "nets", "--json", "-"))["items"]
+        self.assertEqual({n["name"] for n in listed}, {row["net"] for row in published})
+        for row in published:
+            with self.subTest(row["net"]):
+                net = json.loads(cli.succeed("show", "net", row["net"], "--json", "-"))
+                self.assertEqual(net["totals"]["macs"], int(row["macs"]))
+                self.assertEqual(net["totals"]["parameters"], int(row["parameters"]))
+
     def test_show_arch_gives_settings(self):
         for spelling in ("tpu", "tpu.cfg", str(cli.ROOT / "arch/systolic/tpu.cfg")):
             shown = cli.succeed("show", "arch", spelling)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's contents and the arithmetic of its instructions, bit by bit. */
+#pragma once
+
+#include "arch/systolic/systolic.h"
+#include "sim/parts/sram.h"
+
+struct machine_state {
+    const struct systolic *self;
+    const struct plan *plan;
+    struct arch_io *io;
+    struct sram buffer;      /* unified buffer, bytes */
+    int32_t *accumulators;   /* entries x cols */
+    int8_t *array;           /* weights in the array: rows x cols */
+    int8_t *shadow;          /* and in its shadow registers */
+    int8_t **host;           /* host memory by value: int8 NHWC of the whole batch */
+    float *lhs, *rhs, *sums; /* scratch of exact integer products on BLAS */
+};
+bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
+                struct arch_io *io, GError **error);
+void state_clear(struct machine_state *m);
+void state_shift_in(struct machine_state *m, int64_t tile); /* weight memory -> shadow registers */
+void state_swap(struct machine_state *m);                   /* shadow registers -> array */
+/* Row block times the tile in the array, the i_k-th of `in`, into the accumulators. */
+void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k);
+/* Any instruction but the matrix and weight ones. */
+bool state_execute(struct machine_state *m, const struct insn *in, GError **error);
