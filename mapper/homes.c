@@ -90,7 +90,7 @@ int64_t stage_slot_bytes(const struct plan *p, const struct plan_layer *l, int i
     return (int64_t)align_up((uint64_t)(l->chunk_image * rows * d.w * d.c));
 }
 
-static uint64_t stage_bytes(const struct plan *p, const struct plan_layer *l)
+uint64_t layer_stage_bytes(const struct plan *p, const struct plan_layer *l)
 {
     uint64_t sum = 0;
     for (int j = -1; j < l->n_in; j++)
@@ -148,7 +148,7 @@ static bool place_all(struct plan *p, struct item *failed)
     }
     for (int i = 0; i < p->n_layer; i++) {
         struct item it = {.value = -1, .layer = i, .first = i, .last = i};
-        if (p->layers[i].kind != LAYER_HOST && (it.bytes = stage_bytes(p, &p->layers[i])) > 0)
+        if (p->layers[i].kind != LAYER_HOST && (it.bytes = layer_stage_bytes(p, &p->layers[i])) > 0)
             g_array_append_val(items, it);
     }
     struct item *at = (struct item *)(void *)items->data;
@@ -158,10 +158,12 @@ static bool place_all(struct plan *p, struct item *failed)
             *failed = at[i];
             return false;
         }
-        if (at[i].value >= 0)
+        if (at[i].value >= 0) {
             p->homes[at[i].value].address = at[i].address;
-        else
+        } else {
             p->layers[at[i].layer].stage_address = at[i].address;
+            p->layers[at[i].layer].stage_bytes = at[i].bytes;
+        }
     }
     return true;
 }
@@ -206,21 +208,21 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     l->chunk_image = is_streamed(p, l) ? 1 : o.n;
     l->chunk_row = o.h;
-    if (stage_bytes(p, l) <= capacity)
+    if (layer_stage_bytes(p, l) <= capacity)
         return true;
     const struct node *pool = plan_layer_pool(p, l);
     if (pool) {
         *unfuse = pool->index;
         return false;
     }
-    for (l->chunk_row = o.h; l->chunk_row > 1 && stage_bytes(p, l) > capacity;)
+    for (l->chunk_row = o.h; l->chunk_row > 1 && layer_stage_bytes(p, l) > capacity;)
         l->chunk_row = int64_div_up(l->chunk_row, 2);
-    if (stage_bytes(p, l) <= capacity)
+    if (layer_stage_bytes(p, l) <= capacity)
         return true;
     return error_set(
         error, ERROR_UNSUPPORTED,
         "%s: layer '%s': one row of it needs %" PRIu64 " KiB of %s, which has %" PRIu64 " KiB",
-        p->graph->nodes[l->nodes[0]].origin, l->name, (stage_bytes(p, l) + 1023) / 1024,
+        p->graph->nodes[l->nodes[0]].origin, l->name, (layer_stage_bytes(p, l) + 1023) / 1024,
         p->machine->memories[p->machine->activation_memory].name, capacity / 1024);
 }
 

@@ -21,5 +21,7 @@ bool steps_make(struct plan *p, GError **error);
 /* Bytes of one staging slot of a layer: of input i_in, or of the output (i_in = -1); 0 where that
  * operand is not streamed. */
 int64_t stage_slot_bytes(const struct plan *p, const struct plan_layer *l, int i_in);
+/* Bytes of all staging slots of a layer with its present chunks. */
+uint64_t layer_stage_bytes(const struct plan *p, const struct plan_layer *l);
 /* Whether operands move over the host link while the layer runs. */
 bool layer_has_transfers(const struct plan *p, const struct plan_layer *l);

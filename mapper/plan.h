@@ -63,8 +63,8 @@ struct plan_layer {
     uint64_t macs;
     struct tiling tiling; /* LAYER_MATRIX */
     int64_t chunk_image,
-        chunk_row;          /* size of a chunk: images, and rows of one image (chunk_image 1) */
-    uint64_t stage_address; /* of the staging buffers of operands that are streamed */
+        chunk_row; /* size of a chunk: images, and rows of one image (chunk_image 1) */
+    uint64_t stage_address, stage_bytes; /* room of the staging buffers of streamed operands */
     int first_step, n_step;
     int64_t weight_offset; /* LAYER_MATRIX: of its first tile, in tiles of tile_k x tile_n */
 };

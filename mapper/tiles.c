@@ -65,10 +65,10 @@ static void try_chunks(struct search *s)
     int64_t least = layer_has_transfers(s->plan, l) ? 1 : most;
     if (s->plan->machine->search == SEARCH_HEURISTIC)
         least = layer_has_transfers(s->plan, l) ? int64_div_up(most, 4) : most;
-    /* Chunks that take turns have two staging slots each, which the room placed for one chunk of
-     * `most` holds up to half of it. */
-    for (int64_t n = least;; n = 4 * n <= most ? 2 * n : most) {
+    for (int64_t n = least;; n = MIN(2 * n, most)) {
         l->chunk_image = n;
+        if (n < most && layer_stage_bytes(s->plan, l) > l->stage_bytes)
+            continue; /* two slots for chunks that take turns need more room than one had */
         if (l->kind == LAYER_MATRIX)
             try_blocks(s);
         else

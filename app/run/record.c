@@ -81,6 +81,7 @@ static void describe_nodes(const struct accsim *a, struct record *r)
     const struct graph *g = a->graph;
     r->arch_name = r->arch_family = "reference";
     r->precision = number_names[NUMBER_fp32];
+    r->known_error = "This is what machines are compared with: fp32 on the CPU, without cycles.";
     r->dram_memory = -1;
     r->n_layer = g->n_node;
     r->layers = ARENA_ARRAY(a->shared, struct record_layer, (size_t)r->n_layer);

@@ -44,6 +44,8 @@ const struct cfg_field systolic_fields[] = {
           "effective bandwidth of the link to the host, both directions one after another", NULL),
     FIELD("host.latency_ns", CFG_FLOAT, host_latency_ns, 0, 1e9, "0", "ns",
           "start-up time of a transfer over the host link", NULL),
+    FIELD("host.dma_setup_ns", CFG_FLOAT, dma_setup_ns, 0, 1e9, "0", "ns",
+          "time in which the DMA engine takes a descriptor before its block moves", NULL),
     FIELD("area_mm2", CFG_FLOAT, area_mm2, 0, 1e6, "0", "mm2", "area of the die; 0: not known",
           NULL),
     FIELD("energy.mac_pj", CFG_FLOAT, energy.mac_pj, 0, 1e6, "0", "pJ",

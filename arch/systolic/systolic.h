@@ -6,6 +6,7 @@
 
 #include "arch/arch.h"
 #include "sim/parts/dram.h"
+#include "sim/parts/dma.h"
 #include "sim/parts/link.h"
 
 /* pJ an action; see the rows of the field table for what an action is. */
@@ -26,7 +27,7 @@ struct systolic_cfg {
     struct dram_cfg weights;
     double buffer_kib;
     bool host_fallback;
-    double host_bandwidth_gb_s, host_latency_ns;
+    double host_bandwidth_gb_s, host_latency_ns, dma_setup_ns;
     double area_mm2;
     struct systolic_energy energy;
     int search;
@@ -96,6 +97,7 @@ struct insn {
     int32_t group, tile_n; /* matrix, ACTIVATE: which columns of the output */
     uint32_t repeat;       /* READ_WEIGHTS, matrix: tiles, one a piece of k */
     bool reuse;            /* matrix: the tile already in the array is used again */
+    bool keep;             /* matrix: the next product uses this tile again */
     int64_t m0, m;         /* matrix, ACTIVATE: rows of the step's product */
     int64_t first;         /* READ_WEIGHTS: tile; matrix, ACTIVATE: first accumulator entry */
     uint64_t count; /* SYNC_WAIT: value; transfers, ACTIVATE: bytes; NORMALIZE_POOL: cycles */
@@ -110,6 +112,7 @@ struct program {
 struct systolic_core {
     struct dram weights;
     struct link host;
+    struct dma dma; /* of the host link */
 };
 void core_init(struct systolic_core *c, const struct systolic *s);
 /* Cycles of a matrix instruction's one tile: a row of inputs enters each cycle. */

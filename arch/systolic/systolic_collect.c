@@ -4,18 +4,31 @@
 
 #include "arch/systolic/systolic_sim.h"
 
-/* A layer's share of the total runs from the end of the layers before it to its own end: layers
- * start behind a full barrier. What the array did not do otherwise in it is non_matrix. */
-static void share_cycles(struct record *r)
+/* When the next layer that computes on the machine begins to; compute_cyc NULL: not known. */
+static uint64_t next_compute_cyc(const struct record *r, const uint64_t *compute_cyc, int i)
+{
+    for (int j = i + 1; compute_cyc && j < r->n_layer; j++)
+        if (compute_cyc[j] != UINT64_MAX)
+            return compute_cyc[j];
+    return UINT64_MAX;
+}
+
+/* A layer's share of the total runs from the end of the layers before it to its own end, or to
+ * where a later layer begins to compute: layers compute behind a full barrier, but an output may
+ * still be on its way to the host then. The last share ends with the run. What the array did not do
+ * otherwise in a share is non_matrix. */
+static void share_cycles(struct record *r, const uint64_t *compute_cyc)
 {
     uint64_t before = 0;
+    for (int i = 0; i < r->n_layer; i++)
+        r->total_cyc = MAX(r->total_cyc, r->layers[i].end_cycle);
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
-        const uint64_t end = MAX(before, l->end_cycle);
+        uint64_t end = MIN(l->end_cycle, next_compute_cyc(r, compute_cyc, i));
+        end = i + 1 < r->n_layer ? MAX(before, end) : r->total_cyc;
         l->cycles = end - before;
         before = end;
     }
-    r->total_cyc = before;
 }
 
 /* A wait at the barrier between layers lies in the share of the layer waited for: each span is cut
@@ -48,7 +61,7 @@ static void collect_event(const struct sim *s, struct record *r)
         l->start_cycle = from->start_cycle;
         l->end_cycle = from->end_cycle;
     }
-    share_cycles(r);
+    share_cycles(r, s->compute_cyc);
     share_waits(s, r);
 }
 
@@ -66,7 +79,7 @@ static void collect_analytic(const struct systolic *self, const struct plan *p, 
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
         count_insn(self, p, in, &r->layers[in->layer]);
     }
-    share_cycles(r);
+    share_cycles(r, NULL);
 }
 
 /* Cycles in which the array computed: a row of each block for each of its tiles. */

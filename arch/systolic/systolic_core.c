@@ -7,6 +7,7 @@ void core_init(struct systolic_core *c, const struct systolic *s)
 {
     dram_init(&c->weights, &s->cfg.weights, s->clock_hz);
     link_init(&c->host, s->cfg.host_bandwidth_gb_s, s->cfg.host_latency_ns, s->clock_hz);
+    dma_init(&c->dma, &c->host, s->cfg.dma_setup_ns, s->clock_hz);
 }
 
 uint64_t core_matrix_cyc(int64_t m)

@@ -19,7 +19,7 @@ struct chunk_cost {
 static double link_cyc(const struct systolic *s, double bytes)
 {
     return bytes / (s->cfg.host_bandwidth_gb_s * 1e9) * s->clock_hz +
-           s->cfg.host_latency_ns * 1e-9 * s->clock_hz;
+           (s->cfg.host_latency_ns + s->cfg.dma_setup_ns) * 1e-9 * s->clock_hz;
 }
 
 static double tile_fetch_cyc(const struct systolic *s)

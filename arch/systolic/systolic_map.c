@@ -45,6 +45,7 @@ struct lowering {
     uint64_t *drained;     /* by half of the accumulators: the activation counter */
     int64_t n_block;       /* of the layer so far */
     int64_t tile_in_array; /* -1: none known */
+    guint last_matrix;     /* instruction that used it */
 };
 
 static struct insn *emit(struct lowering *w, enum opcode op, enum unit unit, int step)
@@ -135,12 +136,14 @@ static void lower_block(struct lowering *w, struct insn block)
         struct insn *read = emit(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block.step);
         read->first = tile;
         read->repeat = (uint32_t)tiles_k;
-    }
+    } else
+        g_array_index(w->insns, struct insn, w->last_matrix).keep = true;
     w->tile_in_array = tiles_k == 1 ? tile : -1;
     /* What this block overwrites must have been drained. */
     emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, w->drained[half], block.step);
     emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, &block)->repeat =
         (uint32_t)tiles_k;
+    w->last_matrix = w->insns->len - 1;
     emit_set(w, UNIT_MATRIX, block.step);
     emit_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, w->sets[UNIT_MATRIX], block.step);
     emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, &block)->count =

@@ -5,9 +5,12 @@
 
 #include "arch/systolic/systolic_sim.h"
 
-static void layer_span(struct sim *s, int layer, uint64_t start_cyc, uint64_t end_cyc)
+static void layer_span(struct sim *s, enum unit unit, int layer, uint64_t start_cyc,
+                       uint64_t end_cyc)
 {
     struct record_layer *l = &s->layers[layer];
+    if (unit == UNIT_MATRIX || unit == UNIT_ACTIVATION)
+        s->compute_cyc[layer] = MIN(s->compute_cyc[layer], start_cyc);
     if (!s->started[layer] || start_cyc < l->start_cycle)
         l->start_cycle = start_cyc;
     s->started[layer] = true;
@@ -99,7 +102,7 @@ static void occupy(struct unit_state *u, const struct insn *in, uint64_t ready_c
     sk_wait_cycles(ready_cyc - start);
     u->busy = 0;
     u->busy_cyc += sk_now() - start;
-    layer_span(u->sim, in->layer, start, sk_now());
+    layer_span(u->sim, u->unit, in->layer, start, sk_now());
 }
 
 static void host_dma(void *arg)
@@ -108,9 +111,9 @@ static void host_dma(void *arg)
     struct sim *s = u->sim;
     for (const struct insn *in; (in = next_insn(u));) {
         if (in->op == INSN_HOST_OPERATOR)
-            layer_span(s, in->layer, sk_now(), sk_now());
+            layer_span(s, UNIT_HOST, in->layer, sk_now(), sk_now());
         else
-            occupy(u, in, link_send(&s->core.host, in->count, sk_now()));
+            occupy(u, in, dma_copy(&s->core.dma, in->count, sk_now()));
         execute(s, in);
         count_insn(s->self, s->plan, in, &s->layers[in->layer]);
     }
@@ -172,7 +175,7 @@ static void take_tile(struct sim *s, const struct insn *in)
         const uint64_t shift = CLAMP(s->shift_start_cyc, start, sk_now());
         l->stall_cyc[CAUSE_WEIGHT_STALL] += shift - start;
         l->stall_cyc[CAUSE_WEIGHT_SHIFT] += sk_now() - shift;
-        layer_span(s, in->layer, start, sk_now());
+        layer_span(s, UNIT_MATRIX, in->layer, start, sk_now());
     }
     if (s->state)
         state_swap(s->state);
@@ -199,7 +202,7 @@ static void matrix_unit(void *arg)
             occupy(u, in, sk_now() + core_matrix_cyc(in->m));
             if (s->state)
                 state_multiply(s->state, in, i);
-            if (!in->reuse && !double_buffer)
+            if (!in->keep && !double_buffer)
                 free_shadow(s);
         }
         count_insn(s->self, s->plan, in, &s->layers[in->layer]);
@@ -285,6 +288,8 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
     s->waits = arena_own(arena, g_array_new(FALSE, FALSE, sizeof(struct wait_span)),
                          (GDestroyNotify)g_array_unref);
     s->started = ARENA_ARRAY(arena, bool, (size_t)p->n_layer);
+    s->compute_cyc = ARENA_ARRAY(arena, uint64_t, (size_t)p->n_layer);
+    memset(s->compute_cyc, 0xff, (size_t)p->n_layer * sizeof(uint64_t));
     s->fifo = ARENA_ARRAY(arena, struct fifo_slot, (size_t)s->self->cfg.fifo_tiles);
     s->fifo_filled = sk_event_new("weight_fifo.filled");
     s->fifo_freed = sk_event_new("weight_fifo.freed");

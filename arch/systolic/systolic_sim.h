@@ -45,7 +45,8 @@ struct sim {
     struct sk_event *shadow_filled, *shadow_freed;
     uint64_t n_tile; /* that the loader will shift in */
     struct record_layer *layers;
-    GArray *waits; /* struct wait_span of the array, in order */
-    bool *started; /* by layer */
-    GError *error; /* of a process; the run was stopped */
+    GArray *waits;         /* struct wait_span of the array, in order */
+    bool *started;         /* by layer */
+    uint64_t *compute_cyc; /* by layer: when it began to compute; UINT64_MAX: not on the machine */
+    GError *error;         /* of a process; the run was stopped */
 };

@@ -173,8 +173,8 @@ static void pixel_pool(const struct pass *p, int64_t image, int64_t y, int64_t x
     const struct dims *in = &p->in[0].in;
     const bool is_mean = !strcmp(p->node->op->name, "avgpool");
     const struct pool_span ys = pool_span(a, 0, y, in->h), xs = pool_span(a, 1, x, in->w);
-    const int64_t count = a->count_pad ? ys.padded * xs.padded
-                                       : (ys.end - ys.first) * (xs.end - xs.first);
+    const int64_t count =
+        a->count_pad ? ys.padded * xs.padded : (ys.end - ys.first) * (xs.end - xs.first);
     for (int64_t c = 0; c < in->c; c++) {
         int64_t sum = 0, max = INT8_MIN;
         for (int64_t iy = ys.first; iy < ys.end; iy++) {
