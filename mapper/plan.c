@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "mapper/passes.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/ops.h"
@@ -110,33 +109,6 @@ struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64
     r.n_image = MIN(l->chunk_image, o.n - r.image);
     r.n_row = MIN(l->chunk_row, o.h - r.row);
     return r;
-}
-
-struct plan *plan_new(const struct graph *g, const struct target *t, GError **error)
-{
-    struct arena *arena = arena_new();
-    struct plan *p = ARENA_NEW(arena, struct plan);
-    p->arena = arena;
-    p->graph = g;
-    p->machine = t->machine;
-    p->memory_limit_bytes = t->memory_limit_bytes;
-    bool *no_fuse = ARENA_ARRAY(arena, bool, g->n_node);
-    for (;;) {
-        int unfuse = -1;
-        if (!layers_make(p, t, no_fuse, error))
-            break;
-        if (homes_place(p, &unfuse, error)) {
-            tiles_choose(p, t);
-            if (!steps_make(p, error))
-                break;
-            return p;
-        }
-        if (unfuse < 0)
-            break;
-        no_fuse[unfuse] = true;
-    }
-    plan_free(p);
-    return NULL;
 }
 
 bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const char *what,

@@ -3,11 +3,12 @@
  * values with. Nothing here is shared with a machine's own arithmetic but the parameters. */
 #include <string.h>
 
+#include "mapper/host.h"
 #include "mapper/plan.h"
 #include "mapper/quant.h"
+#include "sim/base/clones.h"
 #include "sim/base/error.h"
 #include "workloads/ops/ops.h"
-#include "workloads/threads.h"
 
 struct twin {
     const struct plan *plan;
@@ -15,12 +16,6 @@ struct twin {
     int8_t **at;         /* by value: int8 NHWC */
     struct tensor *host; /* by value: fp32; what was given, and what layers on the host make */
 };
-
-#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
-#define VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VECTOR_CLONES
-#endif
 
 VECTOR_CLONES static int32_t dot(const int8_t *a, const int8_t *b, int64_t n)
 {
@@ -270,49 +265,11 @@ static int8_t *new_value(const struct twin *t, int value, GError **error)
     return q;
 }
 
-/* fp32 of what a node on the host reads: given, or made by a layer. */
-static bool host_operand(const struct twin *t, const struct node *n, int i_in, struct tensor *x,
-                         GError **error)
-{
-    const struct graph *g = t->plan->graph;
-    const int root = t->plan->roots[n->in[i_in]];
-    if (!tensor_alloc(x, NUMBER_fp32, &g->values[n->in[i_in]].shape, error))
-        return false;
-    if (t->host[root].data) {
-        memcpy(x->data, t->host[root].data, tensor_bytes(x));
-        return true;
-    }
-    const struct shape shape = x->shape;
-    x->shape = g->values[root].shape;
-    quant_from_nhwc(x, t->at[root], t->quant->scale[root]);
-    x->shape = shape;
-    return true;
-}
-
-/* A layer on the host: fp32 into t->host. */
 static bool host_layer(struct twin *t, const struct plan_layer *l, GError **error)
 {
-    const struct node *n = &t->plan->graph->nodes[l->nodes[0]];
-    struct tensor operands[OP_MAX_IN + OP_MAX_PARAM] = {{0}};
-    const struct tensor *at[OP_MAX_IN + OP_MAX_PARAM];
-    bool ok =
-        tensor_alloc(&t->host[n->out], NUMBER_fp32, &t->plan->graph->values[n->out].shape, error);
-    for (int i = 0; i < n->n_in && ok; i++) {
-        at[i] = &operands[i];
-        ok = host_operand(t, n, i, &operands[i], error);
-    }
-    struct pool_threads *threads = threads_new(1);
-    const struct op_call call = {.attr = n->attr,
-                                 .out = &t->host[n->out],
-                                 .in = at,
-                                 .n_in = n->n_in,
-                                 .n_data = n->n_data,
-                                 .threads = threads};
-    ok = ok && n->op->forward(&call, error);
-    threads_free(threads);
-    for (int i = 0; i < n->n_in; i++)
-        tensor_clear(&operands[i]);
-    return ok;
+    return tensor_alloc(&t->host[l->out], NUMBER_fp32, &t->plan->graph->values[l->out].shape,
+                        error) &&
+           host_compute(t->plan, t->quant, l, t->host, t->at, error);
 }
 
 /* What a layer on the machine reads of the host's is quantised there. */

@@ -13,12 +13,6 @@ struct accsim_options accsim_options_default(void)
     return (struct accsim_options){.batch = 1, .seed = 1, .threads = 1};
 }
 
-void progress(const struct accsim *a, const char *what, double share)
-{
-    if (a->options.progress)
-        a->options.progress(what, share, a->options.progress_user);
-}
-
 static uint64_t default_memory_limit(void)
 {
     return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4 * 3;

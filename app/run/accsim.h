@@ -69,7 +69,7 @@ void accsim_free(struct accsim *a); /* NULL is ignored */
 const char *accsim_version(void);
 
 /* Where machines and nets are looked up, after the working directory: $ACCSIM_PATH, then the
- * source tree or the installed data. NULL-terminated; g_strfreev() it. */
+ * source tree (from its build folder) or the installed data. NULL-terminated; g_strfreev() it. */
 char **accsim_arch_dirs(void);
 char **accsim_net_dirs(void);
 

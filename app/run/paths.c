@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where machines and nets are found. */
+#define _GNU_SOURCE /* dladdr */
+#include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/run/internal.h"
 #include "sim/base/error.h"
 #include "sim/cfg/cfg.h"
+
+enum { MAX_PREFIX_DEPTH = 4 }; /* PREFIX/lib/x86_64-linux-gnu/libaccsim.so, and one to spare */
 
 static void add_env(GPtrArray *dirs)
 {
@@ -15,33 +20,65 @@ static void add_env(GPtrArray *dirs)
             g_ptr_array_add(dirs, g_strdup(parts[i]));
 }
 
-/* The source tree while it is there (a build that was not installed), then the installed data. */
+/* The file that this code was loaded from: libaccsim.so, or the program. NULL: not known. */
+static char *own_file(void)
+{
+    Dl_info info;
+    const bool is_library = dladdr(own_file, &info) && strstr(info.dli_fname, ".so");
+    char *real = realpath(is_library ? info.dli_fname : "/proc/self/exe", NULL);
+    char *copy = g_strdup(real); /* one allocator for the callers */
+    free(real);
+    return copy;
+}
+
+static bool is_below(const char *file, const char *dir)
+{
+    char *real = realpath(dir, NULL);
+    const bool below = real && g_str_has_prefix(file, real) && file[strlen(real)] == '/';
+    free(real);
+    return below;
+}
+
+/* Where the data were installed: share/accsim in a folder above this code, wherever all of it was
+ * moved to; else where the build was told to install. */
+static char *installed_data(const char *own)
+{
+    g_autofree char *dir = g_path_get_dirname(own ? own : ".");
+    for (int i = 0; own && i < MAX_PREFIX_DEPTH; i++) {
+        char *data = g_build_filename(dir, "share", "accsim", NULL);
+        if (g_file_test(data, G_FILE_TEST_IS_DIR))
+            return data;
+        g_free(data);
+        char *up = g_path_get_dirname(dir);
+        g_free(dir);
+        dir = up;
+    }
+    return g_strdup(ACCSIM_DATA_DIR);
+}
+
+/* The source tree where this code lies in its build folder, else the installed data. */
 static char **list_dirs(const char *const *source, int n_source, const char *installed)
 {
     GPtrArray *dirs = g_ptr_array_new();
     add_env(dirs);
-    for (int i = 0; i < n_source; i++) {
-        char *dir = g_build_filename(ACCSIM_SOURCE_DIR, source[i], NULL);
-        if (g_file_test(dir, G_FILE_TEST_IS_DIR))
-            g_ptr_array_add(dirs, dir);
-        else
-            g_free(dir);
+    g_autofree char *own = own_file();
+    if (own && is_below(own, ACCSIM_BUILD_DIR)) {
+        for (int i = 0; i < n_source; i++)
+            g_ptr_array_add(dirs, g_build_filename(ACCSIM_SOURCE_DIR, source[i], NULL));
+    } else {
+        g_autofree char *data = installed_data(own);
+        g_ptr_array_add(dirs, g_build_filename(data, installed, NULL));
     }
-    g_ptr_array_add(dirs, g_build_filename(ACCSIM_DATA_DIR, installed, NULL));
     g_ptr_array_add(dirs, NULL);
     return (char **)g_ptr_array_free(dirs, FALSE);
 }
 
 char **accsim_arch_dirs(void)
 {
-    const int n = accsim_n_family();
-    g_autofree char **source = g_new0(char *, (gsize)n);
-    for (int i = 0; i < n; i++)
-        source[i] = g_strdup_printf("arch/%s", accsim_family_name(i));
-    char **dirs = list_dirs((const char *const *)source, n, "arch");
-    for (int i = 0; i < n; i++)
-        g_free(source[i]);
-    return dirs;
+    g_autoptr(GPtrArray) source = g_ptr_array_new_with_free_func(g_free);
+    for (int i = 0; arch_families[i]; i++)
+        g_ptr_array_add(source, g_strdup_printf("arch/%s", arch_families[i]->name));
+    return list_dirs((const char *const *)source->pdata, (int)source->len, "arch");
 }
 
 char **accsim_net_dirs(void)

@@ -7,10 +7,11 @@
 
 #include "arch/systolic/systolic_func.h"
 #include "arch/systolic/systolic_vector.h"
+#include "mapper/host.h"
+#include "sim/base/clones.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/ops.h"
-#include "workloads/threads.h"
 
 enum {
     EXACT_K = 1024, /* 1024 * 128 * 128 = 2^24 */
@@ -180,12 +181,6 @@ static void gather(const struct machine_state *m, const struct insn *in, int64_t
     gather_window(&w, row, plan_gemm_rows(m->plan, l, &st->region) / st->region.n_image, k, n, out);
 }
 
-#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
-#define VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VECTOR_CLONES
-#endif
-
 VECTOR_CLONES static void add_scaled_row(int32_t *acc, const int8_t *w, int32_t x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
@@ -276,50 +271,15 @@ static void transfer(struct machine_state *m, const struct insn *in)
         memcpy(host, sram_read(&m->buffer, s->address, bytes), bytes);
 }
 
-/* fp32 NCHW of what a host operator reads, in the shape that its node expects. */
-static bool host_operand(struct machine_state *m, const struct node *n, int i_in, struct tensor *t,
-                         GError **error)
-{
-    const struct graph *g = m->plan->graph;
-    const int root = m->plan->roots[n->in[i_in]];
-    const struct shape *shape = &g->values[n->in[i_in]].shape;
-    if (!tensor_alloc(t, NUMBER_fp32, shape, error))
-        return false;
-    if (m->io->host[root].data) {
-        memcpy(t->data, m->io->host[root].data, tensor_bytes(t));
-        return true;
-    }
-    t->shape = g->values[root].shape;
-    quant_from_nhwc(t, m->host[root], m->plan->quant->scale[root]);
-    t->shape = *shape;
-    return true;
-}
-
 static bool host_operator(struct machine_state *m, const struct insn *in, GError **error)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
-    const struct node *n = &m->plan->graph->nodes[l->nodes[0]];
-    struct tensor operands[OP_MAX_IN + OP_MAX_PARAM] = {{0}};
-    const struct tensor *at[OP_MAX_IN + OP_MAX_PARAM];
-    bool ok = true;
-    for (int i = 0; i < n->n_in && ok; i++) {
-        at[i] = &operands[i];
-        ok = host_operand(m, n, i, &operands[i], error);
-    }
-    struct pool_threads *threads = threads_new(1);
-    const struct op_call call = {.attr = n->attr,
-                                 .out = &m->io->host[n->out],
-                                 .in = at,
-                                 .n_in = n->n_in,
-                                 .n_data = n->n_data,
-                                 .threads = threads};
-    ok = ok && n->op->forward(&call, error);
-    threads_free(threads);
-    for (int i = 0; i < n->n_in; i++)
-        tensor_clear(&operands[i]);
-    if (ok && m->host[n->out])
-        quant_to_nhwc(m->host[n->out], &m->io->host[n->out], m->plan->quant->scale[n->out]);
-    return ok;
+    struct tensor *host = m->io->host;
+    if (!host_compute(m->plan, m->plan->quant, l, host, m->host, error))
+        return false;
+    if (m->host[l->out]) /* layers on the machine read it */
+        quant_to_nhwc(m->host[l->out], &host[l->out], m->plan->quant->scale[l->out]);
+    return true;
 }
 
 /* Keeps a layer's output as it stands when the layer ends. */

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "sim/base/clones.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 
@@ -105,15 +106,6 @@ static uint64_t mix64(uint64_t x)
     x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
     return x ^ x >> 31;
 }
-
-/* The loop below in wider vectors where the processor has them; integers, an exact conversion and
- * one rounded multiplication give the same bits in each. The resolver of clones runs before a
- * sanitizer is ready, hence not there. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__)
-#define VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define VECTOR_CLONES
-#endif
 
 /* Three rounds of a 32-bit hash (triple32, https://github.com/skeeto/hash-prospector) of a counter;
  * a second key between the rounds keeps one stream from being another one shifted. 24 of the bits

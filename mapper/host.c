@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mapper/host.h"
+
+#include <string.h>
+
+#include "workloads/threads.h"
+
+struct host {
+    const struct plan *plan;
+    const struct quant *quant;
+    struct tensor *host;
+    int8_t *const *machine;
+};
+
+/* fp32 of what a node reads, in the shape that it expects. */
+static bool operand(const struct host *h, const struct node *n, int i_in, struct tensor *x,
+                    GError **error)
+{
+    const struct graph *g = h->plan->graph;
+    const int root = h->plan->roots[n->in[i_in]];
+    if (!tensor_alloc(x, NUMBER_fp32, &g->values[n->in[i_in]].shape, error))
+        return false;
+    if (h->host[root].data) {
+        memcpy(x->data, h->host[root].data, tensor_bytes(x));
+        return true;
+    }
+    const struct shape shape = x->shape;
+    x->shape = g->values[root].shape;
+    quant_from_nhwc(x, h->machine[root], h->quant->scale[root]);
+    x->shape = shape;
+    return true;
+}
+
+bool host_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+                  struct tensor *host, int8_t *const *machine, GError **error)
+{
+    const struct host h = {p, q, host, machine};
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    struct tensor operands[OP_MAX_IN + OP_MAX_PARAM] = {{0}};
+    const struct tensor *at[OP_MAX_IN + OP_MAX_PARAM];
+    bool ok = true;
+    for (int i = 0; i < n->n_in && ok; i++) {
+        at[i] = &operands[i];
+        ok = operand(&h, n, i, &operands[i], error);
+    }
+    struct pool_threads *threads = threads_new(1);
+    const struct op_call call = {.attr = n->attr,
+                                 .out = &host[n->out],
+                                 .in = at,
+                                 .n_in = n->n_in,
+                                 .n_data = n->n_data,
+                                 .threads = threads};
+    ok = ok && n->op->forward(&call, error);
+    threads_free(threads);
+    for (int i = 0; i < n->n_in; i++)
+        tensor_clear(&operands[i]);
+    return ok;
+}
