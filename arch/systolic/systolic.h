@@ -131,7 +131,7 @@ uint64_t core_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc);
 void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
                 struct record_layer *l);
 /* Idle energy and bound of a layer once its cycles are known. */
-void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t active_cyc);
+void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc);
 
 /* systolic_print.c: one instruction as text. */
 void insn_print(const struct plan *p, const struct insn *in, GString *out);

@@ -83,16 +83,27 @@ static void collect_analytic(const struct systolic *self, const struct plan *p, 
 }
 
 /* Cycles in which the array computed: a row of each block for each of its tiles. */
-static uint64_t *active_cycles(const struct plan *p)
+static uint64_t array_cyc(const struct insn *in)
+{
+    const bool is_matrix = in->op == INSN_MATRIX_MULTIPLY || in->op == INSN_CONVOLVE;
+    return is_matrix ? in->repeat * core_matrix_cyc(in->m) : 0;
+}
+
+static uint64_t pass_cyc(const struct insn *in)
+{
+    return in->op == INSN_NORMALIZE_POOL ? in->count : 0;
+}
+
+/* A sum over the program, by layer. */
+static uint64_t *sum_cycles(const struct plan *p, uint64_t (*cycles)(const struct insn *in))
 {
     const struct program *program = p->program;
-    uint64_t *active = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_layer);
+    uint64_t *sum = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_layer);
     for (guint i = 0; i < program->insns->len; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        if (in->op == INSN_MATRIX_MULTIPLY || in->op == INSN_CONVOLVE)
-            active[in->layer] += in->repeat * core_matrix_cyc(in->m);
+        sum[in->layer] += cycles(in);
     }
-    return active;
+    return sum;
 }
 
 static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
@@ -102,7 +113,7 @@ static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
 
 static void finish_layers(const struct systolic *self, const struct plan *p, struct record *r)
 {
-    const uint64_t *active = active_cycles(p);
+    const uint64_t *active = sum_cycles(p, array_cyc), *pass = sum_cycles(p, pass_cyc);
     struct record_unit matrix = {.name = "matrix_unit"};
     matrix.useful_cyc = (double)record_macs(r) / (double)self->tile_bytes;
     for (int i = 0; i < r->n_layer; i++) {
@@ -112,7 +123,7 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
         g_assert(known <= l->cycles);
         l->stall_cyc[CAUSE_NON_MATRIX] = l->cycles - known;
         l->peak_macs_per_cycle = p->layers[i].kind == LAYER_MATRIX ? (double)self->tile_bytes : 0;
-        count_layer_end(self, l, active[i]);
+        count_layer_end(self, l, active[i] + pass[i]);
         matrix.busy_cyc += active[i];
         for (int c = 0; c < N_CAUSE; c++)
             matrix.stall_cyc[c] += l->stall_cyc[c];

@@ -134,21 +134,20 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
     }
 }
 
-/* What a layer spends most of its cycles on, by the array's counters where it has any. */
-void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t active_cyc)
+/* What occupies a layer longest: its own work, weights that the array waits for, or the host link.
+ * Where none takes half of its cycles, it waits for something else. */
+void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc)
 {
     l->energy_pj[ENERGY_IDLE] = (double)l->cycles / s->clock_hz * s->cfg.energy.idle_w * 1e12;
-    const uint64_t input = MIN(l->stall_cyc[CAUSE_INPUT], l->stall_cyc[CAUSE_NON_MATRIX]);
-    const uint64_t memory =
-        l->stall_cyc[CAUSE_WEIGHT_STALL] + l->stall_cyc[CAUSE_WEIGHT_SHIFT] + input;
-    const uint64_t other = l->stall_cyc[CAUSE_NON_MATRIX] - input;
-    /* A layer of the activation unit leaves the array idle: its own work is the limit then. */
-    const uint64_t compute = l->peak_macs_per_cycle > 0 ? active_cyc : other;
-    const uint64_t sync = l->peak_macs_per_cycle > 0 ? other : 0;
+    const double weights =
+        (double)(l->stall_cyc[CAUSE_WEIGHT_STALL] + l->stall_cyc[CAUSE_WEIGHT_SHIFT]);
+    const double host = (double)(l->bytes[MEM_HOST].read + l->bytes[MEM_HOST].write) /
+                        s->machine->memories[MEM_HOST].bytes_per_cyc;
+    const double memory = MAX(weights, host), work = (double)work_cyc;
     if (l->cycles == 0)
         l->bound = BOUND_NONE;
-    else if (memory >= compute && memory >= sync)
-        l->bound = BOUND_MEMORY;
+    else if (MAX(memory, work) < (double)l->cycles / 2)
+        l->bound = BOUND_SYNC;
     else
-        l->bound = compute >= sync ? BOUND_COMPUTE : BOUND_SYNC;
+        l->bound = memory > work ? BOUND_MEMORY : BOUND_COMPUTE;
 }

@@ -22,11 +22,17 @@ static double link_cyc(const struct systolic *s, double bytes)
            (s->cfg.host_latency_ns + s->cfg.dma_setup_ns) * 1e-9 * s->clock_hz;
 }
 
+/* Cycles from one tile to the next when only weights are waited for: the memory's bandwidth sets
+ * them, or its latency where the FIFO is too shallow: each tile holds a slot from its request until
+ * it is shifted in. */
 static double tile_fetch_cyc(const struct systolic *s)
 {
-    return s->cfg.weights.model == DRAM_IDEAL
-               ? 0
-               : (double)s->tile_bytes / (s->cfg.weights.bandwidth_gb_s * 1e9) * s->clock_hz;
+    const struct dram_cfg *d = &s->cfg.weights;
+    if (d->model == DRAM_IDEAL)
+        return 0;
+    const double by_bus = (double)s->tile_bytes / (d->bandwidth_gb_s * 1e9) * s->clock_hz;
+    const double in_slot = d->latency_ns * 1e-9 * s->clock_hz + by_bus + (double)s->shift_cyc;
+    return MAX(by_bus, in_slot / (double)s->cfg.fifo_tiles);
 }
 
 static double region_bytes(const struct plan *p, int value, const struct region *r, int64_t n_row)
@@ -79,8 +85,10 @@ static void cost_blocks(const struct systolic *s, const struct plan_layer *l, do
     c->drain = l->tiling.double_buffer ? (double)s->latency_cyc + m : 0;
 }
 
+/* is_first: of the layer; later chunks find the tile of a layer that has one alone. */
 static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan *p,
-                                    const struct plan_layer *l, const struct region *r)
+                                    const struct plan_layer *l, const struct region *r,
+                                    bool is_first)
 {
     struct chunk_cost c = {0};
     cost_transfers(s, p, l, r, &c);
@@ -94,9 +102,11 @@ static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan 
     const int64_t last_m = rows - (n_m - 1) * l->tiling.block_m;
     const double n_n = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols));
     /* With the output tile outside and one tile in k, row blocks share the tile in the array. */
-    const bool reuse = l->gemm.k <= s->cfg.rows && l->tiling.order == ORDER_NM;
+    const bool fits = l->gemm.k <= s->cfg.rows;
+    const bool reuse = fits && (l->tiling.order == ORDER_NM || n_n == 1);
+    const bool held = fits && n_n == 1 && !is_first;
     const double m = (double)l->tiling.block_m;
-    cost_blocks(s, l, n_m > 1 ? m : (double)last_m, n_n, false, &c);
+    cost_blocks(s, l, n_m > 1 ? m : (double)last_m, n_n, held, &c);
     if (n_m > 2)
         cost_blocks(s, l, m, (double)(n_m - 2) * n_n, reuse, &c);
     if (n_m > 1)
@@ -129,11 +139,17 @@ static struct layer_cost cost_layer(const struct systolic *s, const struct plan 
     struct layer_cost cost = {0};
     const int64_t n = plan_n_chunk(p, l);
     const struct region first = plan_chunk(p, l, 0), last = plan_chunk(p, l, n - 1);
-    const struct chunk_cost a = cost_chunk(s, p, l, &first), z = cost_chunk(s, p, l, &last);
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const int64_t n_last = l->chunk_row < o.h ? o.n : 1; /* each image ends with a short one */
+    const struct chunk_cost a = cost_chunk(s, p, l, &first, true);
+    const struct chunk_cost i = cost_chunk(s, p, l, &first, false);
+    const struct chunk_cost z = cost_chunk(s, p, l, &last, n == 1);
     cost.first_load = a.load;
     cost.last_store = z.store;
-    add_chunk(&cost.sum, &a, (double)(n - 1));
-    add_chunk(&cost.sum, &z, 1);
+    if (n > 1)
+        add_chunk(&cost.sum, &a, 1);
+    add_chunk(&cost.sum, &i, (double)MAX(n - n_last - 1, 0));
+    add_chunk(&cost.sum, &z, (double)n_last);
     /* After the last load the last chunk is computed while the one before it is stored. No store
      * begins before the first chunk is computed. */
     const double last_shown = MAX(z.mixed - a.store, 0);
