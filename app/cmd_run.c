@@ -4,6 +4,7 @@
 
 #include "app/app.h"
 #include "app/emit.h"
+#include "app/limits.h"
 #include "app/progress.h"
 #include "reports/report.h"
 #include "sim/base/error.h"
@@ -107,6 +108,8 @@ bool cmd_run(const struct options *o, GError **error)
 {
     if (!check_combinations(o, error))
         return false;
+    struct time_limit limit;
+    limits_begin(&limit, o->time_limit_s);
     struct progress progress;
     progress_begin(&progress, o->quiet, o->verbose);
     struct accsim_options run = run_options(o);
@@ -117,5 +120,6 @@ bool cmd_run(const struct options *o, GError **error)
     progress_end(&progress);
     ok = ok && write_outputs(o, accsim_record(a), error) && check_passed(accsim_record(a), error);
     accsim_free(a);
+    limits_end(&limit);
     return ok;
 }

@@ -2,12 +2,14 @@
 /* accsim: finds the subcommand, runs it, prints its error and exits with the error's code. */
 #include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/app.h"
 #include "app/emit.h"
+#include "app/limits.h"
 #include "app/signals.h"
 #include "sim/base/error.h"
 #include "sim/cfg/cfg.h"
@@ -151,9 +153,18 @@ static void open_standard_files(void)
     }
 }
 
+/* Who has closed the pipe behind standard output (`accsim ... | head`) has seen enough. */
+static bool is_reader_gone(void)
+{
+    struct pollfd pipe = {STDOUT_FILENO, POLLOUT, 0};
+    return poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR);
+}
+
 /* Messages quote what the user gave; control characters in it must not steer the terminal. */
 static void print_error(const GError *error)
 {
+    if (error->code == ERROR_OUTPUT && is_reader_gone())
+        return;
     g_autofree char *text = g_strdup(error->message);
     for (char *c = text; *c; c++) {
         if (g_ascii_iscntrl(*c) && *c != '\n')
@@ -167,6 +178,7 @@ int main(int argc, char **argv)
     open_standard_files();
     setlocale(LC_CTYPE, ""); /* for the terminal's characters; numbers stay as in C */
     signals_install();
+    limits_install();
     g_autoptr(GError) error = NULL;
     if (dispatch(argc, argv, &error))
         return 0;

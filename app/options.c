@@ -217,37 +217,54 @@ bool options_parse(struct options *o, enum option_use use, const char *who, char
     return true;
 }
 
-/* Devices may be named twice; a file would be overwritten. */
-static bool is_same_output(const char *a, const char *b)
+struct output {
+    const char *option, *path;
+    bool may_be_stdout;
+};
+
+static bool is_stdout(const struct output *out)
 {
-    return strcmp(a, b) == 0 && !g_str_has_prefix(a, "/dev/");
+    return strcmp(out->path, "-") == 0;
+}
+
+static bool is_same(const struct output *a, const struct output *b)
+{
+    return is_stdout(a) ? is_stdout(b) : !is_stdout(b) && out_is_same(a->path, b->path);
+}
+
+static bool keeps_inputs(const struct options *o, const struct output *out, GError **error)
+{
+    const char *const inputs[] = {o->arch, o->net, o->input, o->weights, o->calibrate, o->words[0]};
+    for (size_t i = 0; i < G_N_ELEMENTS(inputs); i++) {
+        if (inputs[i] && g_file_test(inputs[i], G_FILE_TEST_IS_REGULAR) && !is_stdout(out) &&
+            out_is_same(inputs[i], out->path))
+            return error_set(error, ERROR_INPUT, "%s would overwrite '%s', which is read",
+                             out->option, inputs[i]);
+    }
+    return true;
 }
 
 bool options_check_outputs(const struct options *o, GError **error)
 {
-    const struct {
-        const char *option, *path;
-        bool may_be_stdout;
-    } outputs[] = {{"--output", o->output, false},
-                   {"--json", o->json, true},
-                   {"--csv", o->csv, true},
-                   {"--vcd", o->vcd, false}};
+    const struct output outputs[] = {{"--output", o->output, false},
+                                     {"--json", o->json, true},
+                                     {"--csv", o->csv, true},
+                                     {"--vcd", o->vcd, false}};
     for (size_t i = 0; i < G_N_ELEMENTS(outputs); i++) {
-        const char *path = outputs[i].path;
-        if (!path)
+        const struct output *out = &outputs[i];
+        if (!out->path)
             continue;
-        bool is_stdout = strcmp(path, "-") == 0;
-        if (is_stdout && !outputs[i].may_be_stdout)
+        if (is_stdout(out) && !out->may_be_stdout)
             return error_set(
                 error, ERROR_INPUT,
                 "%s -: a file is expected; only --json and --csv go to standard output",
-                outputs[i].option);
+                out->option);
         for (size_t j = 0; j < i; j++) {
-            if (outputs[j].path && is_same_output(outputs[j].path, path))
+            if (outputs[j].path && is_same(&outputs[j], out))
                 return error_set(error, ERROR_INPUT, "%s and %s cannot both go to '%s'",
-                                 outputs[j].option, outputs[i].option, path);
+                                 outputs[j].option, out->option, out->path);
         }
-        if (!is_stdout && !out_probe(path, error))
+        if (!keeps_inputs(o, out, error) || !out_probe(out->path, error))
             return false;
     }
     return true;

@@ -56,7 +56,7 @@ const struct option_row option_rows[] = {
         "memory of the simulation, in MiB (default three quarters of the computer's)", .min = 1,
         .max = INT64_C(1) << 30),
     ROW("time-limit", SECONDS, time_limit_s, USE_RUN, "S",
-        "time of the simulation, in seconds (default none)", .max = 1000000000),
+        "time of the run, in seconds (default none)", .max = 1000000000),
 
     ROW("input", TEXT, input, USE_RUN, "F",
         "the network's inputs, .npy or .npz (default seeded random)", .group = "Values"),

@@ -45,6 +45,7 @@ static void mask(int how)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGALRM); /* of limits.c */
     sigprocmask(how, &set, NULL);
 }
 

@@ -57,25 +57,33 @@ static void try_blocks(struct search *s)
     }
 }
 
-static void try_chunks(struct search *s)
+/* Chunks of n images; false where their staging slots do not fit. */
+static bool try_chunk(struct search *s, int64_t n)
 {
     struct plan_layer *l = s->layer;
     const int64_t most = l->chunk_image;
-    /* Chunks that share a transfer with the next one overlap: fewer images load sooner. */
-    int64_t least = layer_has_transfers(s->plan, l) ? 1 : most;
-    if (s->plan->machine->search == SEARCH_HEURISTIC)
-        least = layer_has_transfers(s->plan, l) ? int64_div_up(most, 4) : most;
-    for (int64_t n = least;; n = MIN(2 * n, most)) {
-        l->chunk_image = n;
-        if (n < most && layer_stage_bytes(s->plan, l) > l->stage_bytes)
-            continue; /* two slots for chunks that take turns need more room than one had */
-        if (l->kind == LAYER_MATRIX)
-            try_blocks(s);
-        else
-            try_mapping(s);
-        if (n == most || s->plan->machine->search == SEARCH_HEURISTIC)
+    l->chunk_image = n;
+    /* Chunks that take turns have two slots each, and may need more room than one chunk has. */
+    const bool fits = n == most || layer_stage_bytes(s->plan, l) <= l->stage_bytes;
+    if (fits && l->kind == LAYER_MATRIX)
+        try_blocks(s);
+    else if (fits)
+        try_mapping(s);
+    l->chunk_image = most;
+    return fits;
+}
+
+/* Chunks that share a transfer with the next one overlap: fewer images load sooner. */
+static void try_chunks(struct search *s)
+{
+    const int64_t most = s->layer->chunk_image;
+    const bool is_heuristic = s->plan->machine->search == SEARCH_HEURISTIC;
+    const bool overlap = layer_has_transfers(s->plan, s->layer);
+    for (int64_t n = 1; overlap && !is_heuristic && n < most; n *= 2)
+        try_chunk(s, n);
+    for (int64_t n = overlap ? int64_div_up(most, 4) : most;; n = MIN(2 * n, most))
+        if ((try_chunk(s, n) && is_heuristic) || n == most)
             return;
-    }
 }
 
 void tiles_choose(struct plan *p, const struct target *t)

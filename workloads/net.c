@@ -70,8 +70,20 @@ static int compare_names(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* A name that is there, but is no file that could be read. */
+static bool explain(const char *spec, GError **error)
+{
+    if (g_file_test(spec, G_FILE_TEST_IS_DIR))
+        return error_set(error, ERROR_INPUT, "%s: is a directory; a network is expected", spec);
+    if (g_file_test(spec, G_FILE_TEST_IS_SYMLINK))
+        return error_set(error, ERROR_INPUT, "%s: a link that leads to no file", spec);
+    return true;
+}
+
 static void not_found(const char *spec, const char *const *dirs, GError **error)
 {
+    if (!explain(spec, error))
+        return;
     g_autoptr(GString) where = g_string_new("the working directory");
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     collect_names(".", names);

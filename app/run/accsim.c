@@ -73,7 +73,7 @@ static bool load(struct accsim *a, GError **error)
     if (!a->whole)
         return false;
     a->graph = o->layers ? select_layers(a->whole, o->layers, error) : a->whole;
-    return a->graph != NULL;
+    return a->graph && (o->mode == ACCSIM_TIMING || values_within_memory(a, error));
 }
 
 static bool map(struct accsim *a, GError **error)

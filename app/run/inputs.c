@@ -7,22 +7,32 @@
 /* Of a calibration run: enough for ranges, and a small part of the run's own time. */
 enum { CALIBRATION_BATCH = 8 };
 
-static bool within_memory(const struct accsim *a, GError **error)
+bool values_within_memory(const struct accsim *a, GError **error)
 {
     const uint64_t limit = a->options.memory_limit_bytes;
-    uint64_t largest = 0;
-    for (int v = 0; v < a->whole->n_value; v++)
-        if (a->whole->values[v].kind != VALUE_PARAM)
-            largest = MAX(largest, (uint64_t)shape_count(&a->whole->values[v].shape));
-    /* fp32 parameters and their int8 copies; an activation read and one written. */
-    const double need = (double)graph_parameters(a->whole) * 6 + (double)largest * 8;
+    /* fp32 parameters and their int8 copies. */
+    double need = (double)graph_parameters(a->whole) * 6, largest = 0;
+    for (int v = 0; v < a->whole->n_value; v++) {
+        const struct value *value = &a->whole->values[v];
+        const double n = (double)shape_count(&value->shape);
+        if (value->kind == VALUE_INPUT)
+            need += n * 4;
+        if (value->kind != VALUE_PARAM)
+            largest = MAX(largest, n);
+    }
+    need += largest * 8; /* an activation read and one written */
+    /* int8 of what the machine makes, which is not all of it. */
+    for (int v = 0; v < a->graph->n_value && a->machine; v++)
+        if (a->graph->values[v].kind == VALUE_NODE)
+            need += (double)shape_count(&a->graph->values[v].shape);
     if (need <= (double)limit)
         return true;
     return error_set(error, ERROR_LIMIT,
                      "%s at batch %" G_GINT64_FORMAT
                      " needs about %.0f MiB of memory to compute its values, "
-                     "the limit is %.0f MiB; --mode timing computes none",
-                     a->whole->name, a->options.batch, need / 0x1p20, (double)limit / 0x1p20);
+                     "the limit is %.0f MiB%s",
+                     a->whole->name, a->options.batch, need / 0x1p20, (double)limit / 0x1p20,
+                     a->machine ? "; --mode timing computes none" : "");
 }
 
 /* Values of a graph from files or seeded. */
@@ -56,8 +66,6 @@ static struct values *narrow(const struct accsim *a, struct values *from, struct
 bool make_values(struct accsim *a, GError **error)
 {
     progress(a, "values", 0);
-    if (!within_memory(a, error))
-        return false;
     struct values *v = load_values(a, a->whole, error);
     if (!v || a->graph == a->whole) {
         a->values = v;

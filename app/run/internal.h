@@ -41,7 +41,9 @@ char *find_file(const char *spec, const char *suffix, char *const *dirs, const c
 /* layers.c: a graph of the layers in "conv1,3-5" alone. */
 struct graph *select_layers(const struct graph *g, const char *list, GError **error);
 
-/* inputs.c: parameters and inputs, from files or seeded, for a->graph. */
+/* inputs.c: whether the values of a run can be had within the memory limit. */
+bool values_within_memory(const struct accsim *a, GError **error);
+/* Parameters and inputs, from files or seeded, for a->graph. */
 bool make_values(struct accsim *a, GError **error);
 /* Ranges by value of a->graph from a reference run on the first images (or --calibrate). */
 float *calibrate(struct accsim *a, GError **error);

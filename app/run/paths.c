@@ -127,6 +127,10 @@ char *find_file(const char *spec, const char *suffix, char *const *dirs, const c
         error_set(error, ERROR_INPUT, "%s: is a directory; a %s file is expected", spec, suffix);
         return NULL;
     }
+    if (g_file_test(spec, G_FILE_TEST_IS_SYMLINK)) {
+        error_set(error, ERROR_INPUT, "%s: a link that leads to no file", spec);
+        return NULL;
+    }
     g_autofree char *nearest = suggest(spec, suffix, dirs);
     g_autofree char *where = g_strjoinv(", ", (char **)dirs);
     error_set(error, ERROR_INPUT, "%s: no such %s%s%s%s; looked for %s and %s%s in: . , %s", spec,

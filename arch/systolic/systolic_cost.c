@@ -167,9 +167,8 @@ static double host_store_cyc(const struct systolic *s, const struct plan *p,
     double cycles = 0;
     for (int j = 0; j < l->n_in; j++) {
         const struct home *h = &p->homes[l->in[j]];
-        const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
         if (!h->loaded && h->resident && !h->stored)
-            cycles += link_cyc(s, (double)(d.n * dims_image_bytes(&d)));
+            cycles += link_cyc(s, (double)shape_count(&p->graph->values[l->in[j]].shape));
     }
     return cycles;
 }

@@ -289,9 +289,10 @@ static void capture(struct machine_state *m, const struct insn *in)
     const struct home *h = &m->plan->homes[l->out];
     const struct dims d = dims_of(&m->plan->graph->values[l->out].shape);
     const size_t bytes = (size_t)(d.n * dims_image_bytes(&d));
+    const bool on_host = !h->resident || h->stored;
     if (m->io->out[in->layer])
         memcpy(m->io->out[in->layer],
-               h->resident ? m->buffer.data + h->address : (uint8_t *)m->host[l->out], bytes);
+               on_host ? (uint8_t *)m->host[l->out] : m->buffer.data + h->address, bytes);
 }
 
 bool state_execute(struct machine_state *m, const struct insn *in, GError **error)

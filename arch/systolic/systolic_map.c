@@ -213,10 +213,12 @@ static void lower_step(struct lowering *w, int step)
     }
 }
 
-/* The instruction with which a layer's output is where it stays: the last that writes it. */
+/* The instruction with which a layer's output is where it stays: the last that writes it, to host
+ * memory where it goes there. */
 static void mark_last(struct lowering *w, const struct plan_layer *l, guint first)
 {
-    const bool resident = w->plan->homes[l->out].resident;
+    const struct home *h = &w->plan->homes[l->out];
+    const bool resident = h->resident && !h->stored;
     for (guint i = w->insns->len; i > first; i--) {
         struct insn *in = &g_array_index(w->insns, struct insn, i - 1);
         const bool writes = resident ? in->op == INSN_ACTIVATE || in->op == INSN_NORMALIZE_POOL

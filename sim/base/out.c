@@ -15,6 +15,8 @@
 enum {
     MAX_LINKS = 40, /* Linux's own limit on a path */
     MODE_BITS = 07777,
+    PIPE_PATIENCE_MS = 10000,
+    PIPE_RETRY_MS = 20,
 };
 
 static bool fail(const char *path, int reason, GError **error)
@@ -46,6 +48,12 @@ static int write_and_close(int fd, const char *data, size_t size)
     return reason;
 }
 
+static bool is_fifo(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 static bool write_stdout(const void *data, size_t size, GError **error)
 {
     errno = 0;
@@ -54,9 +62,27 @@ static bool write_stdout(const void *data, size_t size, GError **error)
     return true;
 }
 
+/* A pipe that nobody reads is given some time: its reader may be on its way. */
+static int open_device(const char *path)
+{
+    int fd = -1;
+    for (int ms = 0; ms < PIPE_PATIENCE_MS; ms += PIPE_RETRY_MS) {
+        fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        if (fd >= 0 || errno != ENXIO || !is_fifo(path))
+            break;
+        g_usleep(PIPE_RETRY_MS * 1000);
+    }
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, 0); /* from now on a write waits */
+    return fd;
+}
+
 static bool write_device(const char *path, const void *data, size_t size, GError **error)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open_device(path);
+    if (fd < 0 && errno == ENXIO && is_fifo(path))
+        return error_set(error, ERROR_OUTPUT, "cannot write '%s': nobody read this pipe for %d s",
+                         path, PIPE_PATIENCE_MS / 1000);
     if (fd < 0)
         return fail(path, errno, error);
     int reason = write_and_close(fd, data, size);
@@ -148,6 +174,25 @@ bool out_write(const char *path, const void *data, size_t size, GError **error)
     if (!target)
         return fail(path, errno, error);
     return replace(path, target, exists ? &old : NULL, data, size, error);
+}
+
+bool out_is_same(const char *a, const char *b)
+{
+    struct stat at_a, at_b;
+    bool has_a = stat(a, &at_a) == 0, has_b = stat(b, &at_b) == 0;
+    if (has_a != has_b)
+        return false;
+    if (has_a)
+        return S_ISREG(at_a.st_mode) && !is_stdout(&at_a) && at_a.st_dev == at_b.st_dev &&
+               at_a.st_ino == at_b.st_ino;
+    g_autofree char *target_a = resolve(a), *target_b = resolve(b);
+    if (!target_a || !target_b)
+        return false;
+    g_autofree char *name_a = g_path_get_basename(target_a), *dir_a = g_path_get_dirname(target_a);
+    g_autofree char *name_b = g_path_get_basename(target_b), *dir_b = g_path_get_dirname(target_b);
+    bool has_dirs = stat(dir_a, &at_a) == 0 && stat(dir_b, &at_b) == 0;
+    return has_dirs && at_a.st_dev == at_b.st_dev && at_a.st_ino == at_b.st_ino &&
+           strcmp(name_a, name_b) == 0;
 }
 
 bool out_probe(const char *path, GError **error)

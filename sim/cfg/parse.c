@@ -2,9 +2,13 @@
 /* The text pass before libconfig. What comes out of it has no comments and writes each integer in
  * decimal with the suffix L, which libconfig 1.5 reads as 64 bits; lines stay where they were. */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "sim/base/error.h"
 #include "sim/cfg/value.h"
@@ -16,6 +20,7 @@ enum {
     MAX_VALUES = 1 << 18,      /* in a file: libconfig takes a hundred bytes for each */
     MAX_NAME_CHARS = 64,
     SHOWN_CHARS = 40, /* of a bad literal in a message */
+    PIPE_PATIENCE_MS = 10000,
     FIRST_NON_ASCII = 0x80,
 };
 
@@ -204,11 +209,31 @@ bool parse_text(const char *origin, int line, const char *text, config_t *doc, G
     return false;
 }
 
+/* Opening a pipe that nobody writes to would wait for ever. */
+static FILE *open_file(const char *file, GError **error)
+{
+    int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        error_set(error, ERROR_INPUT, "%s: %s", file, g_strerror(errno));
+        return NULL;
+    }
+    struct pollfd ready = {fd, POLLIN, 0};
+    if (S_ISFIFO(st.st_mode) && poll(&ready, 1, PIPE_PATIENCE_MS) == 0) {
+        error_set(error, ERROR_INPUT, "%s: nothing came out of this pipe for %d s", file,
+                  PIPE_PATIENCE_MS / 1000);
+        close(fd);
+        return NULL;
+    }
+    fcntl(fd, F_SETFL, 0); /* from now on a read waits */
+    return fdopen(fd, "rb");
+}
+
 static bool read_file(const char *file, GString *text, GError **error)
 {
-    FILE *f = fopen(file, "rb");
+    FILE *f = open_file(file, error);
     if (!f)
-        return error_set(error, ERROR_INPUT, "%s: %s", file, g_strerror(errno));
+        return false;
     char block[8192];
     size_t n;
     while (text->len <= MAX_FILE_BYTES && (n = fread(block, 1, sizeof(block), f)) > 0)

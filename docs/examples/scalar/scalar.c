@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The smallest family: some multipliers that work through fully connected layers, one step of the
+ * plan after the other; weights are streamed past them once a step. */
+#include <stddef.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "mapper/host.h"
+#include "sim/base/error.h"
+#include "sim/kernel/sk.h"
+
+struct scalar_cfg {
+    const char *name, *family;
+    double clock_mhz, weight_bytes_per_cyc, host_bytes_per_cyc;
+    int64_t lanes;
+};
+
+#define FIELD(path, type, member, min, max, def, unit, help)                                       \
+    {                                                                                              \
+        path, type, offsetof(struct scalar_cfg, member), min, max, def, unit, help, NULL           \
+    }
+static const struct cfg_field scalar_fields[] = {
+    FIELD("name", CFG_STRING, name, 0, 0, "", NULL, "what the machine is called"),
+    FIELD("family", CFG_STRING, family, 0, 0, NULL, NULL, "scalar"),
+    FIELD("clock_mhz", CFG_FLOAT, clock_mhz, 1, 1e5, NULL, "MHz", "clock"),
+    FIELD("lanes", CFG_INT, lanes, 1, 1 << 20, NULL, NULL, "multipliers"),
+    FIELD("weight_bytes_per_cyc", CFG_FLOAT, weight_bytes_per_cyc, 1e-3, 1e6, "8", "byte/cycle",
+          "bandwidth of the weight memory"),
+    FIELD("host_bytes_per_cyc", CFG_FLOAT, host_bytes_per_cyc, 1e-3, 1e6, "8", "byte/cycle",
+          "bandwidth of the link to the host"),
+    {.path = NULL},
+};
+
+enum { MEM_WEIGHTS, MEM_BUFFER, MEM_HOST, N_MEM };
+
+static const struct machine_fusion fusions[] = {{"fc", "relu"}, {NULL, NULL}};
+
+static void *scalar_create(const void *cfg, const char *file, struct machine *m,
+                           struct arena *arena, GError **error)
+{
+    (void)file, (void)error;
+    struct scalar_cfg *s = ARENA_NEW(arena, struct scalar_cfg);
+    *s = *(const struct scalar_cfg *)cfg;
+    m->clock_hz = s->clock_mhz * 1e6;
+    m->memories[MEM_WEIGHTS] =
+        (struct machine_memory){"weights", "parameters", -1, 1ull << 40, s->weight_bytes_per_cyc};
+    m->memories[MEM_BUFFER] =
+        (struct machine_memory){"buffer", "activations", MEM_HOST, 1 << 24, 0};
+    m->memories[MEM_HOST] =
+        (struct machine_memory){"host", "host memory", -1, 0, s->host_bytes_per_cyc};
+    m->n_memory = N_MEM;
+    m->weight_memory = MEM_WEIGHTS;
+    m->activation_memory = MEM_BUFFER;
+    m->host_memory = MEM_HOST;
+    m->precision = NUMBER_int8;
+    m->peak_macs_per_cyc[NUMBER_int8] = (double)s->lanes;
+    m->fusions = fusions;
+    m->host_fallback = true;
+    m->search = SEARCH_HEURISTIC;
+    m->tile_k = m->tile_n = 1;
+    m->max_tile_m = 1 << 20;
+    m->max_k = INT32_MAX / (127 * 127) - 1;
+    m->causes[0] = (struct stat_desc){"non_matrix", "cycle", "the multipliers have nothing to do"};
+    m->n_cause = 1;
+    return s;
+}
+
+static bool scalar_supports(const void *self, const struct graph *g, const struct node *n,
+                            enum number precision, GString *why)
+{
+    (void)self, (void)g, (void)precision;
+    if (!strcmp(n->op->name, "fc"))
+        return true;
+    g_string_assign(why, "it has multipliers for fully connected layers alone");
+    return false;
+}
+
+/* Cycles of a computation: its products, or its weights where they take longer. */
+static double compute_cyc(const struct scalar_cfg *s, const struct plan_layer *l, int64_t rows)
+{
+    const double weights = (double)(l->gemm.n * l->gemm.k);
+    return MAX((double)rows * weights / (double)s->lanes, weights / s->weight_bytes_per_cyc);
+}
+
+/* Weights are read once a chunk; a layer on the host has no chunks. */
+static uint64_t weight_bytes(const struct plan *p, const struct plan_layer *l)
+{
+    return l->kind == LAYER_MATRIX ? (uint64_t)(plan_n_chunk(p, l) * l->gemm.n * l->gemm.k) : 0;
+}
+
+static double value_bytes(const struct plan *p, int value, int64_t n_image)
+{
+    const struct dims d = dims_of(&p->graph->values[value].shape);
+    return (double)(n_image * dims_image_bytes(&d));
+}
+
+static void scalar_cost(const void *self, const struct plan *p, int i_layer,
+                        struct cost_state *state, struct record_layer *out)
+{
+    const struct scalar_cfg *s = self;
+    const struct plan_layer *l = &p->layers[i_layer];
+    const int64_t batch = dims_of(&p->graph->values[l->out].shape).n;
+    double bytes = 0, cycles = 0;
+    for (int j = 0; j < l->n_in; j++) {
+        const struct home *h = &p->homes[l->in[j]];
+        const bool moves = l->kind == LAYER_HOST ? !h->loaded && !h->stored
+                                                 : h->loaded && h->first_layer == i_layer;
+        bytes += moves ? value_bytes(p, l->in[j], batch) : 0;
+    }
+    if (l->kind == LAYER_MATRIX) {
+        bytes += p->homes[l->out].stored ? value_bytes(p, l->out, batch) : 0;
+        for (int64_t i = 0; i < plan_n_chunk(p, l); i++)
+            cycles += compute_cyc(s, l, plan_chunk(p, l, i).n_image);
+    }
+    out->cycles = (uint64_t)(cycles + bytes / s->host_bytes_per_cyc + 0.5);
+    out->start_cycle = state->now_cyc;
+    out->end_cycle = state->now_cyc += out->cycles;
+    out->bytes[MEM_WEIGHTS].read = weight_bytes(p, l);
+}
+
+/* The steps themselves are the program; they must find every activation in the buffer. */
+static bool scalar_lower(const void *self, struct plan *p, GError **error)
+{
+    (void)self;
+    for (int v = 0; v < p->graph->n_value; v++)
+        if (p->homes[v].used && !p->homes[v].resident)
+            return error_set(error, ERROR_UNSUPPORTED, "%s: '%s' does not fit into the buffer",
+                             p->graph->name, p->graph->values[v].name);
+    p->program = p->steps;
+    return true;
+}
+
+struct scalar_run {
+    const struct scalar_cfg *cfg;
+    const struct plan *plan;
+    struct arch_io *io; /* NULL in timing mode */
+    int8_t *buffer;
+    int8_t **host; /* by value: what was stored */
+    struct record_layer *layers;
+    GError *error;
+};
+
+static void multiply(struct scalar_run *r, const struct plan_step *st)
+{
+    const struct plan_layer *l = &r->plan->layers[st->layer];
+    const struct quant_layer *q = &r->plan->quant->layers[st->layer];
+    const int8_t *x = r->buffer + st->in_address[0];
+    int8_t *y = r->buffer + st->address;
+    const int8_t lo = plan_layer_node(r->plan, l, "relu") ? 0 : -127;
+    for (int64_t i = 0; i < st->region.n_image; i++)
+        for (int64_t n = 0; n < l->gemm.n; n++) {
+            int32_t sum = q->bias[n];
+            for (int64_t k = 0; k < l->gemm.k; k++)
+                sum += x[i * l->gemm.k + k] * q->weight[n * l->gemm.k + k];
+            y[i * l->gemm.n + n] = requant_clamp(requant_round(sum, q->requant[n]), lo);
+        }
+    memcpy(r->io->out[st->layer] + st->region.image * l->gemm.n, y,
+           (size_t)(st->region.n_image * l->gemm.n));
+}
+
+/* The values of one step. */
+static bool execute(struct scalar_run *r, const struct plan_step *st, GError **error)
+{
+    const struct plan *p = r->plan;
+    const size_t first = (size_t)value_bytes(p, st->value, st->region.image);
+    const size_t bytes = (size_t)value_bytes(p, st->value, st->region.n_image);
+    switch (st->kind) {
+    case STEP_LOAD: {
+        struct tensor t = r->io->host[st->value];
+        t.data = (float *)t.data + first;
+        t.shape.dim[0] = st->region.n_image;
+        quant_to_nhwc(r->buffer + st->address, &t, p->quant->scale[st->value]);
+        return true;
+    }
+    case STEP_STORE:
+        if (!r->host[st->value])
+            r->host[st->value] =
+                ARENA_ARRAY(p->arena, int8_t, shape_count(&p->graph->values[st->value].shape));
+        memcpy(r->host[st->value] + first, r->buffer + st->address, bytes);
+        return true;
+    case STEP_COMPUTE:
+        multiply(r, st);
+        return true;
+    case STEP_HOST:
+        return host_compute(p, p->quant, &p->layers[st->layer], r->io->host, r->host, error);
+    }
+    return false;
+}
+
+static uint64_t step_cyc(const struct scalar_run *r, const struct plan_step *st)
+{
+    const struct plan_layer *l = &r->plan->layers[st->layer];
+    double cycles = 0;
+    if (st->kind == STEP_COMPUTE)
+        cycles = compute_cyc(r->cfg, l, st->region.n_image);
+    else if (st->kind != STEP_HOST)
+        cycles = value_bytes(r->plan, st->value, st->region.n_image) / r->cfg->host_bytes_per_cyc;
+    return (uint64_t)(cycles + 0.999999);
+}
+
+static void sequencer(void *arg)
+{
+    struct scalar_run *r = arg;
+    for (int i = 0; i < r->plan->n_step; i++) {
+        const struct plan_step *st = &r->plan->steps[i];
+        struct record_layer *l = &r->layers[st->layer];
+        if (st == &r->plan->steps[r->plan->layers[st->layer].first_step])
+            l->start_cycle = sk_now();
+        sk_wait_cycles(step_cyc(r, st));
+        if (r->io && !execute(r, st, &r->error)) {
+            sk_stop();
+            return;
+        }
+        l->end_cycle = sk_now();
+        l->cycles = l->end_cycle - l->start_cycle;
+    }
+}
+
+static struct scalar_run *run_new(const void *self, const struct plan *p, struct arch_io *io)
+{
+    struct scalar_run *r = ARENA_NEW(p->arena, struct scalar_run);
+    *r = (struct scalar_run){.cfg = self, .plan = p, .io = io};
+    r->buffer = ARENA_ARRAY(p->arena, int8_t, p->machine->memories[MEM_BUFFER].size_bytes);
+    r->host = ARENA_ARRAY(p->arena, int8_t *, p->graph->n_value);
+    r->layers = ARENA_ARRAY(p->arena, struct record_layer, p->n_layer);
+    return r;
+}
+
+static void *scalar_build(const void *self, const struct plan *p, struct arch_io *io,
+                          GError **error)
+{
+    (void)error;
+    struct scalar_run *r = run_new(self, p, io);
+    sk_spawn("sequencer", sequencer, r, NULL, 0);
+    return r;
+}
+
+static bool scalar_collect(const void *self, const struct plan *p, void *run, struct record *r,
+                           GError **error)
+{
+    const struct scalar_cfg *s = self;
+    struct scalar_run *from = run;
+    if (from && from->error) {
+        g_propagate_error(error, from->error);
+        return false;
+    }
+    struct record_unit unit = {.name = "matrix_lanes"};
+    for (int i = 0; i < r->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        const struct plan_layer *pl = &p->layers[i];
+        if (from) {
+            l->cycles = from->layers[i].cycles;
+            l->start_cycle = from->layers[i].start_cycle;
+            l->end_cycle = from->layers[i].end_cycle;
+        }
+        const bool is_matrix = pl->kind == LAYER_MATRIX;
+        l->macs = is_matrix ? pl->macs : 0;
+        l->peak_macs_per_cycle = is_matrix ? (double)s->lanes : 0;
+        l->bytes[MEM_WEIGHTS].read = weight_bytes(p, pl);
+        const uint64_t busy = MIN(l->cycles, l->macs / (uint64_t)s->lanes);
+        l->stall_cyc[0] = l->cycles - busy;
+        l->bound = 2 * busy > l->cycles ? BOUND_COMPUTE : BOUND_MEMORY;
+        unit.busy_cyc += busy;
+        unit.stall_cyc[0] += l->stall_cyc[0];
+        r->total_cyc += l->cycles;
+    }
+    r->units[r->n_unit++] = unit;
+    return true;
+}
+
+static bool scalar_replay(const void *self, const struct plan *p, struct arch_io *io,
+                          GError **error)
+{
+    struct scalar_run *r = run_new(self, p, io);
+    for (int i = 0; i < p->n_step; i++)
+        if (!execute(r, &p->steps[i], error))
+            return false;
+    return true;
+}
+
+static char *scalar_print(const void *self, const struct plan *p)
+{
+    static const char *const kinds[] = {"load", "store", "compute", "host"};
+    (void)self;
+    GString *out = g_string_new(NULL);
+    for (int i = 0; i < p->n_step; i++)
+        g_string_append_printf(out, "%4d  %-8s%s\n", i, kinds[p->steps[i].kind],
+                               p->layers[p->steps[i].layer].name);
+    return g_string_free(out, FALSE);
+}
+
+const struct arch_family arch_scalar = {
+    .name = "scalar",
+    .summary = "some multipliers and a stream of weights",
+    .fields = scalar_fields,
+    .cfg_size = sizeof(struct scalar_cfg),
+    .create = scalar_create,
+    .supports = scalar_supports,
+    .cost = scalar_cost,
+    .lower = scalar_lower,
+    .build = scalar_build,
+    .collect = scalar_collect,
+    .replay = scalar_replay,
+    .print = scalar_print,
+};

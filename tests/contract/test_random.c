@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random small networks on random machines, end to end: values bit for bit, cycles that add up, no
+ * deadlock, no crash. Each case is a function of its number alone: a failure prints the network and
+ * the settings, ready to be run by hand; RANDOM_CASE=N runs case N alone and prints it. */
+#include <glib/gstdio.h>
+#include <math.h>
+#include <unistd.h>
+
+#include "app/run/accsim.h"
+#include "sim/base/error.h"
+#include "tests/unit/random_net.h"
+#include "tests/unit/test.h"
+
+enum { N_CASE = 200, MAX_SETTING = 20 };
+
+struct machine_case {
+    char *set[MAX_SETTING + 1];
+    int n_set, buffer; /* which setting is the buffer's size */
+    double buffer_kib;
+};
+
+static void set(struct machine_case *m, const char *path, double value)
+{
+    g_assert(m->n_set < MAX_SETTING);
+    m->set[m->n_set++] = g_strdup_printf("%s=%.10g", path, value);
+}
+
+static void set_word(struct machine_case *m, const char *path, const char *word)
+{
+    g_assert(m->n_set < MAX_SETTING);
+    m->set[m->n_set++] = g_strdup_printf("%s=%s", path, word);
+}
+
+/* From 10^lo to 10^hi, every order of magnitude as likely. */
+static double spread(GRand *rand, double lo, double hi)
+{
+    return pow(10, g_rand_double_range(rand, lo, hi));
+}
+
+static struct machine_case random_machine(GRand *rand)
+{
+    static const int entries[] = {1, 2, 3, 5, 8, 17, 64, 256};
+    static const double kib[] = {1, 1, 1.25, 1.5, 2, 3, 5, 9, 1024};
+    static const char *const searches[] = {"heuristic", "search", "exhaustive"};
+    struct machine_case m = {.buffer_kib = kib[pick(rand, 0, G_N_ELEMENTS(kib) - 1)]};
+    set(&m, "array.rows", (double)pick(rand, 1, 40));
+    set(&m, "array.cols", (double)pick(rand, 1, 40));
+    set_word(&m, "array.double_buffer", pick(rand, 0, 2) ? "true" : "false");
+    set(&m, "accumulators.entries", entries[pick(rand, 0, G_N_ELEMENTS(entries) - 1)]);
+    set(&m, "weight_fifo.tiles", (double)pick(rand, 1, 5));
+    set(&m, "controller.queue_depth", (double)pick(rand, 1, 8));
+    set(&m, "clock_mhz", (double)pick(rand, 100, 1000));
+    set_word(&m, "memory.weights.model", pick(rand, 0, 3) ? "fixed" : "ideal");
+    set(&m, "memory.weights.bandwidth_gb_s", spread(rand, -1.5, 2));
+    set(&m, "memory.weights.latency_ns", (double)pick(rand, 0, 300));
+    set(&m, "host.bandwidth_gb_s", spread(rand, -1.5, 2));
+    set(&m, "host.latency_ns", pick(rand, 0, 1) ? 0 : (double)pick(rand, 0, 500));
+    set_word(&m, "mapper.search", searches[pick(rand, 0, 2)]);
+    m.buffer = m.n_set;
+    set(&m, "memory.unified_buffer.size_kib", m.buffer_kib);
+    return m;
+}
+
+static void machine_clear(struct machine_case *m)
+{
+    for (int i = 0; i < m->n_set; i++)
+        g_free(m->set[i]);
+}
+
+struct random_case {
+    int number;
+    char *file;
+    char *net;
+    struct machine_case machine;
+    struct accsim_options options;
+};
+
+static void case_make(struct random_case *c, int number)
+{
+    GRand *rand = g_rand_new_with_seed((guint32)number);
+    *c = (struct random_case){.number = number, .options = accsim_options_default()};
+    c->net = random_net_text(rand, (int)pick(rand, 1, 9));
+    c->machine = random_machine(rand);
+    c->file = g_strdup_printf("random-%d-%d.net", (int)getpid(), number);
+    g_assert_true(g_file_set_contents(c->file, c->net, -1, NULL));
+    c->options.arch = "tpu";
+    c->options.net = c->file;
+    c->options.batch = pick(rand, 1, 5);
+    c->options.seed = (uint64_t)number;
+    c->options.time_limit_s = 60;
+    g_rand_free(rand);
+}
+
+static void case_clear(struct random_case *c)
+{
+    g_unlink(c->file);
+    g_free(c->file);
+    g_free(c->net);
+    machine_clear(&c->machine);
+}
+
+/* What a person needs to see the failure again. */
+static char *case_text(const struct random_case *c)
+{
+    g_autofree char *set = g_strjoinv(" --set ", (char **)c->machine.set);
+    return g_strdup_printf("case %d: --batch %d --seed %d --set %s\n%s", c->number,
+                           (int)c->options.batch, c->number, set, c->net);
+}
+
+/* A buffer too small for one row of a layer is refused with its reason: the next larger is tried.
+ */
+static struct accsim *map_case(struct random_case *c)
+{
+    for (;;) {
+        GError *error = NULL;
+        c->options.set = (const char *const *)c->machine.set;
+        struct accsim *a = accsim_new(&c->options, &error);
+        if (a)
+            return a;
+        g_autofree char *text = case_text(c);
+        ck_assert_msg(error->code == ERROR_UNSUPPORTED && strstr(error->message, "one row of it"),
+                      "%s\n%s", error->message, text);
+        g_error_free(error);
+        c->machine.buffer_kib *= 1.5;
+        g_free(c->machine.set[c->machine.buffer]);
+        c->machine.set[c->machine.buffer] =
+            g_strdup_printf("memory.unified_buffer.size_kib=%g", c->machine.buffer_kib);
+    }
+}
+
+static struct accsim *run_case(struct random_case *c)
+{
+    GError *error = NULL;
+    struct accsim *a = map_case(c);
+    const bool ok = accsim_run(a, &error);
+    g_autofree char *text = case_text(c);
+    ck_assert_msg(ok, "%s\n%s", ok ? "" : error->message, text);
+    return a;
+}
+
+static uint64_t exclusive(const struct record *r, const uint64_t *stall_cyc)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < r->n_cause; i++)
+        sum += r->cause_overlaps[i] ? 0 : stall_cyc[i];
+    return sum;
+}
+
+static void check_sums(const struct random_case *c, const struct record *r)
+{
+    g_autofree char *text = case_text(c);
+    uint64_t cycles = 0;
+    for (int i = 0; i < r->n_layer; i++) {
+        const struct record_layer *l = &r->layers[i];
+        cycles += l->cycles;
+        ck_assert_msg((double)l->macs <= (double)l->cycles * l->peak_macs_per_cycle ||
+                          l->peak_macs_per_cycle == 0,
+                      "layer %s is faster than its peak\n%s", l->name, text);
+        ck_assert_msg(exclusive(r, l->stall_cyc) <= l->cycles, "layer %s\n%s", l->name, text);
+    }
+    ck_assert_msg(cycles == r->total_cyc, "layers' cycles do not add up\n%s", text);
+    const struct record_unit *matrix = &r->units[0];
+    ck_assert_msg(matrix->busy_cyc + exclusive(r, matrix->stall_cyc) == r->total_cyc,
+                  "the array's cycles do not add up\n%s", text);
+}
+
+static uint64_t analytic_cyc(struct random_case *c)
+{
+    struct accsim_options o = c->options;
+    o.mode = ACCSIM_TIMING;
+    o.fidelity = ACCSIM_ANALYTIC;
+    GError *error = NULL;
+    struct accsim *a = accsim_new(&o, &error);
+    ck_ok(a != NULL, error);
+    ck_ok(accsim_run(a, &error), error);
+    const uint64_t cycles = accsim_record(a)->total_cyc;
+    accsim_free(a);
+    return cycles;
+}
+
+/* Analytic to event cycles of a case. */
+struct ratio {
+    double value;
+    int number;
+};
+
+static double run_one(int number, bool print)
+{
+    struct random_case c;
+    case_make(&c, number);
+    struct accsim *a = run_case(&c);
+    const struct record *r = accsim_record(a);
+    g_autofree char *text = case_text(&c);
+    if (print)
+        printf("%s", text);
+    for (int i = 0; i < r->n_layer; i++)
+        ck_assert_msg(r->layers[i].check.exact, "layer %s differs from its twin\n%s",
+                      r->layers[i].name, text);
+    ck_assert(r->check.exact && r->check.pass);
+    check_sums(&c, r);
+    const double ratio = (double)analytic_cyc(&c) / (double)MAX(r->total_cyc, 1);
+    accsim_free(a);
+    case_clear(&c);
+    return ratio;
+}
+
+START_TEST(test_random_networks_are_exact_on_random_machines)
+{
+    const char *one = g_getenv("RANDOM_CASE");
+    const int first = one ? atoi(one) : 0, end = one ? first + 1 : N_CASE;
+    struct ratio least = {1, -1}, most = {1, -1};
+    for (int i = first; i < end; i++) {
+        const struct ratio ratio = {run_one(i, one != NULL), i};
+        least = ratio.value < least.value ? ratio : least;
+        most = ratio.value > most.value ? ratio : most;
+    }
+    printf("analytic / event cycles: %.3f (case %d) to %.3f (case %d)\n", least.value, least.number,
+           most.value, most.number);
+}
+END_TEST
+
+TEST_MAIN("random", test_random_networks_are_exact_on_random_machines)

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random small networks as .net text: every operator, branches, several readers and outputs. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RANDOM_NET_MAX_VALUE 16
+
+struct random_value {
+    char name[16];
+    int64_t c, h, w; /* h 0: a row of c features */
+    int n_reader;
+};
+
+struct random_net {
+    GRand *rand;
+    GString *text;
+    struct random_value values[RANDOM_NET_MAX_VALUE];
+    int n_value;
+};
+
+static inline int64_t pick(GRand *rand, int64_t lo, int64_t hi) /* both inclusive */
+{
+    return g_rand_int_range(rand, (gint32)lo, (gint32)hi + 1);
+}
+
+/* Of a window along one dimension. */
+struct random_window {
+    int64_t kernel, stride, before, after, dilation, n_out;
+};
+
+static inline struct random_window random_window(GRand *rand, int64_t size, bool is_pool, bool ceil)
+{
+    struct random_window w;
+    int64_t slack;
+    do {
+        w = (struct random_window){.kernel = pick(rand, 1, 5),
+                                   .stride = pick(rand, 1, 3),
+                                   .before = pick(rand, 0, 2),
+                                   .after = pick(rand, 0, 2),
+                                   .dilation = is_pool ? 1 : pick(rand, 1, 2)};
+        if (is_pool) {
+            w.before = MIN(w.before, w.kernel - 1);
+            w.after = MIN(w.after, w.kernel - 1);
+        }
+        slack = size + w.before + w.after - ((w.kernel - 1) * w.dilation + 1);
+    } while (slack < 0);
+    w.n_out = (ceil ? (slack + w.stride - 1) / w.stride : slack / w.stride) + 1;
+    if (ceil && (w.n_out - 1) * w.stride >= size + w.before)
+        w.n_out--;
+    return w;
+}
+
+static inline struct random_value *random_add(struct random_net *n, const char *op,
+                                              const struct random_value *in)
+{
+    struct random_value *v = &n->values[n->n_value];
+    *v = (struct random_value){.c = in->c, .h = in->h, .w = in->w};
+    g_snprintf(v->name, sizeof(v->name), "n%d", n->n_value++);
+    g_string_append_printf(n->text, "  { name = \"%s\"; op = \"%s\"; inputs = [\"%s\"", v->name, op,
+                           in->name);
+    return v;
+}
+
+static inline void random_window_text(struct random_net *n, const struct random_window *y,
+                                      const struct random_window *x)
+{
+    g_string_append_printf(n->text,
+                           " kernel = [%d, %d]; stride = [%d, %d]; pad = [%d, %d, %d, %d];",
+                           (int)y->kernel, (int)x->kernel, (int)y->stride, (int)x->stride,
+                           (int)y->before, (int)x->before, (int)y->after, (int)x->after);
+}
+
+static inline void random_conv(struct random_net *n, struct random_value *in)
+{
+    const struct random_window y = random_window(n->rand, in->h, false, false);
+    const struct random_window x = random_window(n->rand, in->w, false, false);
+    int64_t groups = pick(n->rand, 1, 4);
+    while (in->c % groups)
+        groups--;
+    struct random_value *v = random_add(n, "conv2d", in);
+    *v = (struct random_value){
+        .c = groups * pick(n->rand, 1, 24 / groups), .h = y.n_out, .w = x.n_out};
+    g_snprintf(v->name, sizeof(v->name), "n%d", n->n_value - 1);
+    g_string_append_printf(
+        n->text, "]; channels = %d; groups = %d; dilation = [%d, %d]; bias = %s;", (int)v->c,
+        (int)groups, (int)y.dilation, (int)x.dilation, pick(n->rand, 0, 3) ? "true" : "false");
+    random_window_text(n, &y, &x);
+}
+
+static inline void random_pool(struct random_net *n, struct random_value *in)
+{
+    const bool is_max = pick(n->rand, 0, 2), ceil = pick(n->rand, 0, 1);
+    const struct random_window y = random_window(n->rand, in->h, true, ceil);
+    const struct random_window x = random_window(n->rand, in->w, true, ceil);
+    struct random_value *v = random_add(n, is_max ? "maxpool" : "avgpool", in);
+    v->h = y.n_out;
+    v->w = x.n_out;
+    g_string_append_printf(n->text, "]; ceil = %s;", ceil ? "true" : "false");
+    if (!is_max)
+        g_string_append_printf(n->text, " count_pad = %s;", pick(n->rand, 0, 1) ? "true" : "false");
+    random_window_text(n, &y, &x);
+}
+
+/* Joins `in` with values of the same height and width (concat) or shape (add), itself included. */
+static inline void random_join(struct random_net *n, struct random_value *in)
+{
+    const bool is_add = pick(n->rand, 0, 1);
+    struct random_value *v = random_add(n, is_add ? "add" : "concat", in);
+    int n_in = 1;
+    const int most = is_add ? 2 : (int)pick(n->rand, 1, 4);
+    for (int i = n->n_value - 2; i >= 0 && n_in < most; i--) {
+        struct random_value *o = &n->values[i];
+        if (o->h != in->h || o->w != in->w || (is_add && (o->c != in->c || o == in)))
+            continue;
+        g_string_append_printf(n->text, ", \"%s\"", o->name);
+        o->n_reader++;
+        v->c += is_add ? 0 : o->c;
+        n_in++;
+    }
+    if (is_add && n_in == 1)
+        g_string_append_printf(n->text, ", \"%s\"", in->name);
+    g_string_append(n->text, "];");
+}
+
+static inline void random_row(struct random_net *n, struct random_value *in, bool is_fc)
+{
+    struct random_value *v = random_add(n, is_fc ? "fc" : "flatten", in);
+    v->c = is_fc ? pick(n->rand, 1, 60) : in->c * MAX(in->h, 1) * MAX(in->w, 1);
+    v->h = v->w = 0;
+    g_string_append(n->text, "];");
+    if (is_fc)
+        g_string_append_printf(n->text, " features = %d;", (int)v->c);
+}
+
+static inline void random_same(struct random_net *n, struct random_value *in)
+{
+    static const char *const ops[] = {"relu", "relu", "relu", "lrn", "lrn", "dropout", "softmax"};
+    const char *op = ops[pick(n->rand, 0, G_N_ELEMENTS(ops) - 1)];
+    random_add(n, op, in);
+    g_string_append(n->text, "];");
+    if (g_str_equal(op, "lrn"))
+        g_string_append_printf(n->text, " size = %d; alpha = %g; beta = 0.75; k = %g;",
+                               (int)pick(n->rand, 1, 6), (double)pick(n->rand, 0, 20) / 10,
+                               (double)pick(n->rand, 1, 3));
+}
+
+static inline void random_layer(struct random_net *n)
+{
+    /* The newest value mostly: chains are what fuses, older ones branch. */
+    const int newest = n->n_value - 1;
+    struct random_value *in = &n->values[pick(n->rand, 0, 2) ? newest : pick(n->rand, 0, newest)];
+    const int64_t kind = pick(n->rand, 0, 11);
+    in->n_reader++;
+    if (in->h > 0 && kind < 4)
+        random_conv(n, in);
+    else if (in->h > 0 && kind < 6)
+        random_pool(n, in);
+    else if (kind < 8)
+        random_join(n, in);
+    else if (kind < 9)
+        random_row(n, in, pick(n->rand, 0, 2));
+    else
+        random_same(n, in);
+    g_string_append(n->text, " },\n");
+}
+
+/* The same seed gives the same text; the caller frees it. */
+static inline char *random_net_text(GRand *rand, int n_layer)
+{
+    struct random_net n = {.rand = rand, .text = g_string_new("inputs = (\n")};
+    const int n_input = (int)pick(rand, 1, 2);
+    const int64_t h = pick(rand, 1, 14), w = pick(rand, 1, 14);
+    for (int i = 0; i < n_input; i++) {
+        struct random_value *v = &n.values[n.n_value++];
+        *v = (struct random_value){.c = pick(rand, 1, 12), .h = h, .w = w};
+        g_snprintf(v->name, sizeof(v->name), "x%d", i);
+        g_string_append_printf(n.text, "  { name = \"%s\"; shape = [%d, %d, %d]; }%s\n", v->name,
+                               (int)v->c, (int)h, (int)w, i + 1 < n_input ? "," : "");
+    }
+    g_string_append(n.text, ");\nlayers = (\n");
+    /* The first layer computes something on every machine. */
+    n.values[0].n_reader++;
+    random_conv(&n, &n.values[0]);
+    g_string_append(n.text, " },\n");
+    while (n.n_value < MIN(n_input + n_layer, RANDOM_NET_MAX_VALUE))
+        random_layer(&n);
+    g_string_truncate(n.text, n.text->len - 2);
+    g_string_append(n.text, "\n);\n");
+    return g_string_free(n.text, FALSE);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <glib/gstdio.h>
+
+#include "app/run/internal.h"
+#include "mapper/passes.h"
+#include "sim/base/error.h"
+#include "tests/unit/random_net.h"
+#include "tests/unit/test.h"
+
+#define MAX_SET 8
+
+/* Maps the network on tpu.cfg with settings; NULL-terminated. */
+static struct accsim *map(const char *text, int64_t batch, const char *const *set, GError **error)
+{
+    struct accsim_options o = accsim_options_default();
+    g_autofree char *file = g_strdup_printf("mapper-%08x.net", g_str_hash(text));
+    g_assert_true(g_file_set_contents(file, text, -1, NULL));
+    o.arch = "tpu";
+    o.net = file;
+    o.batch = batch;
+    o.mode = ACCSIM_TIMING;
+    o.fidelity = ACCSIM_ANALYTIC;
+    o.set = set;
+    struct accsim *a = accsim_new(&o, error);
+    g_unlink(file);
+    return a;
+}
+
+static struct accsim *map_ok(const char *text, int64_t batch, const char *const *set)
+{
+    GError *error = NULL;
+    struct accsim *a = map(text, batch, set, &error);
+    ck_ok(a != NULL, error);
+    return a;
+}
+
+#define SIZED(shape, layers)                                                                       \
+    "inputs = ( { name = \"x\"; shape = [" shape "]; } );\nlayers = (" layers ");"
+#define NET(layers)     SIZED("4, 12, 12", layers)
+#define CONV(name)      "{ name = \"" name "\"; op = \"conv2d\"; channels = 4; kernel = 3; pad = 1; }"
+#define RELU(name)      "{ name = \"" name "\"; op = \"relu\"; }"
+#define POOL(name)      "{ name = \"" name "\"; op = \"maxpool\"; kernel = 2; }"
+#define LRN(name)       "{ name = \"" name "\"; op = \"lrn\"; }"
+#define FC(name)        "{ name = \"" name "\"; op = \"fc\"; features = 10; }"
+#define ADD(name, a, b) "{ name = \"" name "\"; op = \"add\"; inputs = [\"" a "\", \"" b "\"]; }"
+#define FLATTEN(name)   "{ name = \"" name "\"; op = \"flatten\"; }"
+#define DROPOUT(name)   "{ name = \"" name "\"; op = \"dropout\"; }"
+
+/* The operators of the layers, joined by spaces. */
+static void ck_layers(const char *text, const char *expected)
+{
+    struct accsim *a = map_ok(text, 1, NULL);
+    GString *ops = g_string_new(NULL);
+    for (int i = 0; i < a->plan->n_layer; i++)
+        g_string_append_printf(ops, "%s%s", i ? " " : "", a->plan->layers[i].op);
+    ck_assert_str_eq(ops->str, expected);
+    g_string_free(ops, TRUE);
+    accsim_free(a);
+}
+
+START_TEST(test_what_the_activation_unit_does_joins_its_layer)
+{
+    ck_layers(NET(CONV("c") "," RELU("r") "," POOL("p")), "conv2d+relu+maxpool");
+    ck_layers(NET(LRN("l") "," POOL("p")), "lrn+maxpool");
+    ck_layers(NET(FC("f") "," RELU("r") "," FC("g")), "fc+relu fc");
+    ck_layers(NET(ADD("a", "x", "x") "," RELU("r")), "add+relu");
+    ck_layers(NET(CONV("c") "," LRN("l") "," RELU("r")), "conv2d lrn relu");
+}
+END_TEST
+
+START_TEST(test_a_layer_is_pooled_once)
+{
+    ck_layers(NET(CONV("c") "," POOL("p") "," RELU("r")), "conv2d+maxpool+relu");
+    ck_layers(NET(CONV("c") "," POOL("p") "," POOL("q")), "conv2d+maxpool maxpool");
+    ck_layers(NET(LRN("l") "," POOL("p") "," POOL("q")), "lrn+maxpool maxpool");
+}
+END_TEST
+
+START_TEST(test_a_value_that_others_read_ends_its_layer)
+{
+    ck_layers(NET(CONV("c") "," RELU("r") "," ADD("a", "r", "c")), "conv2d relu add");
+    g_autofree char *output =
+        g_strconcat(NET(CONV("c") "," RELU("r")), "outputs = [\"c\", \"r\"];", NULL);
+    ck_layers(output, "conv2d relu");
+}
+END_TEST
+
+START_TEST(test_views_are_no_layers)
+{
+    struct accsim *a =
+        map_ok(NET(CONV("c") "," DROPOUT("d") "," FLATTEN("e") "," FC("f")), 1, NULL);
+    ck_assert_int_eq(a->plan->n_layer, 2);
+    ck_assert_int_eq(a->plan->layers[1].in[0], a->plan->layers[0].out);
+    accsim_free(a);
+}
+END_TEST
+
+START_TEST(test_a_flattened_image_is_for_fc_alone)
+{
+    const char *const set[] = {"host.fallback=false", NULL};
+    const char *net = NET(CONV("c") "," FLATTEN("e") "," RELU("r"));
+    GError *error = NULL;
+    struct accsim *a = map_ok(net, 1, NULL);
+    ck_assert_int_eq(a->plan->layers[1].kind, LAYER_HOST);
+    accsim_free(a);
+    ck_error(map(net, 1, set, &error), error, ERROR_UNSUPPORTED, "layer 'r'");
+    /* three dimensions are no image either, nor is their view */
+    a = map_ok("inputs = ( { name = \"x\"; shape = [4, 12]; } );\nlayers = (" FLATTEN("e") "," FC(
+                   "f") ");",
+               1, NULL);
+    ck_assert_int_eq(a->plan->layers[0].kind, LAYER_HOST);
+    accsim_free(a);
+}
+END_TEST
+
+/* First and last layer between which something occupies [address, address + bytes). */
+struct extent {
+    uint64_t address, bytes;
+    int first, last;
+};
+
+static bool collide(const struct extent *a, const struct extent *b)
+{
+    return a->first <= b->last && b->first <= a->last && a->address < b->address + b->bytes &&
+           b->address < a->address + a->bytes;
+}
+
+static void ck_apart(const struct plan *p, const char *text)
+{
+    const uint64_t size = p->machine->memories[p->machine->activation_memory].size_bytes;
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(struct extent));
+    for (int v = 0; v < p->graph->n_value; v++) {
+        const struct home *h = &p->homes[v];
+        const struct extent e = {h->address, h->size_bytes, h->first_layer, h->last_layer};
+        if (h->used && h->resident)
+            g_array_append_val(all, e);
+    }
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        if (l->kind == LAYER_HOST)
+            continue;
+        const struct extent e = {l->stage_address, layer_stage_bytes(p, l), i, i};
+        g_array_append_val(all, e);
+    }
+    for (guint i = 0; i < all->len; i++) {
+        const struct extent *a = &g_array_index(all, struct extent, i);
+        ck_assert_msg(a->address + a->bytes <= size, "beyond the buffer:\n%s", text);
+        for (guint j = 0; j < i; j++)
+            ck_assert_msg(!collide(a, &g_array_index(all, struct extent, j)),
+                          "%u and %u collide:\n%s", i, j, text);
+    }
+}
+
+/* Who makes a value and all who read it lie within its life. */
+static void ck_lives(const struct plan *p, const char *text)
+{
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        for (int j = 0; j < l->n_in && l->kind != LAYER_HOST; j++) {
+            const struct home *h = &p->homes[l->in[j]];
+            ck_assert_msg(h->used && h->first_layer <= i && i <= h->last_layer, "%s", text);
+        }
+        if (l->kind != LAYER_HOST)
+            ck_assert_msg(p->homes[l->out].first_layer == i, "%s", text);
+    }
+}
+
+static void ck_order(const struct plan *p, const char *text)
+{
+    for (int i = 0; i < p->n_step; i++) {
+        const struct plan_step *s = &p->steps[i];
+        ck_assert_msg(s->after_load < i && s->after_compute < i && s->after_store < i, "%s", text);
+        ck_assert(s->after_load < 0 || p->steps[s->after_load].kind == STEP_LOAD);
+        ck_assert(s->after_compute < 0 || p->steps[s->after_compute].kind == STEP_COMPUTE);
+        ck_assert(s->after_store < 0 || p->steps[s->after_store].kind == STEP_STORE);
+    }
+}
+
+/* Each byte of a layer's output is computed once. */
+static void ck_covered(const struct plan *p, const char *text)
+{
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        const struct dims o =
+            l->kind == LAYER_HOST ? (struct dims){0} : dims_of(&p->graph->values[l->out].shape);
+        int64_t rows = 0;
+        for (int j = l->first_step; j < l->first_step + l->n_step; j++)
+            if (p->steps[j].kind == STEP_COMPUTE)
+                rows += p->steps[j].region.n_image * p->steps[j].region.n_row;
+        ck_assert_msg(rows == o.n * o.h, "layer %s:\n%s", l->name, text);
+    }
+}
+
+/* Buffers from hardly enough on: sizes that are refused are passed over. */
+START_TEST(test_no_two_living_values_overlap)
+{
+    int n_mapped = 0, n_spilled = 0, n_row_chunk = 0;
+    for (guint32 seed = 0; seed < 400; seed++) {
+        GRand *rand = g_rand_new_with_seed(seed);
+        g_autofree char *text = random_net_text(rand, 9);
+        g_autofree char *kib =
+            g_strdup_printf("memory.unified_buffer.size_kib=%g", g_rand_double_range(rand, 1, 8));
+        const char *const set[] = {kib, "array.rows=16", "array.cols=16", NULL};
+        GError *error = NULL;
+        struct accsim *a = map(text, pick(rand, 1, 5), set, &error);
+        g_rand_free(rand);
+        if (!a) {
+            ck_error(false, error, ERROR_UNSUPPORTED, "one row of it needs");
+            continue;
+        }
+        ck_apart(a->plan, text);
+        ck_lives(a->plan, text);
+        ck_order(a->plan, text);
+        ck_covered(a->plan, text);
+        n_mapped++;
+        for (int i = 0; i < a->plan->n_layer; i++) {
+            const struct plan_layer *l = &a->plan->layers[i];
+            n_spilled += l->kind != LAYER_HOST && !a->plan->homes[l->out].resident;
+            n_row_chunk +=
+                l->kind != LAYER_HOST && l->chunk_row < dims_of(&a->graph->values[l->out].shape).h;
+        }
+        accsim_free(a);
+    }
+    /* The test is worth something: all that it is about happened often. */
+    ck_assert_int_gt(n_mapped, 200);
+    ck_assert_int_gt(n_spilled, 100);
+    ck_assert_int_gt(n_row_chunk, 20);
+}
+END_TEST
+
+START_TEST(test_a_small_buffer_spills_the_largest)
+{
+    /* 4 x 12 x 12 = 576 bytes a value and image */
+    const char *net = NET(CONV("a") "," CONV("b") "," CONV("c"));
+    const char *const small[] = {"memory.unified_buffer.size_kib=4", NULL};
+    struct accsim *a = map_ok(net, 3, NULL);
+    for (int i = 0; i < 3; i++)
+        ck_assert(a->plan->homes[a->plan->layers[i].out].resident);
+    accsim_free(a);
+    a = map_ok(net, 3, small); /* two of 1792 bytes fit */
+    ck_assert(a->plan->homes[a->plan->layers[1].out].resident);
+    accsim_free(a);
+    a = map_ok(net, 16, small);
+    for (int i = 0; i < 3; i++)
+        ck_assert(!a->plan->homes[a->plan->layers[i].out].resident);
+    accsim_free(a);
+}
+END_TEST
+
+START_TEST(test_an_image_too_large_is_cut_into_rows)
+{
+    const char *const set[] = {"memory.unified_buffer.size_kib=2", NULL};
+    struct accsim *a = map_ok(SIZED("4, 24, 24", CONV("c") "," RELU("r")), 1, set);
+    ck_assert_int_eq(a->plan->n_layer, 1);
+    ck_assert_int_eq(a->plan->layers[0].chunk_image, 1);
+    ck_assert_int_lt(a->plan->layers[0].chunk_row, 24);
+    accsim_free(a);
+    /* Pooling on the way out needs whole images: it becomes a layer where rows are cut. */
+    ck_layers(SIZED("4, 24, 24", CONV("c") "," POOL("p") "," RELU("r")), "conv2d+maxpool+relu");
+    a = map_ok(SIZED("4, 24, 24", CONV("c") "," POOL("p") "," RELU("r")), 1, set);
+    ck_assert_str_eq(a->plan->layers[0].op, "conv2d");
+    ck_assert_str_eq(a->plan->layers[1].op, "maxpool");
+    ck_assert_str_eq(a->plan->layers[2].op, "relu");
+    accsim_free(a);
+}
+END_TEST
+
+START_TEST(test_a_row_too_large_names_its_layer)
+{
+    const char *const set[] = {"memory.unified_buffer.size_kib=1", NULL};
+    GError *error = NULL;
+    ck_error(
+        map("inputs = ( { name = \"x\"; shape = [64, 4, 40]; } );\nlayers = (" CONV("wide") ");", 1,
+            set, &error),
+        error, ERROR_UNSUPPORTED, "layer 'wide': one row of it needs");
+}
+END_TEST
+
+/* INT32_MAX / 127^2 = 133144.2 products, one of them left for the bias. */
+START_TEST(test_sums_that_could_overflow_are_refused)
+{
+    GError *error = NULL;
+    struct accsim *a = map_ok(
+        "inputs = ( { name = \"x\"; shape = [133143]; } );\nlayers = (" FC("f") ");", 1, NULL);
+    accsim_free(a);
+    ck_error(map("inputs = ( { name = \"x\"; shape = [133144]; } );\nlayers = (" FC("f") ");", 1,
+                 NULL, &error),
+             error, ERROR_UNSUPPORTED, "layer 'f': sums of 133144 products");
+}
+END_TEST
+
+static uint64_t analytic_cyc(const char *text, int64_t batch, const char *search, const char *kib)
+{
+    GError *error = NULL;
+    const char *const set[] = {
+        search, kib, "array.rows=24", "array.cols=12", "accumulators.entries=40", NULL};
+    struct accsim *a = map(text, batch, set, &error);
+    if (!a) {
+        ck_error(false, error, ERROR_UNSUPPORTED, "one row of it needs");
+        return 0;
+    }
+    ck_ok(accsim_run(a, &error), error);
+    const uint64_t cycles = accsim_record(a)->total_cyc;
+    accsim_free(a);
+    return cycles;
+}
+
+START_TEST(test_a_wider_search_is_never_worse)
+{
+    int n_better = 0;
+    for (guint32 seed = 0; seed < 150; seed++) {
+        GRand *rand = g_rand_new_with_seed(1000 + seed);
+        g_autofree char *text = random_net_text(rand, 8);
+        g_autofree char *kib =
+            g_strdup_printf("memory.unified_buffer.size_kib=%g", g_rand_double_range(rand, 1, 8));
+        const int64_t batch = pick(rand, 1, 12);
+        g_rand_free(rand);
+        const uint64_t least = analytic_cyc(text, batch, "mapper.search=heuristic", kib);
+        const uint64_t some = analytic_cyc(text, batch, "mapper.search=search", kib);
+        const uint64_t all = analytic_cyc(text, batch, "mapper.search=exhaustive", kib);
+        ck_assert_msg(some <= least, "search %d, heuristic %d:\n%s", (int)some, (int)least, text);
+        ck_assert_msg(all <= some, "exhaustive %d, search %d:\n%s", (int)all, (int)some, text);
+        n_better += some < least;
+    }
+    ck_assert_int_gt(n_better, 30);
+}
+END_TEST
+
+TEST_MAIN("mapper", test_what_the_activation_unit_does_joins_its_layer, test_a_layer_is_pooled_once,
+          test_a_value_that_others_read_ends_its_layer, test_views_are_no_layers,
+          test_a_flattened_image_is_for_fc_alone, test_no_two_living_values_overlap,
+          test_a_small_buffer_spills_the_largest, test_an_image_too_large_is_cut_into_rows,
+          test_a_row_too_large_names_its_layer, test_sums_that_could_overflow_are_refused,
+          test_a_wider_search_is_never_worse)

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <glib/gstdio.h>
+
+#include "app/run/internal.h"
+#include "arch/systolic/systolic_sim.h"
+#include "sim/base/error.h"
+#include "tests/unit/random_net.h"
+#include "tests/unit/test.h"
+
+enum { MAX_SET = 16 };
+
+/* One image of 8 x 1 pixels, 16 channels in and out: one tile, 8 rows. */
+#define SINGLE "conv:1x16x8x1x16,1x1,1,0"
+
+/* A 16 x 16 array at 1 GHz, so that 1 GB/s is a byte a cycle and 1 ns a cycle. */
+static const char *const base_set[] = {"clock_mhz=1000",
+                                       "array.rows=16",
+                                       "array.cols=16",
+                                       "accumulators.entries=64",
+                                       "memory.weights.bandwidth_gb_s=2",
+                                       "memory.weights.latency_ns=0",
+                                       "host.bandwidth_gb_s=1",
+                                       "mapper.search=heuristic",
+                                       NULL};
+
+/* base_set and then what is given, up to NULL. */
+static struct accsim *load(const char *net, enum accsim_mode mode, const char *const *more)
+{
+    const char *set[MAX_SET + 1] = {NULL};
+    int n = 0;
+    for (int i = 0; base_set[i]; i++)
+        set[n++] = base_set[i];
+    for (int i = 0; more && more[i]; i++)
+        set[n++] = more[i];
+    g_assert(n <= MAX_SET);
+    struct accsim_options o = accsim_options_default();
+    o.arch = "tpu";
+    o.net = net;
+    o.set = set;
+    o.mode = mode;
+    o.time_limit_s = 60;
+    GError *error = NULL;
+    struct accsim *a = accsim_new(&o, &error);
+    ck_ok(a != NULL, error);
+    return a;
+}
+
+static struct accsim *timed(const char *net, const char *const *more)
+{
+    GError *error = NULL;
+    struct accsim *a = load(net, ACCSIM_TIMING, more);
+    ck_ok(accsim_run(a, &error), error);
+    return a;
+}
+
+static uint64_t total(const char *net, const char *const *more)
+{
+    struct accsim *a = timed(net, more);
+    const uint64_t cycles = accsim_record(a)->total_cyc;
+    accsim_free(a);
+    return cycles;
+}
+
+START_TEST(test_core_rules)
+{
+    ck_assert_uint_eq(core_matrix_cyc(7), 7);
+    ck_assert_uint_eq(core_activate_cyc(7), 7);
+    ck_assert_uint_eq(core_shift_start(100, 90), 100);
+    ck_assert_uint_eq(core_shift_start(100, 110), 110);
+    struct accsim *a = load(SINGLE, ACCSIM_TIMING, NULL);
+    const struct systolic *s = a->machine->self;
+    ck_assert_uint_eq(s->tile_bytes, 16 * 16);
+    ck_assert_uint_eq(s->shift_cyc, 16);
+    ck_assert_uint_eq(s->latency_cyc, 16 + 16);
+    accsim_free(a);
+}
+END_TEST
+
+/* One instruction is issued a cycle: Read_Host_Memory (0), its Sync set (1), the array's Sync wait
+ * (2), Read_Weights (3). So the tile of 256 bytes arrives at 3 + 128 + latency and is shifted in 16
+ * cycles later; the inputs, 8 x 16 bytes, arrive at 128. The later of the two starts the product of
+ * 8 rows; 32 cycles after its end the last sums are there; Activate takes 8, and the result of 128
+ * bytes 128. */
+START_TEST(test_a_single_tile_takes_what_the_rules_say)
+{
+    const struct {
+        const char *latency, *host;
+        uint64_t tile, input, output;
+    } rows[] = {
+        {"0", "1", 147, 128, 128},
+        {"10", "1", 157, 128, 128},
+        {"1000", "1", 1147, 128, 128},
+        {"0", "0.8", 147, 160, 160},
+        {"12", "0.8", 159, 160, 160} /* one cycle early */,
+        {"13", "0.8", 160, 160, 160} /* on time */,
+        {"14", "0.8", 161, 160, 160} /* one late */,
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *latency = g_strdup_printf("memory.weights.latency_ns=%s", rows[i].latency);
+        g_autofree char *host = g_strdup_printf("host.bandwidth_gb_s=%s", rows[i].host);
+        struct accsim *a = timed(SINGLE, (const char *[]){latency, host, NULL});
+        const struct record_layer *l = &accsim_record(a)->layers[0];
+        const uint64_t start = MAX(rows[i].tile, rows[i].input);
+        ck_assert_uint_eq(accsim_record(a)->total_cyc, start + 8 + 32 + 8 + rows[i].output);
+        /* What the array waits for its tile beyond the inputs, the shift last. */
+        const uint64_t waited = start - rows[i].input;
+        ck_assert_uint_eq(l->stall_cyc[CAUSE_WEIGHT_SHIFT], MIN(waited, 16));
+        ck_assert_uint_eq(l->stall_cyc[CAUSE_WEIGHT_STALL], waited - MIN(waited, 16));
+        ck_assert_uint_eq(l->stall_cyc[CAUSE_INPUT], rows[i].input - 2);
+        accsim_free(a);
+    }
+}
+END_TEST
+
+/* Tiles and inputs are there at once: a tile every cycle from cycle 4 on. */
+#define FAST "memory.weights.bandwidth_gb_s=256", "host.bandwidth_gb_s=1000"
+
+/* Two tiles in k. The second is shifted in while the array computes with the first, or after. */
+START_TEST(test_shadow_registers_hide_the_shift)
+{
+    const uint64_t rest = 32 + 8 + 1, first = 4 + 16;
+    ck_assert_uint_eq(total("conv:1x32x8x1x16,1x1,1,0", (const char *[]){FAST, NULL}),
+                      first + 16 + 8 + rest);
+    ck_assert_uint_eq(total("conv:1x32x8x1x16,1x1,1,0",
+                            (const char *[]){FAST, "array.double_buffer=false", NULL}),
+                      first + 8 + 16 + 8 + rest);
+    /* 24 rows are longer than a shift: the second tile is there when the first product ends. */
+    ck_assert_uint_eq(total("conv:1x32x24x1x16,1x1,1,0", (const char *[]){FAST, NULL}),
+                      first + 24 + 24 + 32 + 24 + 1);
+}
+END_TEST
+
+/* Blocks of 8 rows share a tile: without shadow registers it must stay until the third has used it,
+ * so that both tiles' shifts show in full. */
+START_TEST(test_a_tile_stays_until_its_last_use)
+{
+    struct accsim *a =
+        timed("conv:1x16x24x1x32,1x1,1,0",
+              (const char *[]){FAST, "array.double_buffer=false", "accumulators.entries=16", NULL});
+    ck_assert_int_eq(a->plan->layers[0].tiling.block_m, 8);
+    ck_assert_uint_eq(accsim_record(a)->layers[0].stall_cyc[CAUSE_WEIGHT_SHIFT], 2 * 16);
+    ck_assert_uint_eq(accsim_record(a)->layers[0].bytes[MEM_WEIGHTS].read, 2 * 256);
+    accsim_free(a);
+}
+END_TEST
+
+START_TEST(test_an_ideal_memory_costs_nothing)
+{
+    const char *const nets[] = {SINGLE, "gemm:3x200x300", "conv:1x8x12x12x20,3x3,1,1"};
+    for (size_t i = 0; i < G_N_ELEMENTS(nets); i++) {
+        const uint64_t fixed = total(nets[i], NULL);
+        const uint64_t ideal = total(nets[i], (const char *[]){"memory.weights.model=ideal", NULL});
+        const uint64_t slow_ideal =
+            total(nets[i], (const char *[]){"memory.weights.model=ideal",
+                                            "memory.weights.bandwidth_gb_s=0.01",
+                                            "memory.weights.latency_ns=900", NULL});
+        ck_assert_uint_le(ideal, fixed);
+        ck_assert_uint_eq(ideal, slow_ideal);
+    }
+}
+END_TEST
+
+/* A network of its own for each seed, on a buffer that makes most of them spill. */
+static struct accsim *random_loaded(guint32 seed, enum accsim_mode mode, const char *const *more)
+{
+    GRand *rand = g_rand_new_with_seed(seed);
+    g_autofree char *text = random_net_text(rand, 6);
+    g_autofree char *file = g_strdup_printf("systolic-%08x.net", g_str_hash(text));
+    g_rand_free(rand);
+    g_assert_true(g_file_set_contents(file, text, -1, NULL));
+    struct accsim *a = load(file, mode, more);
+    g_unlink(file);
+    return a;
+}
+
+static uint64_t random_total(guint32 seed, const char *setting)
+{
+    GError *error = NULL;
+    struct accsim *a = random_loaded(
+        seed, ACCSIM_TIMING, (const char *[]){"memory.unified_buffer.size_kib=6", setting, NULL});
+    ck_ok(accsim_run(a, &error), error);
+    const uint64_t cycles = accsim_record(a)->total_cyc;
+    accsim_free(a);
+    return cycles;
+}
+
+/* The heuristic asks no cost, so the plan stays the same. */
+START_TEST(test_twice_a_bandwidth_never_slows)
+{
+    for (guint32 seed = 0; seed < 40; seed++) {
+        const uint64_t before = random_total(seed, NULL);
+        ck_assert_uint_le(random_total(seed, "memory.weights.bandwidth_gb_s=4"), before);
+        ck_assert_uint_le(random_total(seed, "host.bandwidth_gb_s=2"), before);
+    }
+}
+END_TEST
+
+/* Values of every layer, one after the other. */
+static GByteArray *outputs(const struct accsim *a)
+{
+    GByteArray *all = g_byte_array_new();
+    for (int i = 0; i < a->plan->n_layer; i++) {
+        const struct plan_layer *l = &a->plan->layers[i];
+        const guint n = (guint)shape_count(&a->graph->values[l->out].shape);
+        if (l->kind == LAYER_HOST)
+            g_byte_array_append(all, a->io.host[l->out].data, n * 4);
+        else
+            g_byte_array_append(all, (const guint8 *)a->io.out[i], n);
+    }
+    return all;
+}
+
+static void forget_outputs(struct accsim *a)
+{
+    for (int i = 0; i < a->plan->n_layer; i++)
+        if (a->io.out[i])
+            memset(a->io.out[i], 0x55,
+                   (size_t)shape_count(&a->graph->values[a->plan->layers[i].out].shape));
+}
+
+static bool equal(const GByteArray *a, const GByteArray *b)
+{
+    return a->len == b->len && !memcmp(a->data, b->data, a->len);
+}
+
+/* Run as the machine runs it; the plan may have been changed since. */
+static bool run_again(void *arg, GError **error)
+{
+    struct accsim *a = arg;
+    if (!sk_begin(1000, NULL, error))
+        return false;
+    void *run = systolic_build(a->machine->self, a->plan, &a->io, error);
+    return run && sk_run(0, 20, error);
+}
+
+static GByteArray *values_again(struct accsim *a)
+{
+    GError *error = NULL;
+    forget_outputs(a);
+    ck_ok(sk_run_forked(run_again, a, 0, 60, &error), error);
+    return outputs(a);
+}
+
+static struct accsim *with_values(guint32 seed)
+{
+    GError *error = NULL;
+    struct accsim *a = random_loaded(seed, ACCSIM_FUNCTIONAL,
+                                     (const char *[]){"memory.unified_buffer.size_kib=4", NULL});
+    ck_ok(accsim_run(a, &error), error);
+    ck_assert(accsim_record(a)->check.exact);
+    return a;
+}
+
+START_TEST(test_replay_gives_the_values_of_the_events)
+{
+    for (guint32 seed = 100; seed < 130; seed++) {
+        GError *error = NULL;
+        struct accsim *a = with_values(seed);
+        GByteArray *expected = outputs(a);
+        forget_outputs(a);
+        ck_ok(systolic_replay(a->machine->self, a->plan, &a->io, &error), error);
+        GByteArray *replayed = outputs(a);
+        ck_assert_msg(equal(expected, replayed), "seed %u", seed);
+        g_byte_array_unref(replayed);
+        g_byte_array_unref(expected);
+        accsim_free(a);
+    }
+}
+END_TEST
+
+static GArray *insns_of(const struct accsim *a)
+{
+    return ((struct program *)a->plan->program)->insns;
+}
+
+/* Index of the n-th instruction of this kind at a unit; -1: there are fewer. */
+static int find_insn(const GArray *insns, enum opcode op, enum unit unit, int n)
+{
+    for (guint i = 0; i < insns->len; i++) {
+        const struct insn *in = &g_array_index(insns, struct insn, i);
+        if (in->op == op && in->unit == unit && n-- == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+START_TEST(test_a_sync_that_is_never_set_is_told)
+{
+    static const struct {
+        enum unit unit;
+        const char *waits, *on;
+    } rows[] = {
+        {UNIT_MATRIX, "activation_unit", "matrix_unit.sync_set"},
+        {UNIT_HOST, "matrix_unit", "host_dma.sync_set"},
+        {UNIT_ACTIVATION, "host_dma", "activation_unit.sync_set"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GError *error = NULL;
+        struct accsim *a = load(SINGLE, ACCSIM_TIMING, NULL);
+        const int at = find_insn(insns_of(a), INSN_SYNC_SET, rows[i].unit, 0);
+        ck_assert_int_ge(at, 0);
+        g_array_remove_index(insns_of(a), (guint)at);
+        const bool ok = accsim_run(a, &error);
+        ck_assert_msg(!ok, "no deadlock");
+        ck_assert_msg(strstr(error->message, rows[i].waits) && strstr(error->message, rows[i].on) &&
+                          strstr(error->message, "layer 'conv'"),
+                      "%s", error->message);
+        ck_error(ok, error, ERROR_BUG, "deadlock at cycle");
+        accsim_free(a);
+    }
+}
+END_TEST
+
+/* Each wait of a program in turn is left out. Not every one can be missed: where times allow, what
+ * is waited for has long happened. */
+START_TEST(test_a_missed_barrier_shows_as_a_wrong_value)
+{
+    static const struct {
+        enum unit unit, on;
+    } kinds[] = {
+        {UNIT_MATRIX, UNIT_HOST}, {UNIT_ACTIVATION, UNIT_MATRIX}, {UNIT_HOST, UNIT_ACTIVATION}};
+    struct accsim *a = load("conv:1x40x8x1x40,1x1,1,0", ACCSIM_FUNCTIONAL, NULL);
+    GError *error = NULL;
+    ck_ok(accsim_run(a, &error), error);
+    GByteArray *expected = outputs(a);
+    for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++) {
+        int i = 0, at, n_wrong = 0;
+        while ((at = find_insn(insns_of(a), INSN_SYNC_WAIT, kinds[k].unit, i++)) >= 0) {
+            const struct insn wait = g_array_index(insns_of(a), struct insn, (guint)at);
+            if (wait.on != kinds[k].on)
+                continue;
+            g_array_remove_index(insns_of(a), (guint)at);
+            GByteArray *values = values_again(a);
+            n_wrong += !equal(values, expected);
+            g_byte_array_unref(values);
+            g_array_insert_val(insns_of(a), (guint)at, wait);
+        }
+        ck_assert_msg(n_wrong > 0, "unit %d does not need its waits on %d", kinds[k].unit,
+                      kinds[k].on);
+    }
+    GByteArray *values = values_again(a);
+    ck_assert(equal(values, expected)); /* with all of them back */
+    g_byte_array_unref(values);
+    g_byte_array_unref(expected);
+    accsim_free(a);
+}
+END_TEST
+
+START_TEST(test_a_wrong_address_shows_as_a_wrong_value)
+{
+    struct accsim *a = with_values(5);
+    GByteArray *expected = outputs(a);
+    int n_compute = 0;
+    for (int i = 0; i < a->plan->n_step; i++) {
+        struct plan_step *s = &a->plan->steps[i];
+        if (s->kind != STEP_COMPUTE)
+            continue;
+        s->in_address[0] += 16; /* a row of this array further */
+        GByteArray *values = values_again(a);
+        ck_assert_msg(!equal(values, expected), "step %d reads the same from elsewhere", i);
+        g_byte_array_unref(values);
+        s->in_address[0] -= 16;
+        n_compute++;
+    }
+    ck_assert_int_gt(n_compute, 3);
+    g_byte_array_unref(expected);
+    accsim_free(a);
+}
+END_TEST
+
+TEST_MAIN("systolic", test_core_rules, test_a_single_tile_takes_what_the_rules_say,
+          test_shadow_registers_hide_the_shift, test_a_tile_stays_until_its_last_use,
+          test_an_ideal_memory_costs_nothing, test_twice_a_bandwidth_never_slows,
+          test_replay_gives_the_values_of_the_events, test_a_sync_that_is_never_set_is_told,
+          test_a_missed_barrier_shows_as_a_wrong_value, test_a_wrong_address_shows_as_a_wrong_value)
