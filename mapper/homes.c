@@ -4,7 +4,6 @@
  * move to the host, from where its layers stream it through staging buffers, in chunks of images
  * or, where one image is too large, of rows. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mapper/passes.h"
@@ -152,7 +151,7 @@ static bool place_all(struct plan *p, struct item *failed)
             g_array_append_val(items, it);
     }
     struct item *at = (struct item *)(void *)items->data;
-    qsort(at, items->len, sizeof(*at), larger_first);
+    g_array_sort(items, larger_first);
     for (guint i = 0; i < items->len; i++) {
         if (!place(at, (int)i, capacity)) {
             *failed = at[i];

@@ -57,7 +57,7 @@ void text_repeat(struct text *t, enum text_color color, const char *s, int n);
  * between a number and its unit nor at a TEXT_HARD_SPACE, which is shown as a blank. */
 void text_paragraph(struct text *t, enum text_color color, const char *label, const char *body);
 
-enum { TEXT_LABEL = 13 };
+enum { TEXT_LABEL = 17 }; /* "activation unit" and two blanks */
 #define TEXT_HARD_SPACE "\u00a0"
 
 /* The parts themselves. */

@@ -2,6 +2,7 @@
 #include "app/run/accsim.h"
 
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app/run/internal.h"
@@ -13,9 +14,13 @@ struct accsim_options accsim_options_default(void)
     return (struct accsim_options){.batch = 1, .seed = 1, .threads = 1};
 }
 
+/* Of the machine's memory, or of what `ulimit -v` leaves besides libraries and their threads. */
 static uint64_t default_memory_limit(void)
 {
-    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4 * 3;
+    const uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    struct rlimit space;
+    const bool is_limited = getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY;
+    return is_limited ? MIN(memory / 4 * 3, space.rlim_cur / 2) : memory / 4 * 3;
 }
 
 static bool options_agree(const struct accsim_options *o, bool is_reference, GError **error)

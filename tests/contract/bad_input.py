@@ -11,6 +11,8 @@ BASE = f'base = "{TPU}";\n# a comment, so that what is wrong stands in line 3\n'
 NET = ("--net", "gemm:4x8x16")
 ARCH = ("--arch", "tpu.cfg")
 INT64_OVERFLOW = "9223372036854775808"  # 2^63
+LOOP_CFG = {"bad.cfg": "bad.cfg"}
+LOOP_NET = {"bad.net": "other.net", "other.net": "bad.net"}
 RUBBISH = b"\x7fELF\x00\x01\xff\xfe" + bytes(range(256))
 
 
@@ -21,6 +23,7 @@ class Row:
     exit: int
     patterns: tuple  # of the message
     files: dict = dataclasses.field(default_factory=dict)
+    links: dict = dataclasses.field(default_factory=dict)
 
 
 def machine_file(name, content, *patterns):
@@ -39,6 +42,10 @@ MACHINE_FILES = [
     Row("missing", ("--arch", "nosuch.cfg", *NET), 2, (r"nosuch\.cfg",)),
     Row("misspelt name", ("--arch", "tpuu", *NET), 2, ("tpuu",)),
     Row("folder", ("--arch", "/", *NET), 2, ("/.*director|folder",)),
+    Row("a link to itself", ("--arch", "bad.cfg", *NET), 2, (r"bad\.cfg.*link",), {}, LOOP_CFG),
+    Row("endless", ("--arch", "/dev/zero", *NET), 2, ("/dev/zero", "MiB")),
+    Row("endless noise", ("--arch", "/dev/urandom", *NET), 2, ("/dev/urandom",)),
+    Row("device of nothing", ("--arch", "/dev/null", *NET), 2, ("/dev/null",)),
     machine_file("empty", "", r"bad\.cfg"),
     machine_file("only spaces", " \n\n", r"bad\.cfg"),
     machine_file("rubbish", RUBBISH, r"bad\.cfg:\d+"),
@@ -167,6 +174,10 @@ NET_FILES = [
     Row("missing", (*ARCH, "--net", "nosuch.net"), 2, (r"nosuch\.net",)),
     Row("misspelt name", (*ARCH, "--net", "alexnett"), 2, ("alexnett",)),
     Row("folder", (*ARCH, "--net", "/"), 2, ("/",)),
+    Row("links in a circle", (*ARCH, "--net", "bad.net"), 2, (r"bad\.net.*link",), {}, LOOP_NET),
+    Row("endless", (*ARCH, "--net", "/dev/zero"), 2, ("/dev/zero", "MiB")),
+    Row("endless noise", (*ARCH, "--net", "/dev/urandom"), 2, ("/dev/urandom",)),
+    Row("device of nothing", (*ARCH, "--net", "/dev/null"), 2, ("/dev/null",)),
     net_file("empty", ""),
     net_file("rubbish", RUBBISH, r"bad\.net:\d+"),
     net_file("syntax", "inputs = (\nlayers", r"bad\.net:\d+"),
@@ -319,6 +330,16 @@ OPTIONS = [
     option("--time-limit", "soon"),
     option("--set"),
     option("--nosuch", patterns=("nosuch",)),
+    option("--layers", ","),
+    option("--layers", "-"),
+    option("--layers", "-0"),
+    option("--layers", "0-"),
+    option("--layers", "0,,0"),
+    option("--layers", "0-99999999999999999999"),
+    option("--json", "-", "--csv", "-", patterns=("json", "csv")),
+    option("--csv", "kept.json", patterns=("json", "csv")),
+    option("--csv", "./kept.json", patterns=("json", "csv")),
+    option("--csv", "new", "--vcd", "./new", patterns=("csv", "vcd")),
     option("--output", "out.npz", "--mode", "timing", patterns=("output", "timing|functional")),
     option("--vcd", "out.vcd", "--fidelity", "analytic", patterns=("vcd", "event|analytic")),
 ]
@@ -350,6 +371,9 @@ TENSORS = [
     tensor("of a negative shape", "--input", npy("(-4, -16)", 64)),
     tensor("of complex numbers", "--input", npy("(4, 8)", 64, "<c8")),
     tensor("of objects", "--input", npy("(4, 16)", 64, "|O")),
+    Row("--input endless", (*ARCH, *NET, "--input", "/dev/zero"), 2, ("/dev/zero",)),
+    Row("--weights endless", (*ARCH, *NET, "--weights", "/dev/urandom"), 2, ("/dev/urandom",)),
+    Row("--calibrate folder", (*ARCH, *NET, "--calibrate", "/"), 2, ("/",)),
     tensor("missing", "--weights", None),
     tensor("rubbish", "--weights", RUBBISH),
     tensor("missing", "--calibrate", None),
@@ -391,5 +415,32 @@ TOO_LARGE = [
         *ALEXNET,
         *("--set", "memory.weights.size_kib=1024"),
         patterns=("weight", r"\d+ (KiB|MiB|bytes)"),
+    ),
+]
+
+
+def too_much(name, *args, patterns=("memory",)):
+    """What a limit refuses, and at once."""
+    return Row(name, (*ARCH, *args), 5, patterns)
+
+
+TIMING = ("--mode", "timing")
+TOO_MUCH = [
+    too_much("steps beyond any memory", "--net", f"gemm:{2**40}x1x1", *TIMING),
+    too_much("values beyond any memory", "--net", "alexnet", "--batch", "1000000"),
+    too_much("values of a huge product", "--net", "gemm:1000000000x256x256"),
+    too_much("one MiB for values", "--net", "alexnet", "--memory-limit", "1"),
+    too_much(
+        "one MiB for a program",
+        *("--net", "alexnet", "--batch", "5000", "--memory-limit", "1", *TIMING),
+    ),
+    too_much(
+        "a microsecond", "--net", "alexnet", "--time-limit", "1e-6", patterns=("time limit",)
+    ),
+    Row(
+        "a millisecond for the reference",
+        ("--arch", "reference", "--net", "alexnet", "--time-limit", "0.001"),
+        5,
+        ("time limit",),
     ),
 ]

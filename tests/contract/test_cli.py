@@ -23,6 +23,7 @@ import bad_input
 import cli
 
 SMALL = ("--arch", "tpu.cfg", "--net", "gemm:4x8x16")
+ON_TPU = ("--arch", "tpu.cfg")
 TIMING = ("--arch", "tpu.cfg", "--net", "alexnet", "--mode", "timing")
 RUN_OPTIONS = """--arch --net --batch --set --mode --fidelity --check --precision --input --weights
     --calibrate --seed --threads --output --layers --json --csv --vcd --memory-limit --time-limit
@@ -48,8 +49,12 @@ class Refused(InFolder):
     nothing on standard output, and the file that stood at the output's path left as it was."""
 
     def check(self, row):
+        for name in (*row.files, *row.links):
+            (self.folder / name).unlink(missing_ok=True)
         for name, content in row.files.items():
             (self.folder / name).write_bytes(content)
+        for name, target in row.links.items():
+            (self.folder / name).symlink_to(target)
         kept = self.folder / "kept.json"
         kept.write_text("old")
         before = sorted(os.listdir(self.folder))
@@ -88,6 +93,24 @@ class Refused(InFolder):
 
     def test_too_large_for_the_machine(self):
         self.check_all(bad_input.TOO_LARGE)
+
+    def test_too_much_for_a_limit(self):
+        self.check_all(bad_input.TOO_MUCH)
+
+    def test_an_input_is_not_overwritten(self):
+        net = self.folder / "my.net"
+        net.write_text((cli.ROOT / "workloads/nets/mlp-mnist.net").read_text())
+        for option in ("--json", "--csv", "--output", "--vcd"):
+            with self.subTest(option):
+                result = self.run_here(*ON_TPU, "--net", "my.net", option, net)
+                self.assertEqual(result.returncode, 2)
+                self.assertRegex(cli.text(result.stderr), rf"{option}.*my\.net")
+
+    def test_a_pipe_that_nobody_writes_to(self):
+        os.mkfifo(self.folder / "silent.net")
+        result = self.run_here(*ON_TPU, "--net", "silent.net", timeout=60)
+        self.assertEqual(result.returncode, 2)
+        self.assertRegex(cli.text(result.stderr), r"silent\.net")
 
 
 class Usage(InFolder):
@@ -211,7 +234,10 @@ class Report(InFolder):
 
     def on_terminal(self, *args, **changes):
         """What a run prints when its standard output is a terminal."""
-        reader, writer = pty.openpty()
+        try:
+            reader, writer = pty.openpty()
+        except OSError as error:
+            self.skipTest(f"no terminal can be had: {error}")
         with subprocess.Popen(
             [cli.ACCSIM, *args],
             env=cli.environment(TERM="xterm-256color", **changes),
@@ -409,6 +435,25 @@ class Outputs(InFolder):
             with self.subTest(" ".join(args)), open(FULL, "wb") as full:
                 self.assertEqual(self.run_here(*args, stdout=full).returncode, 4)
 
+    def test_a_pipe_that_nobody_reads(self):
+        os.mkfifo(self.folder / "pipe")
+        self.check((*SMALL, "--json"), "pipe", timeout=60)
+
+    def test_a_closed_pipe_behind_standard_output_is_no_news(self):
+        for args in (SMALL, ("show", "plan", *SMALL), ("list", "ops", "--json", "-"), ("--help",)):
+            with self.subTest(" ".join(args)):
+                reader, writer = os.pipe()
+                os.close(reader)
+                with open(writer, "wb") as closed:
+                    result = self.run_here(*args, stdout=closed)
+                self.assertEqual((result.returncode, result.stderr), (4, b""))
+
+    def test_one_file_by_two_names(self):
+        (self.folder / "link").symlink_to("new")
+        result = self.run_here(*SMALL, "--json", "new", "--csv", "link")
+        self.assertEqual(result.returncode, 2)
+        self.assertEqual(os.listdir(self.folder), ["link"])
+
     def test_no_permission(self):
         (self.folder / "closed").mkdir(mode=0o555)
         if os.geteuid() != 0:
@@ -436,6 +481,21 @@ class Limits(InFolder):
         self.assertEqual(result.returncode, 5, cli.text(result.stderr))
         self.assertRegex(cli.text(result.stderr), r"memory")
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_the_shells_limit_on_memory(self):
+        if os.environ.get("ACCSIM_SANITIZED"):
+            self.skipTest("a sanitizer reserves terabytes")
+        for mib in (100, 200, 400):
+            with self.subTest(mib):
+                result = subprocess.run(
+                    ["sh", "-c", 'ulimit -v "$0" && exec "$@"', str(mib << 10), cli.ACCSIM]
+                    + ["--arch", "tpu.cfg", "--net", "alexnet"],
+                    env=cli.environment(OPENBLAS_NUM_THREADS="1"),
+                    capture_output=True,
+                    timeout=60,
+                    check=False,
+                )
+                self.assertEqual(result.returncode, 5, cli.text(result.stderr))
 
     def test_interrupt(self):
         with subprocess.Popen(

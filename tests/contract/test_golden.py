@@ -41,6 +41,7 @@ class Golden(unittest.TestCase):
                     capture_output=True,
                     check=True,
                 ).stdout.decode()
+                shown = shown.replace(str(cli.ROOT), "ROOT")
                 path = FOLDER / f"cli_{name}.txt"
                 if os.environ.get("ACCSIM_UPDATE_GOLDEN"):
                     path.write_text(shown, encoding="utf-8")

@@ -13,21 +13,27 @@ struct scalar_cfg {
     const char *name, *family;
     double clock_mhz, weight_bytes_per_cyc, host_bytes_per_cyc;
     int64_t lanes;
+    bool host_fallback;
+    int search;
 };
 
-#define FIELD(path, type, member, min, max, def, unit, help)                                       \
+#define FIELD(path, type, member, min, max, def, unit, help, names)                                \
     {                                                                                              \
-        path, type, offsetof(struct scalar_cfg, member), min, max, def, unit, help, NULL           \
+        path, type, offsetof(struct scalar_cfg, member), min, max, def, unit, help, names          \
     }
 static const struct cfg_field scalar_fields[] = {
-    FIELD("name", CFG_STRING, name, 0, 0, "", NULL, "what the machine is called"),
-    FIELD("family", CFG_STRING, family, 0, 0, NULL, NULL, "scalar"),
-    FIELD("clock_mhz", CFG_FLOAT, clock_mhz, 1, 1e5, NULL, "MHz", "clock"),
-    FIELD("lanes", CFG_INT, lanes, 1, 1 << 20, NULL, NULL, "multipliers"),
+    FIELD("name", CFG_STRING, name, 0, 0, "", NULL, "what the machine is called", NULL),
+    FIELD("family", CFG_STRING, family, 0, 0, NULL, NULL, "scalar", NULL),
+    FIELD("clock_mhz", CFG_FLOAT, clock_mhz, 1, 1e5, NULL, "MHz", "clock", NULL),
+    FIELD("lanes", CFG_INT, lanes, 1, 1 << 20, NULL, NULL, "multipliers", NULL),
     FIELD("weight_bytes_per_cyc", CFG_FLOAT, weight_bytes_per_cyc, 1e-3, 1e6, "8", "byte/cycle",
-          "bandwidth of the weight memory"),
+          "bandwidth of the weight memory", NULL),
     FIELD("host_bytes_per_cyc", CFG_FLOAT, host_bytes_per_cyc, 1e-3, 1e6, "8", "byte/cycle",
-          "bandwidth of the link to the host"),
+          "bandwidth of the link to the host", NULL),
+    FIELD("host.fallback", CFG_BOOL, host_fallback, 0, 0, "true", NULL,
+          "operators that the machine lacks run on the host", NULL),
+    FIELD("mapper.search", CFG_ENUM, search, 0, 0, "search", NULL,
+          "how much of the mapping space is looked at", machine_search_names),
     {.path = NULL},
 };
 
@@ -55,8 +61,8 @@ static void *scalar_create(const void *cfg, const char *file, struct machine *m,
     m->precision = NUMBER_int8;
     m->peak_macs_per_cyc[NUMBER_int8] = (double)s->lanes;
     m->fusions = fusions;
-    m->host_fallback = true;
-    m->search = SEARCH_HEURISTIC;
+    m->host_fallback = s->host_fallback;
+    m->search = (enum machine_search)s->search;
     m->tile_k = m->tile_n = 1;
     m->max_tile_m = 1 << 20;
     m->max_k = INT32_MAX / (127 * 127) - 1;
@@ -254,10 +260,9 @@ static bool scalar_collect(const void *self, const struct plan *p, void *run, st
             l->end_cycle = from->layers[i].end_cycle;
         }
         const bool is_matrix = pl->kind == LAYER_MATRIX;
-        l->macs = is_matrix ? pl->macs : 0;
         l->peak_macs_per_cycle = is_matrix ? (double)s->lanes : 0;
         l->bytes[MEM_WEIGHTS].read = weight_bytes(p, pl);
-        const uint64_t busy = MIN(l->cycles, l->macs / (uint64_t)s->lanes);
+        const uint64_t busy = is_matrix ? MIN(l->cycles, l->macs / (uint64_t)s->lanes) : 0;
         l->stall_cyc[0] = l->cycles - busy;
         l->bound = 2 * busy > l->cycles ? BOUND_COMPUTE : BOUND_MEMORY;
         unit.busy_cyc += busy;
