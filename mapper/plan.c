@@ -96,6 +96,7 @@ int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const s
 
 int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l)
 {
+    g_assert(l->kind != LAYER_HOST);
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     return int64_div_up(o.n, l->chunk_image) * int64_div_up(o.h, l->chunk_row);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CONTRACT's keys, and beside them what a record needs to be read back: the machine's tables of
- * causes, memories and components, and each layer's shape. */
+/* The keys of schema accsim-run/1, and beside them what a record needs to be read back: the
+ * machine's tables of causes, memories and components, and each layer's shape. */
 #include "reports/report.h"
 
 #include <glib.h>

@@ -14,7 +14,8 @@ static const char *const dataflow_names[] = {"ws", NULL};
 
 const struct cfg_field systolic_fields[] = {
     FIELD("name", CFG_STRING, name, 0, 0, "", NULL, "what the machine is called", NULL),
-    FIELD("family", CFG_STRING, family, 0, 0, NULL, NULL, "systolic", NULL),
+    FIELD("family", CFG_STRING, family, 0, 0, NULL, NULL,
+          "the family of machines that this one is of", NULL),
     FIELD("known_error", CFG_STRING, known_error, 0, 0, "", NULL,
           "a sentence: how far this machine's model is known to be off, and by what source", NULL),
     FIELD("clock_mhz", CFG_FLOAT, clock_mhz, 1, 1e5, NULL, "MHz", "clock of all on-chip units",

@@ -2,7 +2,7 @@
 /* The one error domain of accsim.
  *
  * A failure that the user caused travels up as a GError whose code is the exit status of
- * CONTRACT.md; only main() prints it and exits. A failure of ours is a g_assert. The message of
+ * docs/reports.md; only main() prints it and exits. A failure of ours is a g_assert. The message of
  * a GError names file, line and setting, says what was wrong and what would be right, in one
  * line without a trailing full stop or newline. */
 #pragma once
