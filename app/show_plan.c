@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* accsim show plan: the mapped program. */
+#include <string.h>
+
 #include "app/app.h"
 #include "app/emit.h"
 #include "sim/base/error.h"
@@ -12,10 +14,10 @@ static json_t *plan_doc(const struct accsim *a, const char *text)
     emit_string(doc, "net", r->net_name);
     emit_count(doc, "batch", r->batch);
     json_t *lines = json_array();
-    g_auto(GStrv) split = g_strsplit(text, "\n", -1);
-    for (int i = 0; split[i]; i++) {
-        if (*split[i] || split[i + 1]) /* nothing follows the last newline */
-            json_array_append_new(lines, json_string(split[i]));
+    for (const char *line = text; *line;) {
+        size_t n = strcspn(line, "\n");
+        json_array_append_new(lines, json_stringn(line, n));
+        line += n + (line[n] == '\n');
     }
     json_object_set_new(doc, "lines", lines);
     return doc;
@@ -25,19 +27,18 @@ bool show_plan(const struct options *o, GError **error)
 {
     if (!options_need_machine_and_net(o, "show plan", error))
         return false;
+    if (strcmp(o->arch, "reference") == 0)
+        return error_set(error, ERROR_INPUT,
+                         "'reference' has no plan: it runs the network as it is");
     struct accsim_options run = run_options(o);
     run.mode = ACCSIM_TIMING; /* a plan depends on no value */
     struct accsim *a = accsim_new(&run, error);
     if (!a)
         return false;
     g_autofree char *plan = accsim_plan_text(a);
-    bool ok = plan != NULL;
-    if (ok) {
-        g_autofree char *text = g_utf8_make_valid(plan, -1);
-        ok = emit(o, g_string_new(text), plan_doc(a, text), error);
-    } else {
-        error_set(error, ERROR_INPUT, "'%s' has no plan: it runs the network as it is", o->arch);
-    }
+    g_autofree char *text = g_utf8_make_valid(plan, -1);
+    json_t *doc = o->json ? plan_doc(a, text) : NULL; /* both can be large */
+    bool ok = emit(o, g_string_new(text), doc, error);
     accsim_free(a);
     return ok;
 }

@@ -38,7 +38,7 @@ struct accsim_options {
     const char *layers;                      /* "conv1,3-5"; NULL: all */
     uint64_t seed;
     int threads;
-    uint64_t memory_limit_bytes; /* 0: three quarters of the machine's memory */
+    uint64_t memory_limit_bytes; /* 0: three quarters of the memory, or half of RLIMIT_AS */
     double time_limit_s;         /* 0: none */
     const char *output;          /* .npz of the network's outputs; NULL: none */
     const char *vcd;             /* waveform; NULL: none */

@@ -133,8 +133,9 @@ char *find_file(const char *spec, const char *suffix, char *const *dirs, const c
     }
     g_autofree char *nearest = suggest(spec, suffix, dirs);
     g_autofree char *where = g_strjoinv(", ", (char **)dirs);
-    error_set(error, ERROR_INPUT, "%s: no such %s%s%s%s; looked for %s and %s%s in: . , %s", spec,
-              what, nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-              spec, spec, suffix, where);
+    error_set(error, ERROR_INPUT,
+              "no %s '%s'%s%s%s (looked for %s and %s%s in the working directory, %s)", what, spec,
+              nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", spec,
+              spec, suffix, where);
     return NULL;
 }

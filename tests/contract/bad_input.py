@@ -59,6 +59,7 @@ MACHINE_FILES = [
     machine_file("huge", b" " * (17 << 20), r"bad\.cfg", "MiB"),
     machine_setting("syntax", "clock_mhz = = 5;"),
     machine_setting("open string", 'memory = { weights = { model = "fixed; }; };'),
+    machine_setting("string astray", 'clock_mhz "fast";'),
     machine_setting("bare word", "clock_mhz = NaN;"),
     machine_setting("include", '@include "other.cfg"'),
     machine_setting("given twice", "clock_mhz = 1.0; clock_mhz = 2.0;", "duplicate"),
