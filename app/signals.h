@@ -6,6 +6,7 @@
  * the write and no signal. Signals that the parent had ignored stay ignored. */
 void signals_install(void);
 
-/* Puts SIGINT, SIGTERM and the time limit off while a file is written, so that no half of it is left. */
+/* Puts SIGINT, SIGTERM and the time limit off while a file is written, so that no half of it is
+ * left. */
 void signals_hold(void);
 void signals_release(void);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "arch/arch.h"
+#include "arch/systolic/systolic_insn.h"
 #include "sim/parts/dram.h"
 #include "sim/parts/dma.h"
 #include "sim/parts/link.h"
@@ -67,47 +68,6 @@ enum {
     N_ENERGY
 };
 
-/* Units that instructions are queued at. */
-enum unit { UNIT_HOST, UNIT_WEIGHTS, UNIT_MATRIX, UNIT_ACTIVATION, N_UNIT };
-extern const char *const systolic_unit_names[N_UNIT];
-
-/* The instructions of Jouppi et al. (ISCA 2017), section 2; `repeat` fields as the CISC
- * instructions there have. Sync comes as set (raise the counter of the unit it is queued at) and
- * wait (until the counter of another unit has reached a value). */
-enum opcode {
-    INSN_READ_HOST,
-    INSN_WRITE_HOST,
-    INSN_HOST_OPERATOR, /* not the machine's: marks a layer that the host computes */
-    INSN_READ_WEIGHTS,
-    INSN_MATRIX_MULTIPLY,
-    INSN_CONVOLVE,
-    INSN_ACTIVATE,
-    INSN_NORMALIZE_POOL, /* the activation unit from unified buffer to unified buffer */
-    INSN_SYNC_SET,
-    INSN_SYNC_WAIT,
-    N_INSN
-};
-
-struct insn {
-    uint8_t op, unit;
-    uint8_t on;         /* SYNC_WAIT: the unit waited for */
-    bool last_of_layer; /* after it the layer's output is where it stays */
-    int32_t layer;
-    int32_t step;          /* of the plan: addresses and region */
-    int32_t group, tile_n; /* matrix, ACTIVATE: which columns of the output */
-    uint32_t repeat;       /* READ_WEIGHTS, matrix: tiles, one a piece of k */
-    bool reuse;            /* matrix: the tile already in the array is used again */
-    bool keep;             /* matrix: the next product uses this tile again */
-    int64_t m0, m;         /* matrix, ACTIVATE: rows of the step's product */
-    int64_t first;         /* READ_WEIGHTS: tile; matrix, ACTIVATE: first accumulator entry */
-    uint64_t count; /* SYNC_WAIT: value; transfers, ACTIVATE: bytes; NORMALIZE_POOL: cycles */
-};
-
-struct program {
-    GArray *insns;   /* struct insn, in program order */
-    int8_t *weights; /* weight memory: plan->n_tile tiles of rows x cols; NULL in timing mode */
-};
-
 /* systolic_core.c: state and timing rules; time is an argument. */
 struct systolic_core {
     struct dram weights;
@@ -126,8 +86,8 @@ uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p,
 /* When the shift of a tile can start: it has arrived and the shadow registers are free. */
 uint64_t core_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc);
 
-/* What one instruction moves and switches, added to its layer's counters: called once for each
- * instruction by the processes. */
+/* systolic_count.c: what one instruction moves and switches, added to its layer's counters: called
+ * once for each instruction by the processes. */
 void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
                 struct record_layer *l);
 /* Idle energy and bound of a layer once its cycles are known. */

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters: MACs, bytes and energy of each instruction, and what bounds a layer. */
+#include "arch/systolic/systolic.h"
+
+/* k and n that a tile of a layer really uses. */
+static int64_t used(int64_t size, int64_t tile, int64_t i)
+{
+    return MIN(tile, size - i * tile);
+}
+
+static void count_matrix(const struct systolic *s, const struct plan *p, const struct insn *in,
+                         struct record_layer *l)
+{
+    const struct systolic_energy *e = &s->cfg.energy;
+    const struct plan_layer *pl = &p->layers[in->layer];
+    const uint64_t n = (uint64_t)used(pl->gemm.n, s->cfg.cols, in->tile_n);
+    const uint64_t m = (uint64_t)in->m, k = (uint64_t)pl->gemm.k;
+    l->macs += m * n * k;
+    l->bytes[MEM_BUFFER].read += m * k;
+    l->energy_pj[ENERGY_BUFFER] += (double)(m * k) * e->buffer_byte_pj;
+    l->energy_pj[ENERGY_MATRIX] += (double)(m * n * k) * e->mac_pj;
+    /* Every tile writes its sums; all but the first read what they add to. */
+    l->energy_pj[ENERGY_ACCUMULATORS] +=
+        (double)(m * n * 4 * (2 * in->repeat - 1)) * e->accumulator_byte_pj;
+}
+
+static void count_output(const struct systolic *s, uint64_t values, uint64_t bytes_in,
+                         struct record_layer *l)
+{
+    const struct systolic_energy *e = &s->cfg.energy;
+    l->bytes[MEM_BUFFER].write += values;
+    l->bytes[MEM_BUFFER].read += bytes_in;
+    l->energy_pj[ENERGY_BUFFER] += (double)(values + bytes_in) * e->buffer_byte_pj;
+}
+
+static void count_activate(const struct systolic *s, const struct plan *p, const struct insn *in,
+                           struct record_layer *l)
+{
+    const struct systolic_energy *e = &s->cfg.energy;
+    const struct plan_layer *pl = &p->layers[in->layer];
+    const int64_t values = in->m * used(pl->gemm.n, s->cfg.cols, in->tile_n);
+    count_output(s, in->count, 0, l);
+    l->energy_pj[ENERGY_ACCUMULATORS] += (double)(values * 4) * e->accumulator_byte_pj;
+    l->energy_pj[ENERGY_ACTIVATION] += (double)values * e->activation_pj;
+}
+
+static void count_vector(const struct systolic *s, const struct plan *p, const struct insn *in,
+                         struct record_layer *l)
+{
+    const struct plan_step *st = &p->steps[in->step];
+    const struct plan_layer *pl = &p->layers[in->layer];
+    const struct dims o = dims_of(&p->graph->values[pl->out].shape);
+    uint64_t bytes_in = 0;
+    for (int j = 0; j < pl->n_in; j++) {
+        const struct dims d = dims_of(&p->graph->values[pl->in[j]].shape);
+        int64_t row, n_row;
+        plan_input_rows(p, pl, j, &st->region, &row, &n_row);
+        bytes_in += (uint64_t)(st->region.n_image * n_row * d.w * d.c);
+    }
+    count_output(s, (uint64_t)(st->region.n_image * st->region.n_row * o.w * o.c), bytes_in, l);
+    l->energy_pj[ENERGY_ACTIVATION] += (double)bytes_in * s->cfg.energy.activation_pj;
+}
+
+void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
+                struct record_layer *l)
+{
+    const struct systolic_energy *e = &s->cfg.energy;
+    const uint64_t tiles_bytes = in->repeat * s->tile_bytes;
+    switch ((enum opcode)in->op) {
+    case INSN_READ_HOST:
+        l->bytes[MEM_HOST].read += in->count;
+        count_output(s, in->count, 0, l);
+        break;
+    case INSN_WRITE_HOST:
+        l->bytes[MEM_HOST].write += in->count;
+        count_output(s, 0, in->count, l);
+        break;
+    case INSN_READ_WEIGHTS:
+        l->bytes[MEM_WEIGHTS].read += tiles_bytes;
+        l->energy_pj[ENERGY_WEIGHTS] += (double)tiles_bytes * e->weight_byte_pj;
+        l->energy_pj[ENERGY_FIFO] += (double)(2 * tiles_bytes) * e->fifo_byte_pj;
+        break;
+    case INSN_MATRIX_MULTIPLY:
+    case INSN_CONVOLVE:
+        count_matrix(s, p, in, l);
+        break;
+    case INSN_ACTIVATE:
+        count_activate(s, p, in, l);
+        break;
+    case INSN_NORMALIZE_POOL:
+        count_vector(s, p, in, l);
+        break;
+    case INSN_HOST_OPERATOR:
+    case INSN_SYNC_SET:
+    case INSN_SYNC_WAIT:
+    case N_INSN:
+        break;
+    }
+}
+
+/* What occupies a layer longest: its own work, weights that the array waits for, or the host link.
+ * Where none takes half of its cycles, it waits for something else. */
+void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc)
+{
+    l->energy_pj[ENERGY_IDLE] = (double)l->cycles / s->clock_hz * s->cfg.energy.idle_w * 1e12;
+    const double weights =
+        (double)(l->stall_cyc[CAUSE_WEIGHT_STALL] + l->stall_cyc[CAUSE_WEIGHT_SHIFT]);
+    const double host = (double)(l->bytes[MEM_HOST].read + l->bytes[MEM_HOST].write) /
+                        s->machine->memories[MEM_HOST].bytes_per_cyc;
+    const double memory = MAX(weights, host), work = (double)work_cyc;
+    if (l->cycles == 0)
+        l->bound = BOUND_NONE;
+    else if (MAX(memory, work) < (double)l->cycles / 2)
+        l->bound = BOUND_SYNC;
+    else
+        l->bound = memory > work ? BOUND_MEMORY : BOUND_COMPUTE;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The instructions of the systolic family and the program that they make. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Units that instructions are queued at. */
+enum unit { UNIT_HOST, UNIT_WEIGHTS, UNIT_MATRIX, UNIT_ACTIVATION, N_UNIT };
+extern const char *const systolic_unit_names[N_UNIT];
+
+/* The instructions of Jouppi et al. (ISCA 2017), section 2; `repeat` fields as the CISC
+ * instructions there have. Sync comes as set (raise the counter of the unit it is queued at) and
+ * wait (until the counter of another unit has reached a value). */
+enum opcode {
+    INSN_READ_HOST,
+    INSN_WRITE_HOST,
+    INSN_HOST_OPERATOR, /* not the machine's: marks a layer that the host computes */
+    INSN_READ_WEIGHTS,
+    INSN_MATRIX_MULTIPLY,
+    INSN_CONVOLVE,
+    INSN_ACTIVATE,
+    INSN_NORMALIZE_POOL, /* the activation unit from unified buffer to unified buffer */
+    INSN_SYNC_SET,
+    INSN_SYNC_WAIT,
+    N_INSN
+};
+
+struct insn {
+    uint8_t op, unit;
+    uint8_t on;         /* SYNC_WAIT: the unit waited for */
+    bool last_of_layer; /* after it the layer's output is where it stays */
+    int32_t layer;
+    int32_t step;          /* of the plan: addresses and region */
+    int32_t group, tile_n; /* matrix, ACTIVATE: which columns of the output */
+    uint32_t repeat;       /* READ_WEIGHTS, matrix: tiles, one a piece of k */
+    bool reuse;            /* matrix: the tile already in the array is used again */
+    bool keep;             /* matrix: the next product uses this tile again */
+    int64_t m0, m;         /* matrix, ACTIVATE: rows of the step's product */
+    int64_t first;         /* READ_WEIGHTS: tile; matrix, ACTIVATE: first accumulator entry */
+    uint64_t count; /* SYNC_WAIT: value; transfers, ACTIVATE: bytes; NORMALIZE_POOL: cycles */
+};
+
+struct program {
+    GArray *insns;   /* struct insn, in program order */
+    int8_t *weights; /* weight memory: plan->n_tile tiles of rows x cols; NULL in timing mode */
+};
