@@ -51,6 +51,9 @@ char *text_grouped(uint64_t v);                                  /* "1,234,567" 
 char *text_percent(double share, int n_decimal);                 /* "12.7 %" */
 
 void text_put(struct text *t, enum text_color color, const char *s);
+/* Colours the first `s` in what was put from `from` on: for words within a paragraph, whose width
+ * is counted without colours. */
+void text_color_at(struct text *t, gsize from, const char *s, enum text_color color);
 void text_put_padded(struct text *t, enum text_color color, const char *s, int width, bool right);
 void text_repeat(struct text *t, enum text_color color, const char *s, int n);
 /* `body` in lines of the style's width, beside a label of TEXT_LABEL columns. A line ends neither

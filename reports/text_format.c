@@ -149,6 +149,16 @@ void text_put(struct text *t, enum text_color color, const char *s)
         g_string_append(t->out, "\033[0m");
 }
 
+void text_color_at(struct text *t, gsize from, const char *s, enum text_color color)
+{
+    const char *found = t->color ? strstr(t->out->str + from, s) : NULL;
+    if (!found)
+        return;
+    const gssize at = found - t->out->str;
+    g_string_insert(t->out, at + (gssize)strlen(s), "\033[0m");
+    g_string_insert(t->out, at, color_codes[color]);
+}
+
 void text_put_padded(struct text *t, enum text_color color, const char *s, int width, bool right)
 {
     int n = MAX(0, width - text_columns(s));

@@ -135,16 +135,17 @@ static struct split split_of(const struct record *r, const struct record_unit *u
     return split;
 }
 
+static const enum text_color split_colors[] = {TEXT_GREEN, TEXT_YELLOW, TEXT_MAGENTA, TEXT_BLUE};
+
 /* Each part ends where the exact sum so far ends, so that rounding never adds up. */
 static void put_split_bar(struct text *t, const struct record *r, const struct split *split)
 {
-    static const enum text_color colors[] = {TEXT_GREEN, TEXT_YELLOW, TEXT_MAGENTA, TEXT_BLUE};
     int width = MAX(0, MIN(60, t->width - TEXT_LABEL)), at = 0;
     double sum_cyc = 0;
     for (int i = 0; i < split->n; i++) {
         sum_cyc += (double)split->cyc[i];
         int end = (int)lround(MIN(1.0, sum_cyc / (double)r->total_cyc) * width);
-        text_repeat(t, colors[i % 4], t->glyphs->parts[i % 4], end - at);
+        text_repeat(t, split_colors[i % 4], t->glyphs->parts[i % 4], end - at);
         at = end;
     }
     g_string_append_c(t->out, '\n');
@@ -208,7 +209,10 @@ static void put_unit(struct text *t, const struct record *r, const struct record
         text_put_padded(t, TEXT_BOLD, label, TEXT_LABEL, false);
         put_split_bar(t, r, &split);
     }
+    const gsize from = t->out->len;
     text_paragraph(t, TEXT_BOLD, has_bar ? "" : label, body->str);
+    for (int i = 0; has_bar && i < split.n; i++)
+        text_color_at(t, from, t->glyphs->parts[i % 4], split_colors[i % 4]);
     g_string_free(body, TRUE);
 }
 
