@@ -21,7 +21,7 @@ const struct cfg_field systolic_fields[] = {
     FIELD("clock_mhz", CFG_FLOAT, clock_mhz, 1, 1e5, NULL, "MHz", "clock of all on-chip units",
           NULL),
     FIELD("technology_nm", CFG_INT, technology_nm, 1, 1000, "28", "nm",
-          "process node that the energies below are for", NULL),
+          "process node that the energies below are given for; scales nothing", NULL),
     FIELD("array.rows", CFG_INT, rows, 1, 4096, NULL, NULL,
           "rows of the matrix unit: products summed a pass", NULL),
     FIELD("array.cols", CFG_INT, cols, 1, 4096, NULL, NULL,
@@ -102,10 +102,11 @@ static void fill_machine(const struct systolic *s, struct machine *m)
 {
     const struct systolic_cfg *c = &s->cfg;
     const uint64_t weights_bytes = (uint64_t)(c->weights.size_kib * 1024);
+    struct dram weights;
+    dram_init(&weights, &c->weights, s->clock_hz);
     m->clock_hz = s->clock_hz;
-    m->memories[MEM_WEIGHTS] = (struct machine_memory){
-        "weights", "off-chip weight memory", -1, weights_bytes,
-        c->weights.model == DRAM_IDEAL ? 0 : c->weights.bandwidth_gb_s * 1e9 / s->clock_hz};
+    m->memories[MEM_WEIGHTS] = (struct machine_memory){"weights", "off-chip weight memory", -1,
+                                                       weights_bytes, dram_bytes_per_cyc(&weights)};
     m->memories[MEM_BUFFER] =
         (struct machine_memory){"unified_buffer", "on-chip activations", MEM_HOST,
                                 (uint64_t)(c->buffer_kib * 1024), 2.0 * (double)c->cols};

@@ -49,6 +49,14 @@ static void share_waits(const struct sim *s, struct record *r)
     }
 }
 
+/* What memory and link moved is what the layers were charged for. */
+static void check_traffic(const struct sim *s, const struct record *r)
+{
+    const struct record_bytes host = record_memory_bytes(r, MEM_HOST);
+    g_assert(s->core.weights.read_bytes == record_memory_bytes(r, MEM_WEIGHTS).read);
+    g_assert(s->core.host.sent_bytes == host.read + host.write);
+}
+
 static void collect_event(const struct sim *s, struct record *r)
 {
     for (int i = 0; i < r->n_layer; i++) {
@@ -61,6 +69,7 @@ static void collect_event(const struct sim *s, struct record *r)
         l->start_cycle = from->start_cycle;
         l->end_cycle = from->end_cycle;
     }
+    check_traffic(s, r);
     share_cycles(r, s->compute_cyc);
     share_waits(s, r);
 }

@@ -18,7 +18,7 @@ struct chunk_cost {
 
 static double link_cyc(const struct systolic *s, double bytes)
 {
-    return bytes / (s->cfg.host_bandwidth_gb_s * 1e9) * s->clock_hz +
+    return bytes / s->machine->memories[MEM_HOST].bytes_per_cyc +
            (s->cfg.host_latency_ns + s->cfg.dma_setup_ns) * 1e-9 * s->clock_hz;
 }
 
@@ -30,7 +30,7 @@ static double tile_fetch_cyc(const struct systolic *s)
     const struct dram_cfg *d = &s->cfg.weights;
     if (d->model == DRAM_IDEAL)
         return 0;
-    const double by_bus = (double)s->tile_bytes / (d->bandwidth_gb_s * 1e9) * s->clock_hz;
+    const double by_bus = (double)s->tile_bytes / s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
     const double in_slot = d->latency_ns * 1e-9 * s->clock_hz + by_bus + (double)s->shift_cyc;
     return MAX(by_bus, in_slot / (double)s->cfg.fifo_tiles);
 }

@@ -136,8 +136,9 @@ static void lower_block(struct lowering *w, struct insn block)
         struct insn *read = emit(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block.step);
         read->first = tile;
         read->repeat = (uint32_t)tiles_k;
-    } else
+    } else {
         g_array_index(w->insns, struct insn, w->last_matrix).keep = true;
+    }
     w->tile_in_array = tiles_k == 1 ? tile : -1;
     /* What this block overwrites must have been drained. */
     emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, w->drained[half], block.step);

@@ -164,11 +164,6 @@ void *arena_own(struct arena *a, void *ptr, GDestroyNotify free_fn)
     return ptr;
 }
 
-size_t arena_used_bytes(const struct arena *a)
-{
-    return a->handed_bytes;
-}
-
 void arena_free(struct arena *a)
 {
     if (!a)
@@ -184,10 +179,4 @@ void arena_free(struct arena *a)
         g_free(c);
     }
     g_free(a);
-}
-
-void arena_clear(struct arena **a)
-{
-    arena_free(*a);
-    *a = NULL;
 }

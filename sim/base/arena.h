@@ -30,11 +30,7 @@ char *arena_printf(struct arena *a, const char *format, ...) G_GNUC_PRINTF(2, 3)
  * arenas, whose two sides would both free. */
 void *arena_own(struct arena *a, void *ptr, GDestroyNotify free_fn);
 
-/* Bytes handed out so far, for reports. */
-size_t arena_used_bytes(const struct arena *a);
-
 void arena_free(struct arena *a); /* NULL is ignored */
-void arena_clear(struct arena **a);
 
 #define ARENA_NEW(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc_array((a), (n), sizeof(type)))

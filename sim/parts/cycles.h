@@ -13,11 +13,6 @@ static inline uint64_t cycles_ceil(double cyc)
     return (uint64_t)ceil(cyc - CYCLES_SLACK);
 }
 
-static inline uint64_t cycles_floor(double cyc)
-{
-    return (uint64_t)floor(cyc + CYCLES_SLACK);
-}
-
 static inline uint64_t cycles_from_ns(double ns, double clock_hz)
 {
     return cycles_ceil(ns * clock_hz / 1e9);

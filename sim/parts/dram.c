@@ -36,12 +36,6 @@ uint64_t dram_access(struct dram *d, const struct dram_request *r, uint64_t now_
     return d->busy_cyc + cycles_ceil(busy_time(d)) + (r->is_write ? 0 : d->latency_cyc);
 }
 
-/* Rounded down: who asks in that cycle finds the bus free within it and loses no fraction. */
-uint64_t dram_next_cyc(const struct dram *d)
-{
-    return d->busy_cyc + cycles_floor(busy_time(d));
-}
-
 double dram_bytes_per_cyc(const struct dram *d)
 {
     return d->model == DRAM_IDEAL ? 0 : 1 / d->cyc_per_byte;

@@ -57,9 +57,5 @@ void dram_init(struct dram *d, const struct dram_cfg *cfg, double clock_hz);
  * Calls come with now_cyc not decreasing. */
 uint64_t dram_access(struct dram *d, const struct dram_request *r, uint64_t now_cyc);
 
-/* The cycle at which the next request could start to move data: a requester that keeps several
- * requests in flight issues the next one then. */
-uint64_t dram_next_cyc(const struct dram *d);
-
 /* bytes per cycle; 0 where unlimited. */
 double dram_bytes_per_cyc(const struct dram *d);

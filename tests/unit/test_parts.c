@@ -51,7 +51,6 @@ START_TEST(test_dram_latencies_of_requests_in_flight_overlap)
 {
     struct dram d = make_dram(7, 100, DRAM_FIXED);
     ck_assert_uint_eq(read_at(&d, 640, 0), 134);
-    ck_assert_uint_eq(dram_next_cyc(&d), 64);
     ck_assert_uint_eq(read_at(&d, 640, 0), 134 + 64);
 }
 END_TEST
@@ -79,29 +78,25 @@ START_TEST(test_dram_part_of_a_cycle_is_a_cycle_to_the_requester)
 END_TEST
 
 /* 30 GB/s at 700 MHz: 42.857... bytes a cycle, so that every transfer ends inside a cycle. */
-static uint64_t stream(double bandwidth_gb_s, bool waits_for_bus)
+static uint64_t stream(double bandwidth_gb_s)
 {
     struct dram d = make_dram(bandwidth_gb_s, 0, DRAM_FIXED);
-    uint64_t ready_cyc = 0, now_cyc = 0;
-    for (int i = 0; i < 1000; i++) {
-        ready_cyc = read_at(&d, 257, now_cyc);
-        if (waits_for_bus)
-            now_cyc = dram_next_cyc(&d);
-    }
+    uint64_t ready_cyc = 0;
+    for (int i = 0; i < 1000; i++)
+        ready_cyc = read_at(&d, 257, 0);
     return ready_cyc;
 }
 
 START_TEST(test_dram_back_to_back_transfers_take_bytes_over_bandwidth)
 {
     uint64_t expected_cyc = 5997; /* ceil(257000 / 42.857...) = ceil(5996.67) */
-    ck_assert_uint_eq(stream(30, false), expected_cyc);
-    ck_assert_uint_eq(stream(30, true), expected_cyc);
+    ck_assert_uint_eq(stream(30), expected_cyc);
 }
 END_TEST
 
 START_TEST(test_dram_double_bandwidth_takes_half_the_time)
 {
-    ck_assert_uint_eq(stream(60, false), 2999); /* ceil(2998.33) */
+    ck_assert_uint_eq(stream(60), 2999); /* ceil(2998.33) */
 }
 END_TEST
 
@@ -121,7 +116,6 @@ START_TEST(test_dram_ideal_answers_in_the_same_cycle)
     ck_assert_uint_eq(read_at(&d, 1 << 30, 17), 17);
     ck_assert_uint_eq(write_at(&d, 1 << 30, 17), 17);
     ck_assert_double_eq(dram_bytes_per_cyc(&d), 0);
-    ck_assert(dram_next_cyc(&d) <= 17);
     ck_assert_uint_eq(d.read_bytes, 1 << 30);
 }
 END_TEST
