@@ -29,7 +29,7 @@ static struct work node_work(const struct graph *g, const struct node *n, enum n
         return w;
     for (int i = 0; i < n->n_data; i++)
         w.input_bytes += value_bytes(g, n->in[i], precision);
-    w.output_bytes = value_bytes(g, n->out, precision);
+    w.output_bytes = value_bytes(g, n->out[0], precision);
     return w;
 }
 
@@ -78,7 +78,7 @@ static json_t *layer_doc(const struct graph *g, const struct node *n, const stru
     emit_string(layer, "name", n->name);
     emit_string(layer, "op", n->op->name);
     json_t *dims = json_array();
-    const struct shape *s = &g->values[n->out].shape;
+    const struct shape *s = &g->values[n->out[0]].shape;
     for (int i = 0; i < s->n_dim; i++)
         json_array_append_new(dims, json_integer(s->dim[i]));
     json_object_set_new(layer, "shape", dims);
@@ -137,7 +137,7 @@ static GString *net_text(const struct graph *g, enum number precision)
         const struct node *n = &g->nodes[i];
         struct work w = node_work(g, n, precision);
         add_row(t, number_count((uint64_t)n->index).text, n->name, n->op->name,
-                shape_text(&g->values[n->out].shape, 1, arena), &w);
+                shape_text(&g->values[n->out[0]].shape, 1, arena), &w);
         add_work(&total, &w);
     }
     add_row(t, "", "total", "", "", &total);

@@ -18,7 +18,7 @@ static bool operand(const struct host *h, const struct node *n, int i_in, struct
 {
     const struct graph *g = h->plan->graph;
     const int root = h->plan->roots[n->in[i_in]];
-    if (!tensor_alloc(x, NUMBER_fp32, &g->values[n->in[i_in]].shape, error))
+    if (!tensor_alloc(x, g->values[root].type, &g->values[n->in[i_in]].shape, error))
         return false;
     if (h->host[root].data) {
         memcpy(x->data, h->host[root].data, tensor_bytes(x));
@@ -36,21 +36,19 @@ bool host_compute(const struct plan *p, const struct quant *q, const struct plan
 {
     const struct host h = {p, q, host, machine};
     const struct node *n = &p->graph->nodes[l->nodes[0]];
-    struct tensor operands[OP_MAX_IN + OP_MAX_PARAM] = {{0}};
-    const struct tensor *at[OP_MAX_IN + OP_MAX_PARAM];
+    struct tensor operands[OP_MAX_IN] = {{0}};
+    const struct tensor *in[OP_MAX_IN];
+    struct tensor *out[OP_MAX_OUT];
     bool ok = true;
     for (int i = 0; i < n->n_in && ok; i++) {
-        at[i] = &operands[i];
-        ok = operand(&h, n, i, &operands[i], error);
+        in[i] = n->in[i] < 0 ? NULL : &operands[i];
+        ok = n->in[i] < 0 || operand(&h, n, i, &operands[i], error);
     }
+    for (int i = 0; i < n->n_out; i++)
+        out[i] = n->out[i] < 0 ? NULL : &host[n->out[i]];
     struct pool_threads *threads = threads_new(1);
-    const struct op_call call = {.attr = n->attr,
-                                 .out = &host[n->out],
-                                 .in = at,
-                                 .n_in = n->n_in,
-                                 .n_data = n->n_data,
-                                 .threads = threads};
-    ok = ok && n->op->forward(&call, error);
+    const struct op_call call = {n->attr, out, n->n_out, in, n->n_in, n->n_data, threads};
+    ok = ok && op_run(n->op, &call, error);
     threads_free(threads);
     for (int i = 0; i < n->n_in; i++)
         tensor_clear(&operands[i]);

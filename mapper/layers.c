@@ -33,11 +33,13 @@ static void find_roots(struct builder *b)
     for (int i = 0; i < g->n_node; i++) {
         const struct node *n = &g->nodes[i];
         if (is_view(n))
-            roots[n->out] = roots[n->in[0]];
+            roots[n->out[0]] = roots[n->in[0]];
     }
     for (int i = 0; i < g->n_node; i++) {
         const struct node *n = &g->nodes[i];
         for (int j = 0; j < n->n_data && !is_view(n); j++) {
+            if (n->in[j] < 0)
+                continue;
             b->n_reader[roots[n->in[j]]]++;
             b->reader[roots[n->in[j]]] = i;
         }
@@ -71,14 +73,14 @@ static void fuse_tails(struct builder *b, struct plan_layer *l)
             !fusible(p->machine, p, l, n->op->name))
             return;
         l->nodes[l->n_node++] = i;
-        l->out = n->out;
+        l->out = n->out[0];
         b->taken[i] = true;
     }
 }
 
 static struct gemm gemm_of(const struct graph *g, const struct node *n)
 {
-    const struct shape *out = &g->values[n->out].shape;
+    const struct shape *out = &g->values[n->out[0]].shape;
     const struct shape *w = &g->values[n->in[n->n_data]].shape;
     struct gemm gemm = {.m = out->dim[0], .n = w->dim[0], .k = shape_count_from(w, 1), .groups = 1};
     if (!strcmp(n->op->name, "conv2d")) {
@@ -105,9 +107,9 @@ static bool shapes_possible(const struct plan *p, const struct node *n)
 {
     const struct value *values = p->graph->values;
     for (int i = 0; i < n->n_data; i++)
-        if (!dims_possible(&values[p->roots[n->in[i]]].shape))
+        if (n->in[i] < 0 || !dims_possible(&values[p->roots[n->in[i]]].shape))
             return false;
-    return dims_possible(&values[n->out].shape);
+    return n->n_out == 1 && dims_possible(&values[n->out[0]].shape);
 }
 
 /* A flattened image keeps its channels innermost: only the order of fc's weights can follow it. */
@@ -198,7 +200,7 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
         if (b.taken[i] || is_view(n))
             continue;
         struct plan_layer *l = &p->layers[p->n_layer];
-        *l = (struct plan_layer){.index = p->n_layer, .nodes = {i}, .n_node = 1, .out = n->out};
+        *l = (struct plan_layer){.index = p->n_layer, .nodes = {i}, .n_node = 1, .out = n->out[0]};
         for (int j = 0; j < n->n_data; j++)
             l->in[l->n_in++] = p->roots[n->in[j]];
         if (!choose_kind(&b, l, n, error))

@@ -85,7 +85,7 @@ static int ranged_value(const struct plan *p, const struct plan_layer *l)
     for (int i = l->n_node - 1; i >= 0; i--) {
         const struct node *n = &p->graph->nodes[l->nodes[i]];
         if (strcmp(n->op->name, "maxpool"))
-            return n->out;
+            return n->out[0];
     }
     return l->in[0];
 }

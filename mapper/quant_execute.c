@@ -59,7 +59,7 @@ static void conv(const struct twin *t, const struct plan_layer *l, const struct 
     const struct conv2d_attr *a = n->attr;
     const struct quant_layer *q = &t->quant->layers[l->index];
     const struct dims in = dims_of(&t->plan->graph->values[l->in[0]].shape);
-    const struct dims o = dims_of(&t->plan->graph->values[n->out].shape);
+    const struct dims o = dims_of(&t->plan->graph->values[n->out[0]].shape);
     int8_t *window = g_malloc((gsize)l->gemm.k);
     for (int64_t i = 0; i < o.n * o.h * o.w; i++) {
         const int8_t *image = t->at[l->in[0]] + i / (o.h * o.w) * dims_image_bytes(&in);
@@ -226,7 +226,7 @@ static void first_node(const struct twin *t, const struct plan_layer *l, int8_t 
                             .l = l,
                             .n = n,
                             .in = dims_of(&p->graph->values[l->in[0]].shape),
-                            .out = dims_of(&p->graph->values[n->out].shape),
+                            .out = dims_of(&p->graph->values[n->out[0]].shape),
                             .lo = plan_layer_node(p, l, "relu") ? 0 : -127};
     size_t i = 0;
     while (strcmp(runs[i].op, n->op->name))
@@ -239,7 +239,7 @@ static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
     const struct plan *p = t->plan;
     const struct node *first = &p->graph->nodes[l->nodes[0]];
     const struct node *last = plan_layer_pool(p, l);
-    const struct dims d = dims_of(&p->graph->values[first->out].shape);
+    const struct dims d = dims_of(&p->graph->values[first->out[0]].shape);
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     int8_t *out = g_try_malloc((gsize)(d.n * dims_image_bytes(&d)));
     if (!out)

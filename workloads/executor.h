@@ -9,7 +9,8 @@
 
 #include "workloads/graph.h"
 
-/* Tensors by value index of one graph; an entry without data is absent. */
+/* Tensors by value index of one graph; an entry without data is absent. Those of constants are
+ * there from the start and belong to the graph. */
 struct values {
     const struct graph *graph;
     struct tensor *at; /* graph->n_value of them */
@@ -20,15 +21,17 @@ void values_free(struct values *v); /* with the tensors' data */
 
 /* Gives every parameter of g that has no data yet seeded values: weights uniform with variance
  * 2 / fan_in (He et al. 2015, eq. 10), biases uniform in +-1/sqrt(fan_in of the weight); inputs
- * uniform in +-1. The values depend on the seed and the value's name alone, an input's also on the
+ * uniform in +-1, those of integers in
+ * [0, below). The values depend on the seed and the value's name alone, an input's also on the
  * position, so that a larger batch begins with the same images. */
 bool values_seed(struct values *v, uint64_t seed, GError **error);
-/* Takes tensors from a table by name (npy_read()) and converts them to fp32; `kind` says which
+/* Takes tensors from a table by name (npy_read()) and converts them to the value's
+ * format; `kind` says which
  * values are looked for. A .npy file needs no matching name where only one value is of that kind.
  * Missing ones stay absent; an unknown name, or a shape that does not fit, is an error. */
 bool values_load(struct values *v, enum value_kind kind, const char *file, GError **error);
 
-/* Called after each node with its value (fp32), which is freed after the call unless fetched.
+/* Called after each node with each of its values, which is freed after the call unless fetched.
  * Returning false stops the run; then *error is set. */
 typedef bool (*executor_visit_fn)(const struct graph *g, int value, const struct tensor *t,
                                   void *user, GError **error);

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A graph: what is to be computed. Nodes apply operators to values; a value is made by a node, or
- * is an input of the graph, or a parameter (weight). Images are NCHW, rows of features NC; the
- * leading dimension is the batch, or a multiple of it.
+ * is an input of the graph, or a parameter: a weight that an operator asks for, a variable, or a
+ * constant. Images are NCHW, rows of features NC; the leading dimension is the batch, or a
+ * multiple of it.
  *
- * Legal order: graph_new(); graph_add_input() and graph_add_node() (or a reader that calls them);
- * graph_finish(), which sorts the nodes, infers every shape, makes the parameters and finds the
- * outputs. After that a graph is not changed; passes make new ones. After an error a graph can only
- * be freed. Everything lives in the graph's arena; graph_free() ends it all. Parameter data are
- * held by `struct values` (executor.h), not here. */
+ * Legal order: graph_new(); inputs, variables, constants and nodes are added (or a reader adds
+ * them); graph_finish(), which sorts the nodes, infers every shape, makes the operators' parameters
+ * and finds the outputs. After that a graph is not changed; passes make new ones. After an error a
+ * graph can only be freed. Everything lives in the graph's arena; graph_free() ends it all. Data of
+ * constants are here, those of other parameters in `struct values` (executor.h).
+ *
+ * A node that reads constants alone is computed when it is added and its outputs become constants
+ * (constant folding); nodes that no output needs are left out. */
 #pragma once
 
 #include <glib.h>
@@ -26,12 +30,15 @@ enum value_kind { VALUE_INPUT, VALUE_PARAM, VALUE_NODE };
 
 struct value {
     int index;
-    const char *name; /* of the input; "conv1.weight" of a parameter; of the node that makes it */
+    const char *name; /* of the input; "conv1.weight" of a parameter; as the node names it */
     enum value_kind kind;
+    enum number type;
     struct shape shape;
-    int node;       /* VALUE_NODE: the maker; VALUE_PARAM: the node it belongs to; else -1 */
+    int node;       /* VALUE_NODE: the maker; VALUE_PARAM: the node that asked for it; else -1 */
     int64_t fan_in; /* VALUE_PARAM: inputs summed into one output, for seeded values; 0: bias */
+    int64_t below;  /* VALUE_INPUT of integers: seeded values are in [0, below) */
     int n_reader;   /* as graph_n_reader() tells */
+    GBytes *data;   /* elements of a constant; else NULL */
 };
 
 struct node {
@@ -41,8 +48,9 @@ struct node {
     void *attr;         /* op->attr_size bytes, filled through op->fields */
     int n_in;           /* data inputs, then parameters */
     int n_data;         /* how many of them are data */
-    int *in;            /* value indices */
-    int out;            /* value index */
+    int *in;            /* value indices; -1: absent */
+    int n_out;          /* at least 1 */
+    int *out;           /* value indices; -1: not wanted, never the first */
     int precision;      /* enum number, or -1: the machine's */
     const char *origin; /* "alexnet.net:12", for messages */
     uint64_t macs;      /* of the whole batch */
@@ -60,30 +68,56 @@ struct graph {
     int *outputs, n_output; /* value indices */
 
     struct graph_draft *draft; /* private; NULL once finished */
-    GHashTable *by_name;       /* private: name -> 1 + value index */
+    GHashTable *by_name;       /* private: name -> 1 + value index; while built, of the draft */
 };
 
 /* `name` and `file` are copied; file may be NULL. */
 struct graph *graph_new(const char *name, const char *file, int64_t batch);
 
-/* An input of shape [batch, dims...]. Returns its value index, or -1 with an error. */
+/* An input of shape [batch, dims...] in fp32. Returns its number among the inputs, or -1 with an
+ * error. */
 int graph_add_input(struct graph *g, const char *name, int n_dim, const int64_t *dim,
                     GError **error);
 /* The same with the whole shape given, for a leading dimension that is a multiple of the batch. */
 int graph_add_input_shape(struct graph *g, const char *name, const struct shape *shape,
                           GError **error);
+/* The same in any number format. `below` as in struct value (0: 2). */
+int graph_add_input_typed(struct graph *g, const char *name, enum number type,
+                          const struct shape *shape, int64_t below, GError **error);
+/* Tells the elements of the input `name` ahead of the run, for operators whose output's shape
+ * follows from them; they must be fed all the same. A reference to `data` is taken. */
+void graph_know_input(struct graph *g, const char *name, GBytes *data);
+/* A parameter whose value is fed, and later trained. fan_in as in struct value. */
+bool graph_add_variable(struct graph *g, const char *name, const struct shape *shape,
+                        int64_t fan_in, GError **error);
+/* A parameter of known elements, of which a reference is taken; its size must fit. */
+bool graph_add_constant(struct graph *g, const char *name, enum number type,
+                        const struct shape *shape, GBytes *data, GError **error);
 
 /* A node of operator `op` with attributes `attr` (op->attr_size bytes, copied with the strings that
- * op->fields tells of), reading the values named by `inputs` (nodes' or inputs' names, which may be
- * defined later). `origin` is copied; NULL: unknown. Names are unique; at most GRAPH_MAX_NODE. */
+ * op->fields tells of), reading the values named by `inputs`, which may be defined later; "" is an
+ * absent optional input. Behind the data inputs, parameters may be given; the rest are made. The
+ * one output is named as the node. `origin` is copied; NULL: unknown. Names are unique; at most
+ * GRAPH_MAX_NODE. */
 bool graph_add_node(struct graph *g, const char *name, const struct op *op, const void *attr,
                     const char *const *inputs, int n_input, const char *origin, GError **error);
+/* The same with the outputs' names given; "" is an output that is not wanted. */
+bool graph_add_node_outputs(struct graph *g, const char *name, const struct op *op,
+                            const void *attr, const char *const *inputs, int n_input,
+                            const char *const *outputs, int n_output, const char *origin,
+                            GError **error);
 /* Sets the number format of the node added last. */
 void graph_set_precision(struct graph *g, enum number precision);
+/* What is known of a value so far: false for a name that is not defined yet, or whose maker waits
+ * for one that is not. `known` is valid as long as the graph. */
+bool graph_peek(const struct graph *g, const char *name, struct operand *out);
+/* Of a graph that is being built: is the value a constant, is there a node of that name? */
+bool graph_is_constant(const struct graph *g, const char *name);
+bool graph_has_node(const struct graph *g, const char *name);
 
-/* `outputs` names the nodes whose values are outputs (NULL, 0: every one that nothing reads).
- * Nodes keep the order in which they were added as far as each comes after what it reads. Values
- * are numbered: inputs as added, then for each node its parameters and its own value.
+/* `outputs` names the values that are outputs (NULL, 0: every node's that nothing reads). Nodes
+ * keep the order in which they were added as far as each comes after what it reads. Values are
+ * numbered: inputs as added, then for each node its parameters and its own values.
  * Errors: an unknown or cyclic input (the cycle's layers are named), shapes that do not fit, more
  * than 2^63 - 1 multiply-accumulates. */
 bool graph_finish(struct graph *g, const char *const *outputs, int n_output, GError **error);

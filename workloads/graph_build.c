@@ -17,13 +17,34 @@ static void free_array(void *array)
 struct graph_draft *draft_new(struct arena *a)
 {
     struct graph_draft *d = ARENA_NEW(a, struct graph_draft);
-    d->inputs = g_array_new(FALSE, TRUE, sizeof(struct draft_input));
+    d->values = g_array_new(FALSE, TRUE, sizeof(struct draft_value));
     d->nodes = g_array_new(FALSE, TRUE, sizeof(struct draft_node));
-    d->by_name = g_hash_table_new(g_str_hash, g_str_equal);
-    arena_own(a, d->inputs, free_array);
+    d->node_names = g_hash_table_new(g_str_hash, g_str_equal);
+    arena_own(a, d->values, free_array);
     arena_own(a, d->nodes, free_array);
-    arena_own(a, d->by_name, (GDestroyNotify)g_hash_table_unref);
+    arena_own(a, d->node_names, (GDestroyNotify)g_hash_table_unref);
     return d;
+}
+
+int draft_find_value(const struct graph *g, const char *name)
+{
+    return GPOINTER_TO_INT(g_hash_table_lookup(g->by_name, name)) - 1;
+}
+
+int draft_add_value(struct graph *g, struct draft_value v)
+{
+    if (draft_find_value(g, v.name) >= 0)
+        return -1;
+    g_array_append_val(g->draft->values, v);
+    int index = (int)g->draft->values->len - 1;
+    g_hash_table_insert(g->by_name, (void *)v.name, GINT_TO_POINTER(index + 1));
+    return index;
+}
+
+void draft_set_data(struct graph *g, struct draft_value *v, GBytes *data)
+{
+    v->data = arena_own(g->arena, g_bytes_ref(data), (GDestroyNotify)g_bytes_unref);
+    v->what.known = g_bytes_get_data(data, NULL);
 }
 
 /* Names go into tables, files and terminals: NULL where that is safe, else what is wrong. */
@@ -59,26 +80,93 @@ int graph_add_input(struct graph *g, const char *name, int n_dim, const int64_t 
 int graph_add_input_shape(struct graph *g, const char *name, const struct shape *shape,
                           GError **error)
 {
-    struct graph_draft *d = g->draft;
-    const char *why = name_fault(name);
-    if (why) {
-        error_set(error, ERROR_INPUT, "input: %s", why);
-        return -1;
-    }
-    if (!shape_check(shape, &why)) {
+    return graph_add_input_typed(g, name, NUMBER_fp32, shape, 0, error);
+}
+
+/* Adds a value that no node makes; false with what is wrong behind "KIND 'NAME'". */
+static bool add_given(struct graph *g, const char *kind, struct draft_value v, GError **error)
+{
+    const char *why = name_fault(v.name);
+    if (why)
+        return error_set(error, ERROR_INPUT, "%s: %s", kind, why);
+    v.name = arena_strdup(g->arena, v.name);
+    v.is_ready = true;
+    v.node = -1;
+    return draft_add_value(g, v) >= 0 ||
+           error_set(error, ERROR_INPUT, "%s '%s': the name is already in use", kind, v.name);
+}
+
+int graph_add_input_typed(struct graph *g, const char *name, enum number type,
+                          const struct shape *shape, int64_t below, GError **error)
+{
+    const char *why;
+    if (!name_fault(name) && !shape_check(shape, &why)) {
         error_set(error, ERROR_INPUT, "input '%s', batch %" G_GINT64_FORMAT ": %s", name, g->batch,
                   why);
         return -1;
     }
-    if (g_hash_table_contains(d->by_name, name)) {
-        error_set(error, ERROR_INPUT, "input '%s': the name is already in use", name);
-        return -1;
-    }
-    int index = (int)d->inputs->len;
-    struct draft_input input = {.name = arena_strdup(g->arena, name), .shape = *shape};
-    g_array_append_val(d->inputs, input);
-    g_hash_table_insert(d->by_name, (void *)input.name, GINT_TO_POINTER(~index));
-    return index;
+    const struct draft_value v = {.name = name,
+                                  .kind = VALUE_INPUT,
+                                  .what = {.type = type, .shape = *shape},
+                                  .below = below > 0 ? below : 2};
+    return add_given(g, "input", v, error) ? g->draft->n_input++ : -1;
+}
+
+void graph_know_input(struct graph *g, const char *name, GBytes *data)
+{
+    int i = draft_find_value(g, name);
+    g_assert(i >= 0 && DRAFT_VALUE(g->draft, i)->kind == VALUE_INPUT);
+    draft_set_data(g, DRAFT_VALUE(g->draft, i), data);
+}
+
+bool graph_add_variable(struct graph *g, const char *name, const struct shape *shape,
+                        int64_t fan_in, GError **error)
+{
+    const char *why;
+    if (!shape_check(shape, &why))
+        return error_set(error, ERROR_INPUT, "variable '%s': %s", name, why);
+    const struct draft_value v = {.name = name,
+                                  .kind = VALUE_PARAM,
+                                  .what = {.type = NUMBER_fp32, .shape = *shape},
+                                  .fan_in = fan_in};
+    return add_given(g, "variable", v, error);
+}
+
+bool graph_add_constant(struct graph *g, const char *name, enum number type,
+                        const struct shape *shape, GBytes *data, GError **error)
+{
+    const char *why;
+    if (!shape_fits(shape, &why))
+        return error_set(error, ERROR_INPUT, "constant '%s': %s", name, why);
+    g_assert(g_bytes_get_size(data) == (size_t)shape_count(shape) * number_bytes(type));
+    const struct draft_value v = {.name = name,
+                                  .kind = VALUE_PARAM,
+                                  .what = {.type = type, .shape = *shape},
+                                  .is_constant = true};
+    if (!add_given(g, "constant", v, error))
+        return false;
+    draft_set_data(g, DRAFT_VALUE(g->draft, g->draft->values->len - 1), data);
+    return true;
+}
+
+bool graph_peek(const struct graph *g, const char *name, struct operand *out)
+{
+    int i = draft_find_value(g, name);
+    if (i < 0 || !DRAFT_VALUE(g->draft, i)->is_ready)
+        return false;
+    *out = DRAFT_VALUE(g->draft, i)->what;
+    return true;
+}
+
+bool graph_is_constant(const struct graph *g, const char *name)
+{
+    int i = draft_find_value(g, name);
+    return i >= 0 && DRAFT_VALUE(g->draft, i)->is_constant;
+}
+
+bool graph_has_node(const struct graph *g, const char *name)
+{
+    return g_hash_table_contains(g->draft->node_names, name);
 }
 
 static const char **copy_strings(struct arena *a, const char *const *strings, int n)
@@ -108,8 +196,19 @@ static void *copy_attr(struct arena *a, const struct op *op, const void *attr)
     return copy;
 }
 
-static bool check_new_node(const struct graph *g, const char *name, const char *origin,
-                           GError **error)
+static bool name_used(const struct graph *g, const char *name, const char *taken,
+                      const char *origin, GError **error)
+{
+    const struct draft_value *v = DRAFT_VALUE(g->draft, draft_find_value(g, taken));
+    const char *where = v->kind == VALUE_INPUT ? "an input"
+                        : v->node < 0          ? "a constant"
+                                               : DRAFT_NODE(g->draft, v->node)->origin;
+    return message_layer(error, origin, name, "the name is already in use%s%s", where ? " by " : "",
+                         where ? where : "");
+}
+
+static bool check_new_node(const struct graph *g, const char *name, const struct op *op,
+                           int n_input, int n_output, const char *origin, GError **error)
 {
     const struct graph_draft *d = g->draft;
     const char *why = name_fault(name);
@@ -118,21 +217,14 @@ static bool check_new_node(const struct graph *g, const char *name, const char *
                          origin ? ": " : "", why);
     if (d->nodes->len >= GRAPH_MAX_NODE)
         return message_layer(error, origin, name, "more than %d layers", GRAPH_MAX_NODE);
-    void *ref;
-    if (!g_hash_table_lookup_extended(d->by_name, name, NULL, &ref))
-        return true;
-    int other = GPOINTER_TO_INT(ref);
-    const char *where = other < 0 ? "an input" : DRAFT_NODE(d, other)->origin;
-    return message_layer(error, origin, name, "the name is already in use%s%s", where ? " by " : "",
-                         where ? where : "");
-}
-
-bool graph_add_node(struct graph *g, const char *name, const struct op *op, const void *attr,
-                    const char *const *inputs, int n_input, const char *origin, GError **error)
-{
-    if (!check_new_node(g, name, origin, error))
-        return false;
-    if (n_input < op->min_data || n_input > op->max_data || n_input > OP_MAX_IN) {
+    void *other;
+    if (g_hash_table_lookup_extended(d->node_names, name, NULL, &other)) {
+        const char *where = DRAFT_NODE(d, GPOINTER_TO_INT(other))->origin;
+        return message_layer(error, origin, name, "the name is already in use%s%s",
+                             where ? " by " : "", where ? where : "");
+    }
+    int max_in = op->params ? op->max_data + OP_MAX_PARAM : op->max_data;
+    if (n_input < op->min_data || n_input > MIN(max_in, OP_MAX_IN)) {
         g_autofree char *range =
             op->min_data == op->max_data
                 ? g_strdup_printf("%d", op->min_data)
@@ -140,21 +232,79 @@ bool graph_add_node(struct graph *g, const char *name, const struct op *op, cons
         return message_layer(error, origin, name, "%d inputs, operator '%s' takes %s", n_input,
                              op->name, range);
     }
-    struct arena *a = g->arena;
+    if (n_output < 1 || n_output > MAX(op->max_out, 1))
+        return message_layer(error, origin, name, "%d outputs, operator '%s' has at most %d",
+                             n_output, op->name, MAX(op->max_out, 1));
+    return true;
+}
+
+/* The last input is present, and those that must be. */
+static bool check_absent(const struct op *op, const char *name, const char *const *inputs,
+                         int *n_input, const char *origin, GError **error)
+{
+    while (*n_input > op->min_data && inputs[*n_input - 1][0] == '\0')
+        --*n_input;
+    for (int i = 0; i < op->min_data; i++)
+        if (inputs[i][0] == '\0')
+            return message_layer(error, origin, name, "input %d of operator '%s' is absent", i + 1,
+                                 op->name);
+    return true;
+}
+
+static bool add_outputs(struct graph *g, const struct draft_node *n, int index,
+                        const char *const *outputs, GError **error)
+{
+    for (int i = 0; i < n->n_out; i++) {
+        n->out[i] = -1;
+        if (i > 0 && outputs[i][0] == '\0')
+            continue;
+        const char *why = name_fault(outputs[i]);
+        if (why)
+            return message_layer(error, n->origin, n->name, "output %d: %s", i + 1, why);
+        const struct draft_value v = {
+            .name = arena_strdup(g->arena, outputs[i]), .kind = VALUE_NODE, .node = index};
+        n->out[i] = draft_add_value(g, v);
+        if (n->out[i] < 0)
+            return name_used(g, n->name, outputs[i], n->origin, error);
+    }
+    return true;
+}
+
+bool graph_add_node_outputs(struct graph *g, const char *name, const struct op *op,
+                            const void *attr, const char *const *inputs, int n_input,
+                            const char *const *outputs, int n_output, const char *origin,
+                            GError **error)
+{
     struct graph_draft *d = g->draft;
+    if (!check_new_node(g, name, op, n_input, n_output, origin, error) ||
+        !check_absent(op, name, inputs, &n_input, origin, error))
+        return false;
+    struct arena *a = g->arena;
     struct draft_node node = {
         .name = arena_strdup(a, name),
         .origin = arena_strdup(a, origin),
         .op = op,
         .attr = copy_attr(a, op, attr),
         .inputs = copy_strings(a, inputs, n_input),
+        .in = ARENA_ARRAY(a, int, (size_t)MAX(n_input, op->max_data) + OP_MAX_PARAM),
         .n_input = n_input,
+        .out = ARENA_ARRAY(a, int, (size_t)n_output),
+        .n_out = n_output,
         .precision = -1,
     };
     int index = (int)d->nodes->len;
+    if (!add_outputs(g, &node, index, outputs, error))
+        return false;
     g_array_append_val(d->nodes, node);
-    g_hash_table_insert(d->by_name, (void *)node.name, GINT_TO_POINTER(index));
-    return true;
+    g_hash_table_insert(d->node_names, (void *)node.name, GINT_TO_POINTER(index));
+    return draft_resolve(g, DRAFT_NODE(d, index), false, error) &&
+           (!draft_can_infer(d, DRAFT_NODE(d, index)) || draft_infer(g, index, error));
+}
+
+bool graph_add_node(struct graph *g, const char *name, const struct op *op, const void *attr,
+                    const char *const *inputs, int n_input, const char *origin, GError **error)
+{
+    return graph_add_node_outputs(g, name, op, attr, inputs, n_input, &name, 1, origin, error);
 }
 
 void graph_set_precision(struct graph *g, enum number precision)

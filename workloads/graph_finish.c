@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The second half: order, shapes, parameters, outputs. */
+/* The second half: order, what waited for a later name, outputs, numbers. */
 #include "sim/base/error.h"
 #include "workloads/graph.h"
 #include "workloads/graph_draft.h"
@@ -7,134 +7,159 @@
 
 struct finish {
     struct graph *g;
-    const struct graph_draft *draft;
-    GArray *values;  /* struct value */
-    int *node_value; /* by the node's index in the draft */
-    uint64_t macs;   /* of the nodes so far */
+    struct graph_draft *draft;
+    int n_node;
+    int *order;      /* the nodes' indices in the draft, in order of execution */
+    bool *is_needed; /* by the node's index in the draft */
+    int *number;     /* by the value's index in the draft: its index in g, or -1 */
+    int *outputs;    /* value indices in the draft */
+    int n_output;
 };
 
-/* Returns the index, or -1 where the name is taken: "a.weight" may name a layer and a parameter. */
-static int add_value(struct finish *f, struct value v)
+static bool infer_all(struct finish *f, GError **error)
 {
-    v.index = (int)f->values->len;
-    if (g_hash_table_contains(f->g->by_name, v.name))
-        return -1;
-    g_hash_table_insert(f->g->by_name, (void *)v.name, GINT_TO_POINTER(v.index + 1));
-    g_array_append_val(f->values, v);
-    return v.index;
-}
-
-static void make_inputs(struct finish *f)
-{
-    struct graph *g = f->g;
-    g->n_input = (int)f->draft->inputs->len;
-    g->inputs = ARENA_ARRAY(g->arena, int, (size_t)g->n_input);
-    for (int i = 0; i < g->n_input; i++) {
-        const struct draft_input *in = DRAFT_INPUT(f->draft, i);
-        g->inputs[i] = add_value(
-            f,
-            (struct value){.name = in->name, .kind = VALUE_INPUT, .shape = in->shape, .node = -1});
-    }
-}
-
-static bool name_error(const struct node *n, const char *name, GError **error)
-{
-    return message_layer(error, n->origin, n->name,
-                         "'%s' is the name of both a layer or input and a parameter", name);
-}
-
-/* Appends the parameters to n->in[], which has room for them. */
-static bool make_params(struct finish *f, struct node *n, const struct shape *const *in,
-                        int64_t *fan_in, GError **error)
-{
-    struct op_param params[OP_MAX_PARAM];
-    int n_param = n->op->params ? n->op->params(n->attr, in, params) : 0;
-    g_assert(n_param <= OP_MAX_PARAM);
-    *fan_in = 0;
-    for (int i = 0; i < n_param; i++) {
-        const struct op_param *p = &params[i];
-        const char *name = arena_printf(f->g->arena, "%s.%s", n->name, p->suffix), *why;
-        if (!shape_check(&p->shape, &why))
-            return message_layer(error, n->origin, n->name, "%s: %s", p->suffix, why);
-        int value = add_value(f, (struct value){.name = name,
-                                                .kind = VALUE_PARAM,
-                                                .shape = p->shape,
-                                                .node = n->index,
-                                                .fan_in = p->fan_in});
-        if (value < 0)
-            return name_error(n, name, error);
-        n->in[n->n_in++] = value;
-        *fan_in = MAX(*fan_in, p->fan_in);
-    }
-    return true;
-}
-
-/* Each output sums `fan_in` products, so that bounding both first keeps op->macs() from wrapping.
- */
-static bool count_macs(struct finish *f, struct node *n, const struct shape *const *in,
-                       const struct shape *out, int64_t fan_in, GError **error)
-{
-    if (!n->op->macs)
-        return true;
-    int64_t bound;
-    if (!__builtin_mul_overflow(shape_count(out), fan_in, &bound)) {
-        n->macs = n->op->macs(n->attr, in, out);
-        f->macs += n->macs; /* each is below 2^63, so the sum of two cannot wrap */
-        if (n->macs <= INT64_MAX && f->macs <= INT64_MAX)
-            return true;
-    }
-    return message_layer(error, n->origin, n->name, "more than 2^63 - 1 multiply-accumulates");
-}
-
-static bool infer_node(struct finish *f, struct node *n, const struct draft_node *d, GError **error)
-{
-    struct shape data[OP_MAX_IN], out = {0};
-    const struct shape *in[OP_MAX_IN];
-    n->n_in = n->n_data = d->n_input;
-    n->in = ARENA_ARRAY(f->g->arena, int, (size_t)d->n_input + OP_MAX_PARAM);
-    for (int i = 0; i < d->n_input; i++) {
-        int ref = d->refs[i];
-        n->in[i] = ref < 0 ? f->g->inputs[~ref] : f->node_value[ref];
-        data[i] = g_array_index(f->values, struct value, n->in[i]).shape;
-        in[i] = &data[i];
-    }
-    GError *why = NULL;
-    if (!n->op->shape(n->attr, in, n->n_data, &out, &why)) {
-        message_layer(error, n->origin, n->name, "%s", why->message);
-        g_error_free(why);
-        return false;
-    }
-    const char *fault;
-    if (!shape_check(&out, &fault))
-        return message_layer(error, n->origin, n->name, "output: %s", fault);
-    int64_t fan_in;
-    if (!make_params(f, n, in, &fan_in, error) || !count_macs(f, n, in, &out, fan_in, error))
-        return false;
-    n->out = add_value(
-        f, (struct value){.name = n->name, .kind = VALUE_NODE, .shape = out, .node = n->index});
-    return n->out >= 0 || name_error(n, n->name, error);
-}
-
-static bool make_nodes(struct finish *f, const int *order, GError **error)
-{
-    struct graph *g = f->g;
-    g->n_node = (int)f->draft->nodes->len;
-    g->nodes = ARENA_ARRAY(g->arena, struct node, (size_t)g->n_node);
-    for (int i = 0; i < g->n_node; i++) {
-        const struct draft_node *d = DRAFT_NODE(f->draft, order[i]);
-        g->nodes[i] = (struct node){
-            .index = i,
-            .name = d->name,
-            .op = d->op,
-            .attr = d->attr,
-            .precision = d->precision,
-            .origin = d->origin,
-        };
-        if (!infer_node(f, &g->nodes[i], d, error))
+    for (int i = 0; i < f->n_node; i++)
+        if (!draft_resolve(f->g, DRAFT_NODE(f->draft, i), !DRAFT_NODE(f->draft, i)->is_ready,
+                           error))
             return false;
-        f->node_value[order[i]] = g->nodes[i].out;
+    if (!draft_sort(f->draft, f->order, error))
+        return false;
+    for (int i = 0; i < f->n_node; i++)
+        if (!DRAFT_NODE(f->draft, f->order[i])->is_ready &&
+            !draft_infer(f->g, f->order[i], error))
+            return false;
+    return true;
+}
+
+static bool named_outputs(struct finish *f, const char *const *outputs, int n_output,
+                          GError **error)
+{
+    struct graph *g = f->g;
+    const char *file = g->file ? g->file : g->name;
+    for (int i = 0; i < n_output; i++) {
+        int value = draft_find_value(g, outputs[i]);
+        if (value < 0) {
+            g_autofree char *suggestion = draft_suggest(f->draft, outputs[i], false);
+            return error_set(error, ERROR_INPUT, "%s: output '%s' is no layer%s", file, outputs[i],
+                             suggestion);
+        }
+        for (int k = 0; k < f->n_output; k++)
+            if (f->outputs[k] == value)
+                return error_set(error, ERROR_INPUT, "%s: output '%s' is named twice", file,
+                                 outputs[i]);
+        f->outputs[f->n_output++] = value;
     }
     return true;
+}
+
+/* Every node's first output that no node reads, folded ones among them. */
+static void default_outputs(struct finish *f)
+{
+    bool *is_read = g_new0(bool, f->draft->values->len);
+    for (int i = 0; i < f->n_node; i++) {
+        const struct draft_node *n = DRAFT_NODE(f->draft, i);
+        for (int k = 0; k < n->n_input; k++) {
+            int value = draft_find_value(f->g, n->inputs[k]);
+            if (value >= 0)
+                is_read[value] = true;
+        }
+    }
+    for (int i = 0; i < f->n_node; i++) {
+        const struct draft_node *n = DRAFT_NODE(f->draft, f->order[i]);
+        bool any = false;
+        for (int k = 0; k < n->n_out; k++)
+            any |= n->out[k] >= 0 && is_read[n->out[k]];
+        for (int k = 0; !any && k < n->n_out; k++)
+            if (n->out[k] >= 0)
+                f->outputs[f->n_output++] = n->out[k];
+    }
+    g_free(is_read);
+}
+
+static void need(struct finish *f, int value)
+{
+    const struct draft_value *v = DRAFT_VALUE(f->draft, value);
+    if (v->kind == VALUE_NODE && !v->is_constant)
+        f->is_needed[v->node] = true;
+}
+
+/* From the outputs back: a node that no output needs is left out. */
+static void find_needed(struct finish *f)
+{
+    for (int i = 0; i < f->n_output; i++)
+        need(f, f->outputs[i]);
+    for (int i = f->n_node - 1; i >= 0; i--) {
+        const struct draft_node *n = DRAFT_NODE(f->draft, f->order[i]);
+        if (f->is_needed[f->order[i]])
+            for (int k = 0; k < n->n_in; k++)
+                if (n->in[k] >= 0)
+                    need(f, n->in[k]);
+    }
+}
+
+static int number_value(struct finish *f, int draft_index, int node)
+{
+    if (f->number[draft_index] >= 0)
+        return f->number[draft_index];
+    struct graph *g = f->g;
+    const struct draft_value *v = DRAFT_VALUE(f->draft, draft_index);
+    g->values[g->n_value] = (struct value){
+        .index = g->n_value,
+        .name = v->name,
+        .kind = v->is_constant ? VALUE_PARAM : v->kind,
+        .type = v->what.type,
+        .shape = v->what.shape,
+        .node = v->kind != VALUE_INPUT && v->node >= 0 && !v->is_constant ? node : -1,
+        .fan_in = v->fan_in,
+        .below = v->below,
+        .data = v->is_constant ? v->data : NULL,
+    };
+    return f->number[draft_index] = g->n_value++;
+}
+
+static void add_node(struct finish *f, const struct draft_node *d)
+{
+    struct graph *g = f->g;
+    struct node *n = &g->nodes[g->n_node];
+    *n = (struct node){.index = g->n_node++,
+                       .name = d->name,
+                       .op = d->op,
+                       .attr = d->attr,
+                       .n_in = d->n_in,
+                       .n_data = d->n_data,
+                       .in = d->in,
+                       .n_out = d->n_out,
+                       .out = d->out,
+                       .precision = d->precision,
+                       .origin = d->origin,
+                       .macs = d->macs};
+    for (int i = 0; i < n->n_in; i++)
+        n->in[i] = n->in[i] < 0 ? -1 : number_value(f, n->in[i], n->index);
+    for (int i = 0; i < n->n_out; i++)
+        n->out[i] = n->out[i] < 0 ? -1 : number_value(f, n->out[i], n->index);
+}
+
+static void make_values(struct finish *f)
+{
+    struct graph *g = f->g;
+    size_t n = f->draft->values->len;
+    g->values = ARENA_ARRAY(g->arena, struct value, n);
+    g->nodes = ARENA_ARRAY(g->arena, struct node, (size_t)f->n_node);
+    g->inputs = ARENA_ARRAY(g->arena, int, (size_t)f->draft->n_input);
+    for (size_t i = 0; i < n; i++) {
+        f->number[i] = -1;
+        if (DRAFT_VALUE(f->draft, i)->kind == VALUE_INPUT)
+            g->inputs[g->n_input++] = number_value(f, (int)i, -1);
+    }
+    for (int i = 0; i < f->n_node; i++)
+        if (f->is_needed[f->order[i]])
+            add_node(f, DRAFT_NODE(f->draft, f->order[i]));
+    g->outputs = ARENA_ARRAY(g->arena, int, (size_t)f->n_output);
+    for (int i = 0; i < f->n_output; i++)
+        g->outputs[g->n_output++] = number_value(f, f->outputs[i], -1);
+    g_hash_table_remove_all(g->by_name);
+    for (int i = 0; i < g->n_value; i++)
+        g_hash_table_insert(g->by_name, (void *)g->values[i].name, GINT_TO_POINTER(i + 1));
 }
 
 /* A node that reads a value twice is one reader. */
@@ -143,69 +168,43 @@ static void count_readers(struct graph *g)
     for (int i = 0; i < g->n_node; i++) {
         const struct node *n = &g->nodes[i];
         for (int k = 0; k < n->n_in; k++) {
-            bool is_first = true;
+            bool is_first = n->in[k] >= 0;
             for (int before = 0; before < k; before++)
                 is_first &= n->in[before] != n->in[k];
-            g->values[n->in[k]].n_reader += is_first;
+            if (is_first)
+                g->values[n->in[k]].n_reader++;
         }
     }
-}
-
-static bool named_outputs(struct finish *f, const char *const *outputs, int n_output,
-                          GError **error)
-{
-    struct graph *g = f->g;
-    for (int i = 0; i < n_output; i++) {
-        const struct value *v = graph_find_value(g, outputs[i]);
-        const char *file = g->file ? g->file : g->name;
-        if (!v || v->kind != VALUE_NODE) {
-            g_autofree char *suggestion = draft_suggest(f->draft, outputs[i], false);
-            return error_set(error, ERROR_INPUT, "%s: output '%s' is no layer%s", file, outputs[i],
-                             suggestion);
-        }
-        for (int k = 0; k < g->n_output; k++)
-            if (g->outputs[k] == v->index)
-                return error_set(error, ERROR_INPUT, "%s: output '%s' is named twice", file,
-                                 outputs[i]);
-        g->outputs[g->n_output++] = v->index;
-    }
-    return true;
-}
-
-static bool make_outputs(struct finish *f, const char *const *outputs, int n_output, GError **error)
-{
-    struct graph *g = f->g;
-    g->outputs = ARENA_ARRAY(g->arena, int, (size_t)MAX(g->n_node, n_output));
-    if (!named_outputs(f, outputs, n_output, error))
-        return false;
-    for (int i = 0; n_output == 0 && i < g->n_node; i++)
-        if (g->values[g->nodes[i].out].n_reader == 0)
-            g->outputs[g->n_output++] = g->nodes[i].out;
     for (int i = 0; i < g->n_output; i++)
         g->values[g->outputs[i]].n_reader++;
+}
+
+static bool finish(struct finish *f, const char *const *outputs, int n_output, GError **error)
+{
+    if (!infer_all(f, error) || !named_outputs(f, outputs, n_output, error))
+        return false;
+    if (n_output == 0)
+        default_outputs(f);
+    find_needed(f);
+    make_values(f);
+    count_readers(f->g);
     return true;
 }
 
 bool graph_finish(struct graph *g, const char *const *outputs, int n_output, GError **error)
 {
     g_assert(g->draft);
-    size_t n = g->draft->nodes->len;
-    if (n == 0)
+    struct finish f = {.g = g, .draft = g->draft, .n_node = (int)g->draft->nodes->len};
+    if (f.n_node == 0 && n_output == 0)
         return error_set(error, ERROR_INPUT, "%s: no layers", g->file ? g->file : g->name);
-    int *order = ARENA_ARRAY(g->arena, int, n);
-    if (!draft_resolve(g, error) || !draft_sort(g->draft, order, error))
-        return false;
-    struct finish f = {.g = g, .draft = g->draft};
-    f.values = g_array_new(FALSE, TRUE, sizeof(struct value));
-    f.node_value = ARENA_ARRAY(g->arena, int, n);
-    make_inputs(&f);
-    bool ok = make_nodes(&f, order, error);
-    g->n_value = (int)f.values->len;
-    g->values = arena_own(g->arena, g_array_free(f.values, FALSE), g_free);
-    if (!ok)
-        return false;
-    count_readers(g);
-    if (!make_outputs(&f, outputs, n_output, error))
+    f.order = ARENA_ARRAY(g->arena, int, (size_t)f.n_node);
+    f.is_needed = ARENA_ARRAY(g->arena, bool, (size_t)f.n_node);
+    size_t most = g->draft->values->len; /* parameters are yet to come */
+    for (int i = 0; i < f.n_node; i++)
+        most += OP_MAX_PARAM;
+    f.number = ARENA_ARRAY(g->arena, int, most);
+    f.outputs = ARENA_ARRAY(g->arena, int, most);
+    if (!finish(&f, outputs, n_output, error))
         return false;
     g->draft = NULL;
     return true;

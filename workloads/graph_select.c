@@ -18,8 +18,10 @@ static struct border find_border(const struct graph *g, const bool *keep)
 {
     struct border b = {g_new0(bool, g->n_value), g_new0(bool, g->n_value)};
     for (int i = 0; i < g->n_node; i++) {
-        for (int k = 0; k < g->nodes[i].n_data; k++) {
+        for (int k = 0; k < g->nodes[i].n_in; k++) {
             int v = g->nodes[i].in[k];
+            if (v < 0 || g->values[v].kind == VALUE_PARAM)
+                continue;
             bool made_inside = is_kept(keep, g->values[v].node);
             if (is_kept(keep, i) && !made_inside)
                 b.enters[v] = true;
@@ -28,7 +30,7 @@ static struct border find_border(const struct graph *g, const bool *keep)
         }
     }
     for (int i = 0; i < g->n_output; i++)
-        b.leaves[g->outputs[i]] = is_kept(keep, g->values[g->outputs[i]].node);
+        b.leaves[g->outputs[i]] = !keep || is_kept(keep, g->values[g->outputs[i]].node);
     for (int i = 0; !keep && i < g->n_input; i++)
         b.enters[g->inputs[i]] = true; /* a whole graph keeps inputs that nothing reads */
     return b;
@@ -50,7 +52,28 @@ static bool copy_inputs(struct graph *to, const struct graph *g, const bool *ent
                 return error_set(error, ERROR_INPUT, "%s: batch %" G_GINT64_FORMAT " is too large",
                                  g->name, to->batch);
         }
-        if (graph_add_input_shape(to, v->name, &shape, error) < 0)
+        if (graph_add_input_typed(to, v->name, v->type, &shape, v->below, error) < 0)
+            return false;
+    }
+    return true;
+}
+
+/* Constants, and variables that no operator asked for, as far as a kept node reads them. */
+static bool copy_params(struct graph *to, const struct graph *g, const bool *keep, GError **error)
+{
+    g_autofree bool *is_read = g_new0(bool, g->n_value);
+    for (int i = 0; i < g->n_node; i++)
+        for (int k = 0; is_kept(keep, i) && k < g->nodes[i].n_in; k++)
+            if (g->nodes[i].in[k] >= 0)
+                is_read[g->nodes[i].in[k]] = true;
+    for (int i = 0; i < g->n_output; i++)
+        is_read[g->outputs[i]] |= !keep;
+    for (int i = 0; i < g->n_value; i++) {
+        const struct value *v = &g->values[i];
+        if (!is_read[i] || v->kind != VALUE_PARAM || v->node >= 0)
+            continue;
+        if (v->data ? !graph_add_constant(to, v->name, v->type, &v->shape, v->data, error)
+                    : !graph_add_variable(to, v->name, &v->shape, v->fan_in, error))
             return false;
     }
     return true;
@@ -62,10 +85,18 @@ static bool copy_nodes(struct graph *to, const struct graph *g, const bool *keep
         const struct node *n = &g->nodes[i];
         if (!is_kept(keep, i))
             continue;
-        const char *inputs[OP_MAX_IN];
-        for (int k = 0; k < n->n_data; k++)
-            inputs[k] = g->values[n->in[k]].name;
-        if (!graph_add_node(to, n->name, n->op, n->attr, inputs, n->n_data, n->origin, error))
+        const char *inputs[OP_MAX_IN], *outputs[OP_MAX_OUT];
+        int n_input = 0;
+        for (int k = 0; k < n->n_in; k++) {
+            const struct value *v = n->in[k] < 0 ? NULL : &g->values[n->in[k]];
+            if (v && v->kind == VALUE_PARAM && v->node >= 0)
+                break; /* it and what follows is made by the operator */
+            inputs[n_input++] = v ? v->name : "";
+        }
+        for (int k = 0; k < n->n_out; k++)
+            outputs[k] = n->out[k] < 0 ? "" : g->values[n->out[k]].name;
+        if (!graph_add_node_outputs(to, n->name, n->op, n->attr, inputs, n_input, outputs,
+                                    n->n_out, n->origin, error))
             return false;
         if (n->precision >= 0)
             graph_set_precision(to, (enum number)n->precision);
@@ -97,7 +128,8 @@ static struct graph *copy_graph(const struct graph *g, const bool *keep, int64_t
     struct border b = find_border(g, keep);
     const char **outputs = g_new(const char *, g->n_value);
     int n_output = list_outputs(g, b.leaves, outputs);
-    bool ok = copy_inputs(to, g, b.enters, error) && copy_nodes(to, g, keep, error) &&
+    bool ok = copy_inputs(to, g, b.enters, error) && copy_params(to, g, keep, error) &&
+              copy_nodes(to, g, keep, error) &&
               graph_finish(to, outputs, n_output, error);
     g_free(outputs);
     g_free(b.enters);

@@ -8,29 +8,32 @@
 
 char *draft_suggest(const struct graph_draft *d, const char *word, bool with_inputs)
 {
-    size_t n_input = with_inputs ? d->inputs->len : 0, n = n_input + d->nodes->len;
-    g_autofree const char **names = g_new(const char *, n);
-    for (size_t i = 0; i < n; i++)
-        names[i] = i < n_input ? DRAFT_INPUT(d, i)->name : DRAFT_NODE(d, i - n_input)->name;
+    g_autofree const char **names = g_new(const char *, d->values->len);
+    size_t n = 0;
+    for (guint i = 0; i < d->values->len; i++)
+        if (with_inputs || DRAFT_VALUE(d, i)->kind == VALUE_NODE)
+            names[n++] = DRAFT_VALUE(d, i)->name;
     return message_suggest(word, names, n);
 }
 
-bool draft_resolve(struct graph *g, GError **error)
+bool draft_resolve(struct graph *g, struct draft_node *n, bool is_end, GError **error)
 {
-    struct graph_draft *d = g->draft;
-    for (guint i = 0; i < d->nodes->len; i++) {
-        struct draft_node *node = DRAFT_NODE(d, i);
-        node->refs = ARENA_ARRAY(g->arena, int, (size_t)node->n_input);
-        for (int k = 0; k < node->n_input; k++) {
-            void *ref;
-            if (!g_hash_table_lookup_extended(d->by_name, node->inputs[k], NULL, &ref)) {
-                g_autofree char *suggestion = draft_suggest(d, node->inputs[k], true);
-                return message_layer(error, node->origin, node->name, "unknown input '%s'%s",
-                                     node->inputs[k], suggestion);
-            }
-            node->refs[k] = GPOINTER_TO_INT(ref);
+    for (int i = 0; i < n->n_input; i++) {
+        n->in[i] = draft_find_value(g, n->inputs[i]);
+        if (n->in[i] < 0 && n->inputs[i][0] != '\0' && is_end) {
+            g_autofree char *suggestion = draft_suggest(g->draft, n->inputs[i], true);
+            return message_layer(error, n->origin, n->name, "unknown input '%s'%s", n->inputs[i],
+                                 suggestion);
         }
     }
+    return true;
+}
+
+bool draft_can_infer(const struct graph_draft *d, const struct draft_node *n)
+{
+    for (int i = 0; i < n->n_input; i++)
+        if (n->in[i] < 0 ? n->inputs[i][0] != '\0' : !DRAFT_VALUE(d, n->in[i])->is_ready)
+            return false;
     return true;
 }
 
@@ -87,7 +90,8 @@ static bool place(struct sort *s, int root, GError **error)
             s->n_stack--;
             continue;
         }
-        int ref = node->refs[top->i_input++];
+        int value = node->in[top->i_input++];
+        int ref = value < 0 ? -1 : DRAFT_VALUE(s->draft, value)->node;
         if (ref < 0 || s->state[ref] == NODE_DONE)
             continue;
         if (s->state[ref] == NODE_OPEN)

@@ -7,6 +7,14 @@
 
 #include "workloads/graph.h"
 
+struct net_options {
+    int64_t batch;             /* >= 1; multiplies the leading dimension of shapes */
+    const char *const *shapes; /* "NAME=DIMS", NULL-terminated: free dimensions of an imported
+                                * network, or of its inputs; NULL: none */
+    GHashTable *known;         /* npy_read()'s: tensors that will be fed, for shapes that depend on
+                                * them; NULL: none */
+};
+
 /* `spec` as given on the command line. `dirs` (NULL-terminated) are searched for NAME and NAME.net
  * after the working directory. batch >= 1 multiplies the leading dimension of shapes. */
 struct graph *net_load(const char *spec, const char *const *dirs, int64_t batch, GError **error);

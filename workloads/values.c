@@ -11,7 +11,20 @@ struct values *values_new(const struct graph *g)
     struct values *v = g_new(struct values, 1);
     v->graph = g;
     v->at = g_new0(struct tensor, g->n_value);
+    for (int i = 0; i < g->n_value; i++)
+        if (g->values[i].data)
+            v->at[i] = (struct tensor){g->values[i].type, g->values[i].shape,
+                                       (void *)g_bytes_get_data(g->values[i].data, NULL)};
     return v;
+}
+
+/* Data of constants are the graph's. */
+static void drop(struct values *v, int i)
+{
+    GBytes *lent = v->graph->values[i].data;
+    if (lent && v->at[i].data == g_bytes_get_data(lent, NULL))
+        v->at[i].data = NULL;
+    tensor_clear(&v->at[i]);
 }
 
 void values_free(struct values *v)
@@ -19,7 +32,7 @@ void values_free(struct values *v)
     if (!v)
         return;
     for (int i = 0; i < v->graph->n_value; i++)
-        tensor_clear(&v->at[i]);
+        drop(v, i);
     g_free(v->at);
     g_free(v);
 }
@@ -43,6 +56,29 @@ static double amplitude(const struct graph *g, const struct value *v)
     return 1.0 / sqrt((double)weight_fan_in(g, v->node));
 }
 
+/* Integers are indices below value->below. */
+static bool seed_value(struct tensor *t, const struct value *value, float amplitude, uint64_t seed,
+                       GError **error)
+{
+    size_t n = (size_t)shape_count(&value->shape);
+    struct tensor uniform;
+    if (!tensor_alloc(&uniform, NUMBER_fp32, &value->shape, error))
+        return false;
+    tensor_fill_uniform(uniform.data, n, amplitude, seed, tensor_stream(value->name));
+    if (value->type == NUMBER_fp32) {
+        *t = uniform;
+        return true;
+    }
+    float *x = uniform.data;
+    for (size_t i = 0; i < n && !number_is_float(value->type); i++)
+        x[i] = floorf((x[i] + 1) / 2 * (float)value->below);
+    bool ok = tensor_alloc(t, value->type, &value->shape, error);
+    if (ok)
+        number_cast(t->data, value->type, x, NUMBER_fp32, n);
+    tensor_clear(&uniform);
+    return ok;
+}
+
 bool values_seed(struct values *v, uint64_t seed, GError **error)
 {
     const struct graph *g = v->graph;
@@ -51,12 +87,10 @@ bool values_seed(struct values *v, uint64_t seed, GError **error)
         struct tensor *t = &v->at[i];
         if (value->kind == VALUE_NODE || t->data)
             continue;
-        if (!tensor_alloc(t, NUMBER_fp32, &value->shape, error)) {
+        if (!seed_value(t, value, (float)amplitude(g, value), seed, error)) {
             g_prefix_error(error, "value '%s': ", value->name);
             return false;
         }
-        tensor_fill_uniform(t->data, (size_t)shape_count(&t->shape), (float)amplitude(g, value),
-                            seed, tensor_stream(value->name));
     }
     return true;
 }
@@ -87,12 +121,12 @@ static bool take(struct values *v, const struct value *value, const struct tenso
         return false;
     }
     struct tensor *to = &v->at[value->index];
-    tensor_clear(to);
-    if (!tensor_alloc(to, NUMBER_fp32, &value->shape, error)) {
+    drop(v, value->index);
+    if (!tensor_alloc(to, value->type, &value->shape, error)) {
         g_prefix_error(error, "%s: '%s': ", file, value->name);
         return false;
     }
-    number_convert(to->data, NUMBER_fp32, from->data, from->type,
+    number_convert(to->data, value->type, from->data, from->type,
                    (size_t)shape_count(&value->shape));
     return true;
 }

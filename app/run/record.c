@@ -90,7 +90,7 @@ static void describe_nodes(const struct accsim *a, struct record *r)
             .index = i,
             .name = g->nodes[i].name,
             .op = g->nodes[i].op->name,
-            .shape = shape_text(&g->values[g->nodes[i].out].shape, 1, a->arena),
+            .shape = shape_text(&g->values[g->nodes[i].out[0]].shape, 1, a->arena),
             .macs = g->nodes[i].macs,
             .on_host = true};
 }

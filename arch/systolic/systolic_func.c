@@ -116,7 +116,7 @@ static struct window window_of(const struct machine_state *m, const struct insn 
     const struct conv2d_attr *a = n->attr;
     struct window w = {
         .in = dims_of(&g->values[l->in[0]].shape),
-        .out = dims_of(&g->values[n->out].shape),
+        .out = dims_of(&g->values[n->out[0]].shape),
         .kernel_w = a->kernel.v[1],
         .stride_h = a->stride.v[0],
         .stride_w = a->stride.v[1],

@@ -75,7 +75,7 @@ void vector_activate(struct machine_state *m, const struct insn *in)
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *st = &p->steps[in->step];
     const struct quant_layer *q = &p->quant->layers[in->layer];
-    const struct dims conv = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out].shape);
+    const struct dims conv = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
     const struct sink sink = sink_of(m, in);
     const int64_t cols = m->self->cfg.cols, n = MIN(cols, l->gemm.n - in->tile_n * cols);
     const int64_t c0 = in->group * l->gemm.n + in->tile_n * cols;
@@ -244,7 +244,7 @@ void vector_pass(struct machine_state *m, const struct insn *in)
     const struct sink sink = sink_of(m, in);
     pass.lo = sink.relu ? 0 : -127;
     /* With pooling on the way out the pass runs over the pixels before it. */
-    const struct dims d = dims_of(&p->graph->values[pass.node->out].shape);
+    const struct dims d = dims_of(&p->graph->values[pass.node->out[0]].shape);
     const int64_t y0 = sink.pool ? 0 : r->row, y1 = sink.pool ? d.h : r->row + r->n_row;
     const pixel_fn fn = pass_find(pass.node->op->name);
     int8_t *v = g_malloc((gsize)d.c);

@@ -32,7 +32,7 @@ enum cfg_type {
     CFG_STRINGS /* struct cfg_strings: a single string or a list */
 };
 
-#define CFG_MAX_INTS 8
+#define CFG_MAX_INTS 64
 
 struct cfg_ints {
     int n; /* 0: not given and no default */

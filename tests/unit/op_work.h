@@ -15,7 +15,6 @@ struct work {
     void *attr;
     int n_data, n_in;
     struct shape shapes[WORK_MAX_IN];
-    const struct shape *shape_refs[WORK_MAX_IN];
     struct tensor in[WORK_MAX_IN], out; /* in: data inputs, then parameters */
 };
 
@@ -31,18 +30,22 @@ static inline void fill(struct tensor *t, const struct shape *shape, GRand *rand
 static inline void work_make(struct work *w, GRand *rand)
 {
     GError *error = NULL;
-    struct shape out;
-    for (int i = 0; i < w->n_data; i++)
-        w->shape_refs[i] = &w->shapes[i];
-    ck_ok(w->op->shape(w->attr, w->shape_refs, w->n_data, &out, &error), error);
+    struct operand in[WORK_MAX_IN], out = {.type = NUMBER_fp32};
+    const struct operand *refs[WORK_MAX_IN];
+    for (int i = 0; i < w->n_data; i++) {
+        in[i] = (struct operand){NUMBER_fp32, w->shapes[i], NULL};
+        refs[i] = &in[i];
+    }
+    const struct op_infer infer = {w->attr, refs, w->n_data, &out, 1};
+    ck_ok(w->op->infer(&infer, &error), error);
     struct op_param params[OP_MAX_PARAM];
-    int n_param = w->op->params ? w->op->params(w->attr, w->shape_refs, params) : 0;
+    int n_param = w->op->params ? w->op->params(&infer, params) : 0;
     for (int i = 0; i < w->n_data; i++)
         fill(&w->in[i], &w->shapes[i], rand);
     for (int i = 0; i < n_param; i++)
         fill(&w->in[w->n_data + i], &params[i].shape, rand);
     w->n_in = w->n_data + n_param;
-    fill(&w->out, &out, rand);
+    fill(&w->out, &out.shape, rand);
 }
 
 static inline void work_run(struct work *w, int n_thread)
@@ -50,8 +53,10 @@ static inline void work_run(struct work *w, int n_thread)
     const struct tensor *in[WORK_MAX_IN];
     for (int i = 0; i < w->n_in; i++)
         in[i] = &w->in[i];
+    struct tensor *out = &w->out;
     struct op_call call = {.attr = w->attr,
-                           .out = &w->out,
+                           .out = &out,
+                           .n_out = 1,
                            .in = in,
                            .n_in = w->n_in,
                            .n_data = w->n_data,

@@ -171,10 +171,14 @@ START_TEST(test_wrong_values_of_other_types)
         {"dataflow = \"xs\"", "dataflow = \"xs\" is unknown; one of \"ws\", \"os\", \"is\" is "
                               "expected"},
         {"dataflow = 2", "dataflow = 2 is not a string"},
-        {"kernel = []", "kernel = [] is empty; an integer from 1 to 16 or a list of up to 8"},
+        {"kernel = []", "kernel = [] is empty; an integer from 1 to 16 or a list of up to 64"},
         {"kernel = [3, 17]", "kernel = [3, 17] is out of range"},
         {"kernel = (3, 1.5)", "kernel = [3, 1.5] has an element that is not an integer"},
-        {"kernel = [1,1,1,1,1,1,1,1,1]", "is too long"},
+        {"kernel = ["
+         "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
+         "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"
+         "]",
+         "is too long"},
         {"inputs = (\"x\", 1)", "has an element that is not a string"},
         {"array = { limit = 1.5; }", "array.limit = 1.5 is not an integer; an integer is expected"},
     };

@@ -136,7 +136,10 @@ START_TEST(test_types_are_read)
         {"<f4", "\0\0\x80\x3f\0\0\0\xc0", 8, NUMBER_fp32, "\0\0\x80\x3f\0\0\0\xc0"},
         {"<f8", "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\xc0", 16, NUMBER_fp64,
          "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\xc0"},
-        {"|u1", "\x07\xff", 2, NUMBER_int32, "\x07\0\0\0\xff\0\0"},
+        {"|u1", "\x07\xff", 2, NUMBER_uint8, "\x07\xff"},
+        {"<i8", "\1\0\0\0\0\0\0\x80\2\0\0\0\0\0\0\0", 16, NUMBER_int64,
+         "\1\0\0\0\0\0\0\x80\2\0\0\0\0\0\0\0"},
+        {"|b1", "\0\1", 2, NUMBER_bool, "\0\1"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         GError *error = NULL;
@@ -154,30 +157,13 @@ START_TEST(test_types_are_read)
 }
 END_TEST
 
-START_TEST(test_unsigned_bytes_widen_in_place)
-{
-    uint8_t bytes[1000];
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        bytes[i] = (uint8_t)(i * 7);
-    GError *error = NULL;
-    GString *s = npy_bytes(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (1000,), }", bytes,
-                           sizeof(bytes));
-    GHashTable *table = read_bytes(s->str, s->len, &error);
-    const int32_t *x = only_tensor(table, error)->data;
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        ck_assert_int_eq(x[i], bytes[i]);
-    g_hash_table_destroy(table);
-    g_string_free(s, TRUE);
-}
-END_TEST
-
 START_TEST(test_bad_headers_are_named)
 {
 #define DICT(descr, order, shape)                                                                  \
     "{'descr': " descr ", 'fortran_order': " order ", 'shape': " shape ", }"
     static const char *const rows[][2] = {
         {DICT("'>f4'", "False", "(2, 3)"), "save it as x.astype('<f4') instead"},
-        {DICT("'<i8'", "False", "(2, 3)"), "type '<i8' is not supported"},
+        {DICT("'<c8'", "False", "(2, 3)"), "type '<c8' is not supported"},
         {DICT("[('a', '<f4')]", "False", "(2, 3)"), "arrays with fields"},
         {DICT("4", "False", "(2, 3)"), "a string expected at byte 10"},
         {DICT("'\\x3cf4'", "False", "(2, 3)"), "a short plain string expected"},
@@ -450,10 +436,11 @@ START_TEST(test_all_formats_survive_a_file)
     const struct tensor *list[NUMBER_COUNT];
     GError *error = NULL;
     for (int i = 0; i < NUMBER_COUNT; i++) {
-        const struct shape shape = shape_make(i + (i > 0), (int64_t[]){3, 1, 2, 5, 1, 1, 2, 3});
+        const struct shape shape = shape_make((i + (i > 0)) % 9, (int64_t[]){3, 1, 2, 5, 1, 1, 2, 3});
         ck_ok(tensor_alloc(&tensors[i], (enum number)i, &shape, &error), error);
         for (size_t k = 0; k < tensor_bytes(&tensors[i]); k++)
-            ((uint8_t *)tensors[i].data)[k] = (uint8_t)(k % 63 + 1); /* no NaN */
+            ((uint8_t *)tensors[i].data)[k] =
+                i == NUMBER_bool ? k % 2 : (uint8_t)(k % 63 + 1); /* no NaN */
         list[i] = &tensors[i];
     }
     char *path = temp_file(".npz");
@@ -530,7 +517,7 @@ START_TEST(test_unwritable_file_is_an_output_error)
 END_TEST
 
 TEST_MAIN("npy", test_versions_1_and_2_are_read, test_any_python_spelling_is_read,
-          test_types_are_read, test_unsigned_bytes_widen_in_place, test_bad_headers_are_named,
+          test_types_are_read, test_bad_headers_are_named,
           test_shape_larger_than_the_file_is_refused, test_truncated_at_every_length_is_refused,
           test_header_longer_than_any_is_refused, test_every_mutated_header_byte_is_survived,
           test_array_is_named_by_its_file, test_what_is_no_array_file_is_refused,

@@ -244,8 +244,8 @@ START_TEST(test_integers_round_to_even_and_saturate)
 }
 END_TEST
 
-/* An element of an array as fp64, which holds every format exactly. */
-static double element(const void *data, enum number type, size_t i)
+/* An element of an array as x86's extended format, which holds every format exactly. */
+static long double element(const void *data, enum number type, size_t i)
 {
     switch (type) {
     case NUMBER_int8:
@@ -254,6 +254,18 @@ static double element(const void *data, enum number type, size_t i)
         return ((const int16_t *)data)[i];
     case NUMBER_int32:
         return ((const int32_t *)data)[i];
+    case NUMBER_int64:
+        return ((const int64_t *)data)[i];
+    case NUMBER_uint8:
+        return ((const uint8_t *)data)[i];
+    case NUMBER_uint16:
+        return ((const uint16_t *)data)[i];
+    case NUMBER_uint32:
+        return ((const uint32_t *)data)[i];
+    case NUMBER_uint64:
+        return ((const uint64_t *)data)[i];
+    case NUMBER_bool:
+        return ((const uint8_t *)data)[i] != 0;
     case NUMBER_fp16:
         return oracle_widen(((const uint16_t *)data)[i], 10, 15);
     case NUMBER_bf16:
@@ -265,20 +277,39 @@ static double element(const void *data, enum number type, size_t i)
     }
 }
 
-/* x rounded once into a format, as fp64. */
-static double oracle_round(double x, enum number to)
+static long double clamp_int(long double x, long double least, long double most)
+{
+    return isnan(x) ? 0 : fminl(fmaxl(rintl(x), least), most);
+}
+
+/* x rounded once into a format. */
+static long double oracle_round(long double x, enum number to)
 {
     switch (to) {
+    case NUMBER_int64:
+        return clamp_int(x, INT64_MIN, INT64_MAX);
+    case NUMBER_uint8:
+        return clamp_int(x, 0, UINT8_MAX);
+    case NUMBER_uint16:
+        return clamp_int(x, 0, UINT16_MAX);
+    case NUMBER_uint32:
+        return clamp_int(x, 0, UINT32_MAX);
+    case NUMBER_uint64:
+        return clamp_int(x, 0, UINT64_MAX);
+    case NUMBER_bool:
+        return x != 0;
+    case NUMBER_fp64:
+        return (double)x;
     case NUMBER_int8:
-        return (double)oracle_int(x, INT8_MIN, INT8_MAX);
+        return clamp_int(x, INT8_MIN, INT8_MAX);
     case NUMBER_int16:
-        return (double)oracle_int(x, INT16_MIN, INT16_MAX);
+        return clamp_int(x, INT16_MIN, INT16_MAX);
     case NUMBER_int32:
-        return (double)oracle_int(x, INT32_MIN, INT32_MAX);
+        return clamp_int(x, INT32_MIN, INT32_MAX);
     case NUMBER_fp16:
-        return isnan(x) ? NAN : oracle_widen(oracle_narrow(x, 10, 15), 10, 15);
+        return isnan(x) ? NAN : oracle_widen(oracle_narrow((double)x, 10, 15), 10, 15);
     case NUMBER_bf16:
-        return isnan(x) ? NAN : oracle_widen(oracle_narrow(x, 7, 127), 7, 127);
+        return isnan(x) ? NAN : oracle_widen(oracle_narrow((double)x, 7, 127), 7, 127);
     case NUMBER_fp32:
         return (float)x;
     default:
@@ -302,9 +333,9 @@ START_TEST(test_convert_rounds_once_between_all_formats)
             memset(out, 0x5a, (n_most + 1) * sizeof(*out));
             number_convert(out, to, in, from, n);
             for (size_t i = 0; i < n; i++) {
-                const double x = element(in, from, i), want = oracle_round(x, to);
-                const double y = element(out, to, i);
-                must(y == want || (isnan(y) && isnan(want)), "%s to %s: %a became %a",
+                const long double x = element(in, from, i), want = oracle_round(x, to);
+                const long double y = element(out, to, i);
+                must(y == want || (isnan(y) && isnan(want)), "%s to %s: %La became %La",
                      number_names[from], number_names[to], x, y);
             }
             ck_assert_int_eq(((char *)out)[n * number_bytes(to)], 0x5a);
@@ -334,6 +365,26 @@ START_TEST(test_convert_from_fp64_rounds_once)
 }
 END_TEST
 
+START_TEST(test_cast_cuts_off_and_wraps)
+{
+    const float x[] = {-1.9f, 2.5f, 300.0f, NAN, 1e30f};
+    int8_t i8[5];
+    uint8_t truth[5];
+    number_cast(i8, NUMBER_int8, x, NUMBER_fp32, 5);
+    ck_assert_mem_eq(i8, ((int8_t[]){-1, 2, 127, 0, 127}), 5);
+    number_cast(truth, NUMBER_bool, x, NUMBER_fp32, 5);
+    ck_assert_mem_eq(truth, ((uint8_t[]){1, 1, 1, 1, 1}), 5);
+    const int64_t y[] = {-1, 300, INT64_MIN, 128, 0};
+    uint8_t u8[5];
+    number_cast(u8, NUMBER_uint8, y, NUMBER_int64, 5);
+    ck_assert_mem_eq(u8, ((uint8_t[]){255, 44, 0, 128, 0}), 5);
+    number_cast(i8, NUMBER_int8, y, NUMBER_int64, 5);
+    ck_assert_mem_eq(i8, ((int8_t[]){-1, 44, 0, -128, 0}), 5);
+    ck_assert_int_eq(number_get_int64(&x[0], NUMBER_fp32, 0), -1);
+    ck_assert_int_eq(number_get_int64(&x[0], NUMBER_fp32, 4), INT64_MAX);
+}
+END_TEST
+
 START_TEST(test_names_lead_back_to_formats)
 {
     enum number n;
@@ -353,4 +404,4 @@ TEST_MAIN("number", test_fp16_widens_every_pattern, test_fp16_survives_fp32,
           test_fp16_from_fp64_rounds_once, test_bf16_survives_fp32,
           test_bf16_rounds_boundaries_to_even, test_integers_round_to_even_and_saturate,
           test_convert_rounds_once_between_all_formats, test_convert_from_fp64_rounds_once,
-          test_names_lead_back_to_formats)
+          test_cast_cuts_off_and_wraps, test_names_lead_back_to_formats)

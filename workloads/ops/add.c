@@ -4,16 +4,14 @@
 #include "workloads/ops/panel.h"
 #include "workloads/threads.h"
 
-static bool add_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                      GError **error)
+static bool add_infer(const struct op_infer *c, GError **error)
 {
-    (void)attr, (void)n_in;
-    *out = *in[0];
-    if (shape_equal(in[0], in[1]))
+    c->out[0].shape = c->in[0]->shape;
+    if (shape_equal(&c->in[0]->shape, &c->in[1]->shape))
         return true;
     struct arena *a = arena_new();
     error_set(error, ERROR_INPUT, "the inputs' shapes %s and %s are not equal",
-              shape_text(in[0], 0, a), shape_text(in[1], 0, a));
+              shape_text(&c->in[0]->shape, 0, a), shape_text(&c->in[1]->shape, 0, a));
     arena_free(a);
     return false;
 }
@@ -23,8 +21,8 @@ static void add_panel(void *arg, int i_panel, int i_thread)
     (void)i_thread;
     const struct op_call *c = arg;
     const float *a = c->in[0]->data, *b = c->in[1]->data;
-    float *y = c->out->data;
-    struct panel p = panel_at(shape_count(&c->out->shape), PANEL_ELEMENTS, i_panel);
+    float *y = c->out[0]->data;
+    struct panel p = panel_at(shape_count(&c->out[0]->shape), PANEL_ELEMENTS, i_panel);
     for (int64_t i = p.begin; i < p.end; i++)
         y[i] = a[i] + b[i];
 }
@@ -32,7 +30,7 @@ static void add_panel(void *arg, int i_panel, int i_thread)
 static bool add_forward(const struct op_call *c, GError **error)
 {
     (void)error;
-    threads_run(c->threads, panel_count(shape_count(&c->out->shape), PANEL_ELEMENTS), add_panel,
+    threads_run(c->threads, panel_count(shape_count(&c->out[0]->shape), PANEL_ELEMENTS), add_panel,
                 (void *)c);
     return true;
 }
@@ -43,6 +41,6 @@ const struct op op_add = {
     .min_data = 2,
     .max_data = 2,
     .in_place = true,
-    .shape = add_shape,
+    .infer = add_infer,
     .forward = add_forward,
 };

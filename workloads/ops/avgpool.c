@@ -42,6 +42,6 @@ const struct op op_avgpool = {
     .attr_size = sizeof(struct pool_attr),
     .min_data = 1,
     .max_data = 1,
-    .shape = pool_shape,
+    .infer = pool_infer,
     .forward = avgpool_forward,
 };

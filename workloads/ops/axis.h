@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The `axis` attribute: one dimension of a value, not the batch; counted from the end when
- * negative. */
+/* The `axis` attribute: one dimension of a value, counted from the end when negative. */
 #pragma once
 
 #include <glib.h>
@@ -14,11 +13,10 @@
 static inline bool axis_normalise(int64_t *axis, const struct shape *s, GError **error)
 {
     int64_t from_start = *axis < 0 ? *axis + s->n_dim : *axis;
-    if (from_start < 1 || from_start >= s->n_dim)
+    if (from_start < 0 || from_start >= s->n_dim)
         return error_set(error, ERROR_INPUT,
                          "axis %" G_GINT64_FORMAT
-                         " is none of an input of %d dimensions, the batch "
-                         "being 0",
+                         " is none of an input of %d dimensions",
                          *axis, s->n_dim);
     *axis = from_start;
     return true;

@@ -5,6 +5,7 @@
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/axis.h"
+#include "workloads/ops/infer.h"
 #include "workloads/ops/ops.h"
 #include "workloads/threads.h"
 
@@ -15,25 +16,27 @@ static const struct cfg_field concat_fields[] = {
     {0},
 };
 
-static bool concat_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                         GError **error)
+static bool concat_infer(const struct op_infer *c, GError **error)
 {
-    struct concat_attr *a = attr;
-    if (!axis_normalise(&a->axis, in[0], error))
+    struct concat_attr *a = c->attr;
+    const struct shape *first = &c->in[0]->shape;
+    struct shape *out = &c->out[0].shape;
+    if (!axis_normalise(&a->axis, first, error) || !infer_one_type(c, error))
         return false;
-    *out = *in[0];
-    for (int i = 1; i < n_in; i++) {
-        if (in[i]->n_dim != out->n_dim)
+    *out = *first;
+    for (int i = 1; i < c->n_in; i++) {
+        const struct shape *in = &c->in[i]->shape;
+        if (in->n_dim != out->n_dim)
             return error_set(error, ERROR_INPUT, "input %d has %d dimensions, the first %d", i + 1,
-                             in[i]->n_dim, out->n_dim);
+                             in->n_dim, out->n_dim);
         for (int d = 0; d < out->n_dim; d++)
-            if (d != a->axis && in[i]->dim[d] != out->dim[d])
+            if (d != a->axis && in->dim[d] != out->dim[d])
                 return error_set(error, ERROR_INPUT,
                                  "dimension %d of input %d is %" G_GINT64_FORMAT
                                  ", that of the first %" G_GINT64_FORMAT,
-                                 d, i + 1, in[i]->dim[d], out->dim[d]);
+                                 d, i + 1, in->dim[d], out->dim[d]);
         /* At most OP_MAX_IN dimensions of at most 2^40. */
-        out->dim[a->axis] += in[i]->dim[a->axis];
+        out->dim[a->axis] += in->dim[a->axis];
     }
     return true;
 }
@@ -45,9 +48,9 @@ static void concat_panel(void *arg, int i_panel, int i_thread)
     const struct op_call *c = arg;
     int axis = (int)((const struct concat_attr *)c->attr)->axis;
     int64_t block = shape_count_from(&c->in[i_panel]->shape, axis);
-    int64_t pitch = shape_count_from(&c->out->shape, axis);
-    int64_t n_block = shape_count(&c->out->shape) / pitch;
-    float *out = c->out->data;
+    int64_t pitch = shape_count_from(&c->out[0]->shape, axis);
+    int64_t n_block = shape_count(&c->out[0]->shape) / pitch;
+    float *out = c->out[0]->data;
     for (int i = 0; i < i_panel; i++)
         out += shape_count_from(&c->in[i]->shape, axis);
     const float *in = c->in[i_panel]->data;
@@ -69,6 +72,6 @@ const struct op op_concat = {
     .attr_size = sizeof(struct concat_attr),
     .min_data = 1,
     .max_data = OP_MAX_IN,
-    .shape = concat_shape,
+    .infer = concat_infer,
     .forward = concat_forward,
 };

@@ -8,6 +8,7 @@
 
 #include "sim/base/error.h"
 #include "sim/base/size.h"
+#include "workloads/ops/infer.h"
 #include "workloads/ops/ops.h"
 #include "workloads/ops/panel.h"
 #include "workloads/ops/window.h"
@@ -47,44 +48,71 @@ static bool check_groups(const char *what, int64_t channels, int64_t groups, GEr
                      channels, groups);
 }
 
-static struct shape weight_shape(const struct conv2d_attr *a, const struct shape *in)
+static struct shape weight_shape(const struct op_infer *c)
 {
-    return (struct shape){4, {a->channels, in->dim[1] / a->groups, a->kernel.v[0], a->kernel.v[1]}};
+    const struct conv2d_attr *a = c->attr;
+    return (struct shape){
+        4, {a->channels, c->in[0]->shape.dim[1] / a->groups, a->kernel.v[0], a->kernel.v[1]}};
 }
 
-static bool conv2d_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                         GError **error)
+/* Channels, kernel and bias follow from a weight that is given. */
+static bool take_weight(const struct op_infer *c, const struct shape *weight, GError **error)
 {
-    (void)n_in;
-    struct conv2d_attr *a = attr;
+    struct conv2d_attr *a = c->attr;
+    if (weight->n_dim != 4)
+        return error_set(error, ERROR_INPUT, "the weight has %d dimensions, not 4", weight->n_dim);
+    a->channels = weight->dim[0];
+    a->kernel = (struct cfg_ints){2, {weight->dim[2], weight->dim[3]}};
+    a->bias = infer_input(c, 2) != NULL;
+    return true;
+}
+
+static bool check_given(const struct op_infer *c, const struct shape *weight, GError **error)
+{
+    const struct operand *given = infer_input(c, 1), *bias = infer_input(c, 2);
+    if (given && !shape_equal(&given->shape, weight))
+        return error_set(error, ERROR_INPUT,
+                         "the weight sees %" G_GINT64_FORMAT
+                         " channels, the input has %" G_GINT64_FORMAT " for each group",
+                         given->shape.dim[1], weight->dim[1]);
+    if (bias && shape_count(&bias->shape) != weight->dim[0])
+        return error_set(error, ERROR_INPUT, "the bias does not have one element for each channel");
+    return true;
+}
+
+static bool conv2d_infer(const struct op_infer *c, GError **error)
+{
+    struct conv2d_attr *a = c->attr;
+    const struct shape *in = &c->in[0]->shape;
     const struct window w = {
         .kernel = &a->kernel, .stride = &a->stride, .pad = &a->pad, .dilation = &a->dilation};
-    if (!window_shape(&w, in[0], a->channels, out, error) ||
-        !check_groups("channels", a->channels, a->groups, error) ||
-        !check_groups("number of input channels", in[0]->dim[1], a->groups, error))
+    if (infer_input(c, 1) && !take_weight(c, &c->in[1]->shape, error))
         return false;
-    const struct shape weight = weight_shape(a, in[0]);
+    if (!window_shape(&w, in, a->channels, &c->out[0].shape, error) ||
+        !check_groups("channels", a->channels, a->groups, error) ||
+        !check_groups("number of input channels", in->dim[1], a->groups, error))
+        return false;
+    const struct shape weight = weight_shape(c);
     const char *why;
-    return shape_check(&weight, &why) || error_set(error, ERROR_INPUT, "weight: %s", why);
+    if (!shape_check(&weight, &why))
+        return error_set(error, ERROR_INPUT, "weight: %s", why);
+    return check_given(c, &weight, error);
 }
 
-static int conv2d_params(const void *attr, const struct shape *const *in, struct op_param *out)
+static int conv2d_params(const struct op_infer *c, struct op_param *out)
 {
-    const struct conv2d_attr *a = attr;
-    const struct shape weight = weight_shape(a, in[0]);
+    const struct conv2d_attr *a = c->attr;
+    const struct shape weight = weight_shape(c);
     out[0] = (struct op_param){"weight", weight, shape_count_from(&weight, 1)};
     out[1] = (struct op_param){"bias", {1, {a->channels}}, 0};
     return a->bias ? 2 : 1;
 }
 
-static uint64_t conv2d_macs(const void *attr, const struct shape *const *in,
-                            const struct shape *out)
+static uint64_t conv2d_macs(const struct op_infer *c)
 {
-    const struct shape weight = weight_shape(attr, in[0]);
-    uint64_t macs;
-    bool wraps = __builtin_mul_overflow(shape_count(out), shape_count_from(&weight, 1), &macs);
-    g_assert(!wraps); /* graph_finish() bounds the product before it asks */
-    return macs;
+    const struct shape weight = weight_shape(c);
+    return op_product(
+        2, (int64_t[]){shape_count(&c->out[0].shape), shape_count_from(&weight, 1)});
 }
 
 struct conv {
@@ -121,13 +149,13 @@ static bool is_direct(const struct conv2d_attr *a)
 static struct conv conv_make(const struct op_call *c)
 {
     const struct conv2d_attr *a = c->attr;
-    const struct shape *in = &c->in[0]->shape, *out = &c->out->shape;
+    const struct shape *in = &c->in[0]->shape, *out = &c->out[0]->shape;
     struct conv v = {
         .attr = a,
         .x = c->in[0]->data,
         .weight = c->in[1]->data,
         .bias = a->bias ? c->in[2]->data : NULL,
-        .y = c->out->data,
+        .y = c->out[0]->data,
         .n_image = in->dim[0],
         .height = in->dim[2],
         .width = in->dim[3],
@@ -236,7 +264,7 @@ const struct op op_conv2d = {
     .min_data = 1,
     .max_data = 1,
     .is_matrix = true,
-    .shape = conv2d_shape,
+    .infer = conv2d_infer,
     .params = conv2d_params,
     .macs = conv2d_macs,
     .forward = conv2d_forward,

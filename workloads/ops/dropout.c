@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 
+#include "workloads/ops/infer.h"
 #include "workloads/ops/ops.h"
 
 static const struct cfg_field dropout_fields[] = {
@@ -9,14 +10,6 @@ static const struct cfg_field dropout_fields[] = {
     {0},
 };
 
-static bool dropout_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                          GError **error)
-{
-    (void)attr, (void)n_in, (void)error;
-    *out = *in[0];
-    return true;
-}
-
 const struct op op_dropout = {
     .name = "dropout",
     .summary = "Drops elements at random while training; the identity at inference.",
@@ -24,5 +17,5 @@ const struct op op_dropout = {
     .attr_size = sizeof(struct dropout_attr),
     .min_data = 1,
     .max_data = 1,
-    .shape = dropout_shape,
+    .infer = infer_as_first,
 };

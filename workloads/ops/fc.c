@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "sim/base/error.h"
+#include "workloads/ops/axis.h"
+#include "workloads/ops/infer.h"
 #include "workloads/ops/ops.h"
 #include "workloads/ops/panel.h"
 #include "workloads/threads.h"
@@ -22,43 +24,57 @@ static const struct cfg_field fc_fields[] = {
      "Output features.", NULL},
     {"bias", CFG_BOOL, offsetof(struct fc_attr, bias), 0, 0, "true", NULL,
      "Adds one number to each output feature.", NULL},
+    {"axis", CFG_INT, offsetof(struct fc_attr, axis), -SHAPE_MAX_DIM, SHAPE_MAX_DIM - 1, "1", NULL,
+     "First dimension of a row: 1 takes all behind the batch, -1 the last dimension alone.", NULL},
     {0},
 };
 
-static struct shape weight_shape(const struct fc_attr *a, const struct shape *in)
+static struct shape weight_shape(const struct op_infer *c)
 {
-    return (struct shape){2, {a->features, shape_count_from(in, 1)}};
+    const struct fc_attr *a = c->attr;
+    return (struct shape){2, {a->features, shape_count_from(&c->in[0]->shape, (int)a->axis)}};
 }
 
-static bool fc_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                     GError **error)
+static bool fc_infer(const struct op_infer *c, GError **error)
 {
-    (void)n_in;
-    const struct fc_attr *a = attr;
-    if (in[0]->n_dim < 2)
+    struct fc_attr *a = c->attr;
+    const struct shape *in = &c->in[0]->shape;
+    if (in->n_dim < 2)
         return error_set(error, ERROR_INPUT, "the input has no dimension behind the batch");
-    *out = (struct shape){2, {in[0]->dim[0], a->features}};
-    const struct shape weight = weight_shape(a, in[0]);
+    a->axis = a->axis ? a->axis : 1;
+    if (!axis_normalise(&a->axis, in, error))
+        return false;
+    const struct operand *given = infer_input(c, 1);
+    if (given)
+        a->features = given->shape.dim[0];
+    if (given)
+        a->bias = infer_input(c, 2) != NULL;
+    const struct shape weight = weight_shape(c);
     const char *why;
-    return shape_check(&weight, &why) || error_set(error, ERROR_INPUT, "weight: %s", why);
+    if (!shape_check(&weight, &why))
+        return error_set(error, ERROR_INPUT, "weight: %s", why);
+    if (given && !shape_equal(&given->shape, &weight))
+        return error_set(error, ERROR_INPUT, "the weight is not [features, %" G_GINT64_FORMAT "]",
+                         weight.dim[1]);
+    struct shape *out = &c->out[0].shape;
+    *out = *in;
+    out->n_dim = (int)a->axis + 1;
+    out->dim[a->axis] = a->features;
+    return true;
 }
 
-static int fc_params(const void *attr, const struct shape *const *in, struct op_param *out)
+static int fc_params(const struct op_infer *c, struct op_param *out)
 {
-    const struct fc_attr *a = attr;
-    const struct shape weight = weight_shape(a, in[0]);
+    const struct fc_attr *a = c->attr;
+    const struct shape weight = weight_shape(c);
     out[0] = (struct op_param){"weight", weight, weight.dim[1]};
     out[1] = (struct op_param){"bias", {1, {a->features}}, 0};
     return a->bias ? 2 : 1;
 }
 
-static uint64_t fc_macs(const void *attr, const struct shape *const *in, const struct shape *out)
+static uint64_t fc_macs(const struct op_infer *c)
 {
-    (void)attr;
-    uint64_t macs;
-    bool wraps = __builtin_mul_overflow(shape_count(out), shape_count_from(in[0], 1), &macs);
-    g_assert(!wraps); /* graph_finish() bounds the product before it asks */
-    return macs;
+    return op_product(2, (int64_t[]){shape_count(&c->out[0].shape), weight_shape(c).dim[1]});
 }
 
 struct fc {
@@ -108,8 +124,8 @@ static bool fc_forward(const struct op_call *c, GError **error)
         .x = c->in[0]->data,
         .weight = c->in[1]->data,
         .bias = a->bias ? c->in[2]->data : NULL,
-        .y = c->out->data,
-        .n_row = c->out->shape.dim[0],
+        .y = c->out[0]->data,
+        .n_row = shape_count(&c->out[0]->shape) / a->features,
         .depth = c->in[1]->shape.dim[1],
         .features = a->features,
     };
@@ -127,7 +143,7 @@ const struct op op_fc = {
     .min_data = 1,
     .max_data = 1,
     .is_matrix = true,
-    .shape = fc_shape,
+    .infer = fc_infer,
     .params = fc_params,
     .macs = fc_macs,
     .forward = fc_forward,

@@ -2,13 +2,12 @@
 #include "sim/base/error.h"
 #include "workloads/ops/ops.h"
 
-static bool flatten_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                          GError **error)
+static bool flatten_infer(const struct op_infer *c, GError **error)
 {
-    (void)attr, (void)n_in;
-    if (in[0]->n_dim < 2)
+    const struct shape *in = &c->in[0]->shape;
+    if (in->n_dim < 2)
         return error_set(error, ERROR_INPUT, "the input has no dimension behind the batch");
-    *out = (struct shape){2, {in[0]->dim[0], shape_count_from(in[0], 1)}};
+    c->out[0].shape = (struct shape){2, {in->dim[0], shape_count_from(in, 1)}};
     return true;
 }
 
@@ -17,5 +16,5 @@ const struct op op_flatten = {
     .summary = "Makes one row of all that is behind the batch.",
     .min_data = 1,
     .max_data = 1,
-    .shape = flatten_shape,
+    .infer = flatten_infer,
 };

@@ -21,13 +21,11 @@ static const struct cfg_field lrn_fields[] = {
     {0},
 };
 
-static bool lrn_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                      GError **error)
+static bool lrn_infer(const struct op_infer *c, GError **error)
 {
-    (void)n_in;
-    const struct lrn_attr *a = attr;
-    *out = *in[0];
-    if (in[0]->n_dim < 2)
+    const struct lrn_attr *a = c->attr;
+    c->out[0].shape = c->in[0]->shape;
+    if (c->in[0]->shape.n_dim < 2)
         return error_set(error, ERROR_INPUT, "the input has no channels");
     return a->size >= 1 ||
            error_set(error, ERROR_INPUT, "size %" G_GINT64_FORMAT " is not positive", a->size);
@@ -83,11 +81,11 @@ static void lrn_panel(void *arg, int i_panel, int i_thread)
 
 static bool lrn_forward(const struct op_call *c, GError **error)
 {
-    const struct shape *shape = &c->out->shape;
+    const struct shape *shape = &c->out[0]->shape;
     struct lrn l = {
         .attr = c->attr,
         .x = c->in[0]->data,
-        .y = c->out->data,
+        .y = c->out[0]->data,
         .n_channel = shape->dim[1],
         .n_pixel = shape_count_from(shape, 2),
     };
@@ -106,6 +104,6 @@ const struct op op_lrn = {
     .attr_size = sizeof(struct lrn_attr),
     .min_data = 1,
     .max_data = 1,
-    .shape = lrn_shape,
+    .infer = lrn_infer,
     .forward = lrn_forward,
 };

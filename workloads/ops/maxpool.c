@@ -35,6 +35,6 @@ const struct op op_maxpool = {
     .attr_size = sizeof(struct pool_attr),
     .min_data = 1,
     .max_data = 1,
-    .shape = pool_shape,
+    .infer = pool_infer,
     .forward = maxpool_forward,
 };

@@ -16,7 +16,8 @@
 #include "workloads/ops.def"
 #undef OP
 
-/* [N, C, H, W] to [N, channels, OH, OW]; weight [channels, C / groups, R, S], bias [channels]. */
+/* [N, C, H, W] to [N, channels, OH, OW]; weight [channels, C / groups, R, S], bias [channels]. A
+ * weight that is given tells channels and kernel, and `bias`. */
 struct conv2d_attr {
     int64_t channels;
     struct cfg_ints kernel, stride, pad, dilation; /* stride 1, pad 0, dilation 1 */
@@ -24,11 +25,12 @@ struct conv2d_attr {
     bool bias;
 };
 
-/* [N, ...] to [N, features]; all behind the batch is one row; weight [features, K], bias
- * [features]. */
+/* [N, ..., K...] to [N, ..., features]; the dimensions from `axis` on are one row; weight
+ * [features, K], bias [features]. A weight that is given tells `features`, and `bias`. */
 struct fc_attr {
     int64_t features;
     bool bias;
+    int64_t axis; /* 0: 1 */
 };
 
 /* x / (k + alpha / size * sum of x^2 over `size` channels around)^beta: Krizhevsky et al. 2012,

@@ -5,17 +5,16 @@
 #include "workloads/ops/panel.h"
 #include "workloads/threads.h"
 
-bool pool_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                GError **error)
+bool pool_infer(const struct op_infer *c, GError **error)
 {
-    (void)n_in;
-    struct pool_attr *a = attr;
+    struct pool_attr *a = c->attr;
+    const struct shape *in = &c->in[0]->shape;
     const struct window w = {.kernel = &a->kernel,
                              .stride = &a->stride,
                              .pad = &a->pad,
                              .stride_is_kernel = true,
                              .ceil = a->ceil};
-    if (!window_shape(&w, in[0], in[0]->n_dim > 1 ? in[0]->dim[1] : 0, out, error))
+    if (!window_shape(&w, in, in->n_dim > 1 ? in->dim[1] : 0, &c->out[0].shape, error))
         return false;
     /* Else a window could lie in the padding alone. */
     for (int i = 0; i < 4; i++)
@@ -50,11 +49,11 @@ static void pool_panel(void *arg, int i_panel, int i_thread)
     struct pool_plane plane = {
         .attr = c->attr,
         .in_size = &c->in[0]->shape.dim[2],
-        .out_size = &c->out->shape.dim[2],
+        .out_size = &c->out[0]->shape.dim[2],
     };
     for (int64_t i = p.begin; i < p.end; i++) {
         plane.in = (const float *)c->in[0]->data + i * pool->in_count;
-        plane.out = (float *)c->out->data + i * pool->out_count;
+        plane.out = (float *)c->out[0]->data + i * pool->out_count;
         pool->plane(&plane);
     }
 }
@@ -65,9 +64,9 @@ void pool_run(const struct op_call *c, void (*plane)(const struct pool_plane *p)
         .call = c,
         .plane = plane,
         .in_count = shape_count_from(&c->in[0]->shape, 2),
-        .out_count = shape_count_from(&c->out->shape, 2),
+        .out_count = shape_count_from(&c->out[0]->shape, 2),
     };
-    pool.n_plane = shape_count(&c->out->shape) / pool.out_count;
+    pool.n_plane = shape_count(&c->out[0]->shape) / pool.out_count;
     pool.per_panel = panel_items(pool.in_count);
     threads_run(c->threads, panel_count(pool.n_plane, pool.per_panel), pool_panel, &pool);
 }

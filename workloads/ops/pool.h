@@ -44,8 +44,7 @@
             "Rounds the output's size up, so that a last window may stick out.", NULL              \
     }
 
-bool pool_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                GError **error);
+bool pool_infer(const struct op_infer *c, GError **error);
 
 /* The real elements [begin, end) under one window along one dimension, at least one of them;
  * `padded` counts the padding too. */

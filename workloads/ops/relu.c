@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "workloads/ops/infer.h"
 #include "workloads/ops/ops.h"
 #include "workloads/ops/panel.h"
 #include "workloads/threads.h"
-
-static bool relu_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                       GError **error)
-{
-    (void)attr, (void)n_in, (void)error;
-    *out = *in[0];
-    return true;
-}
 
 static void relu_panel(void *arg, int i_panel, int i_thread)
 {
     (void)i_thread;
     const struct op_call *c = arg;
     const float *x = c->in[0]->data;
-    float *y = c->out->data;
-    struct panel p = panel_at(shape_count(&c->out->shape), PANEL_ELEMENTS, i_panel);
+    float *y = c->out[0]->data;
+    struct panel p = panel_at(shape_count(&c->out[0]->shape), PANEL_ELEMENTS, i_panel);
     for (int64_t i = p.begin; i < p.end; i++)
         y[i] = x[i] < 0 ? 0 : x[i]; /* a NaN stays one */
 }
@@ -25,7 +18,7 @@ static void relu_panel(void *arg, int i_panel, int i_thread)
 static bool relu_forward(const struct op_call *c, GError **error)
 {
     (void)error;
-    threads_run(c->threads, panel_count(shape_count(&c->out->shape), PANEL_ELEMENTS), relu_panel,
+    threads_run(c->threads, panel_count(shape_count(&c->out[0]->shape), PANEL_ELEMENTS), relu_panel,
                 (void *)c);
     return true;
 }
@@ -36,6 +29,6 @@ const struct op op_relu = {
     .min_data = 1,
     .max_data = 1,
     .in_place = true,
-    .shape = relu_shape,
+    .infer = infer_as_first,
     .forward = relu_forward,
 };

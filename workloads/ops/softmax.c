@@ -14,13 +14,11 @@ static const struct cfg_field softmax_fields[] = {
     {0},
 };
 
-static bool softmax_shape(void *attr, const struct shape *const *in, int n_in, struct shape *out,
-                          GError **error)
+static bool softmax_infer(const struct op_infer *c, GError **error)
 {
-    (void)n_in;
-    struct softmax_attr *a = attr;
-    *out = *in[0];
-    return axis_normalise(&a->axis, in[0], error);
+    struct softmax_attr *a = c->attr;
+    c->out[0].shape = c->in[0]->shape;
+    return axis_normalise(&a->axis, &c->in[0]->shape, error);
 }
 
 struct softmax {
@@ -57,10 +55,10 @@ static bool softmax_forward(const struct op_call *c, GError **error)
 {
     (void)error;
     int axis = (int)((const struct softmax_attr *)c->attr)->axis;
-    const struct shape *shape = &c->out->shape;
+    const struct shape *shape = &c->out[0]->shape;
     struct softmax s = {
         .x = c->in[0]->data,
-        .y = c->out->data,
+        .y = c->out[0]->data,
         .n_row = shape_count(shape) / shape->dim[axis],
         .length = shape->dim[axis],
         .stride = shape_count_from(shape, axis) / shape->dim[axis],
@@ -77,6 +75,6 @@ const struct op op_softmax = {
     .min_data = 1,
     .max_data = 1,
     .in_place = true,
-    .shape = softmax_shape,
+    .infer = softmax_infer,
     .forward = softmax_forward,
 };

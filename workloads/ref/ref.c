@@ -40,10 +40,10 @@ static bool take_feed(struct run *r, const struct values *feeds, const struct va
     const char *kind = v->kind == VALUE_PARAM ? "parameter" : "input";
     if (!t->data)
         return error_set(error, ERROR_INPUT, "%s '%s' has no value", kind, v->name);
-    if (t->type != NUMBER_fp32 || !shape_equal(&t->shape, &v->shape))
-        return error_set(error, ERROR_INPUT, "%s '%s' is %s of shape %s, not fp32 of shape %s",
-                         kind, v->name, number_names[t->type], shape_text(&t->shape, 0, r->arena),
-                         shape_text(&v->shape, 0, r->arena));
+    if (t->type != v->type || !shape_equal(&t->shape, &v->shape))
+        return error_set(error, ERROR_INPUT, "%s '%s' is %s of shape %s, not %s of shape %s", kind,
+                         v->name, number_names[t->type], shape_text(&t->shape, 0, r->arena),
+                         number_names[v->type], shape_text(&v->shape, 0, r->arena));
     r->at[v->index] = *t;
     r->owner[v->index] = FED;
     return true;
@@ -59,7 +59,8 @@ static bool begin(struct run *r, const struct values *feeds, const bool *want, G
     r->n_live = ARENA_ARRAY(r->arena, int, n);
     for (int i = 0; i < g->n_node; i++)
         for (int k = 0; k < g->nodes[i].n_in; k++)
-            r->n_due[g->nodes[i].in[k]]++;
+            if (g->nodes[i].in[k] >= 0)
+                r->n_due[g->nodes[i].in[k]]++;
     for (int i = 0; i < g->n_value; i++) {
         r->n_due[i] += want[i];
         if (g->values[i].kind != VALUE_NODE && r->n_due[i] > 0 &&
@@ -69,22 +70,36 @@ static bool begin(struct run *r, const struct values *feeds, const bool *want, G
     return true;
 }
 
-/* Gives a node's output memory: its input's where it may have that, else its own. */
+static bool may_overwrite(const struct run *r, const struct node *n, const struct value *out)
+{
+    int first = n->n_in > 0 ? n->in[0] : -1;
+    if (!n->op->in_place || first < 0 || r->owner[first] == FED || r->n_due[first] != 1 ||
+        r->n_live[r->owner[first]] != 1)
+        return false;
+    const struct tensor *x = &r->at[first];
+    return x->type == out->type && shape_equal(&x->shape, &out->shape);
+}
+
+/* Gives a node's outputs memory: the first one its input's where it may have that. */
 static bool place(struct run *r, const struct node *n, GError **error)
 {
-    int first = n->in[0], owner = r->owner[first];
-    bool is_last = owner != FED && r->n_due[first] == 1 && r->n_live[owner] == 1;
-    if (!n->op->forward || (n->op->in_place && is_last)) {
-        r->owner[n->out] = owner;
-        r->at[n->out] = r->at[first];
-        r->at[n->out].shape = r->g->values[n->out].shape;
-    } else {
-        if (!tensor_alloc(&r->at[n->out], NUMBER_fp32, &r->g->values[n->out].shape, error))
-            return false;
-        r->owner[n->out] = n->out;
+    for (int i = 0; i < n->n_out; i++) {
+        if (n->out[i] < 0)
+            continue;
+        const struct value *out = &r->g->values[n->out[i]];
+        struct tensor *t = &r->at[out->index];
+        if (i == 0 && (!n->op->forward || may_overwrite(r, n, out))) {
+            r->owner[out->index] = r->owner[n->in[0]];
+            *t = r->at[n->in[0]];
+            t->shape = out->shape;
+        } else {
+            if (!tensor_alloc(t, out->type, &out->shape, error))
+                return false;
+            r->owner[out->index] = out->index;
+        }
+        if (r->owner[out->index] != FED)
+            r->n_live[r->owner[out->index]]++;
     }
-    if (r->owner[n->out] != FED)
-        r->n_live[r->owner[n->out]]++;
     return true;
 }
 
@@ -94,27 +109,28 @@ static bool run_node(struct run *r, const struct node *n, GError **error)
         return false;
     if (!n->op->forward)
         return true;
-    const struct tensor *in[OP_MAX_IN + OP_MAX_PARAM];
+    const struct tensor *in[OP_MAX_IN];
+    struct tensor *out[OP_MAX_OUT];
     for (int i = 0; i < n->n_in; i++)
-        in[i] = &r->at[n->in[i]];
-    const struct op_call call = {
-        .attr = n->attr,
-        .out = &r->at[n->out],
-        .in = in,
-        .n_in = n->n_in,
-        .n_data = n->n_data,
-        .threads = r->threads,
-    };
-    return n->op->forward(&call, error);
+        in[i] = n->in[i] < 0 ? NULL : &r->at[n->in[i]];
+    for (int i = 0; i < n->n_out; i++)
+        out[i] = n->out[i] < 0 ? NULL : &r->at[n->out[i]];
+    const struct op_call call = {n->attr, out, n->n_out, in, n->n_in, n->n_data, r->threads};
+    if (op_run(n->op, &call, error))
+        return true;
+    g_prefix_error(error, "%s%slayer '%s': ", n->origin ? n->origin : "", n->origin ? ": " : "",
+                   n->name);
+    return false;
 }
 
 static void release(struct run *r, const struct node *n)
 {
     for (int i = 0; i < n->n_in; i++)
-        if (--r->n_due[n->in[i]] == 0)
+        if (n->in[i] >= 0 && --r->n_due[n->in[i]] == 0)
             drop(r, n->in[i]);
-    if (r->n_due[n->out] == 0)
-        drop(r, n->out);
+    for (int i = 0; i < n->n_out; i++)
+        if (n->out[i] >= 0 && r->n_due[n->out[i]] == 0)
+            drop(r, n->out[i]);
 }
 
 /* Moves the wanted values out, or copies what others share. */
@@ -130,7 +146,7 @@ static bool fetch(struct run *r, struct values *fetches, const bool *want, GErro
             *to = r->at[i];
             r->n_live[owner] = 0;
         } else {
-            if (!tensor_alloc(to, NUMBER_fp32, &r->at[i].shape, error))
+            if (!tensor_alloc(to, r->at[i].type, &r->at[i].shape, error))
                 return false;
             memcpy(to->data, r->at[i].data, tensor_bytes(to));
             drop(r, i);
@@ -144,8 +160,11 @@ static bool run_all(struct run *r, struct values *fetches, const bool *want,
 {
     for (int i = 0; i < r->g->n_node; i++) {
         const struct node *n = &r->g->nodes[i];
-        if (!run_node(r, n, error) || (visit && !visit(r->g, n->out, &r->at[n->out], user, error)))
+        if (!run_node(r, n, error))
             return false;
+        for (int k = 0; visit && k < n->n_out; k++)
+            if (n->out[k] >= 0 && !visit(r->g, n->out[k], &r->at[n->out[k]], user, error))
+                return false;
         release(r, n);
     }
     return !fetches || fetch(r, fetches, want, error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NumPy files: .npy (versions 1 and 2, C order, little endian: i1 i2 i4 f2 f4 f8, and u1 read as
- * int32) and .npz (a zip of them, stored or deflated).
+/* NumPy files: .npy (versions 1 and 2, C order, little endian: i1 i2 i4 i8 u1 u2 u4 u8
+ * f2 f4 f8 b1) and .npz (a zip of them, stored or deflated).
  * Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
 #pragma once
 

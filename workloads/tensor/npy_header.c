@@ -10,11 +10,10 @@
 static const struct {
     const char *descr;
     enum number type;
-    size_t element_bytes;
 } types[] = {
-    {"|i1", NUMBER_int8, 1},  {"<i2", NUMBER_int16, 2}, {"<i4", NUMBER_int32, 4},
-    {"<f2", NUMBER_fp16, 2},  {"<f4", NUMBER_fp32, 4},  {"<f8", NUMBER_fp64, 8},
-    {"|u1", NUMBER_int32, 1},
+    {"|i1", NUMBER_int8},  {"<i2", NUMBER_int16},  {"<i4", NUMBER_int32},  {"<i8", NUMBER_int64},
+    {"|u1", NUMBER_uint8}, {"<u2", NUMBER_uint16}, {"<u4", NUMBER_uint32}, {"<u8", NUMBER_uint64},
+    {"<f2", NUMBER_fp16},  {"<f4", NUMBER_fp32},   {"<f8", NUMBER_fp64},   {"|b1", NUMBER_bool},
 };
 
 struct cursor {
@@ -82,7 +81,6 @@ static bool parse_descr(struct cursor *c, struct npy_header *h, GError **error)
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
         if (strcmp(descr, types[i].descr) == 0) {
             h->type = types[i].type;
-            h->element_bytes = types[i].element_bytes;
             return true;
         }
     }
@@ -181,7 +179,7 @@ bool npy_header_parse(const char *text, size_t size, struct npy_header *h, GErro
 GString *npy_header_format(enum number type, const struct shape *shape)
 {
     size_t row = 0;
-    while (types[row].type != type || types[row].element_bytes != number_bytes(type)) {
+    while (types[row].type != type) {
         row++;
         g_assert(row < G_N_ELEMENTS(types));
     }

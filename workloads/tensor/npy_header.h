@@ -15,8 +15,7 @@
 #define NPY_MAX_DICT_BYTES 65535 /* a shape of 8 dimensions needs 200 */
 
 struct npy_header {
-    enum number type;     /* that the tensor gets */
-    size_t element_bytes; /* in the file; fewer than the type has where unsigned bytes widen */
+    enum number type;
     struct shape shape;
 };
 

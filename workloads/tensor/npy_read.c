@@ -100,23 +100,6 @@ static bool read_header(struct source *s, struct npy_header *h, size_t *header_b
     return ok;
 }
 
-/* The data, of which `file_bytes` lie in the source. */
-static bool read_data(struct source *s, struct tensor *t, size_t file_bytes, GError **error)
-{
-    /* Unsigned bytes are read to the end of the memory and widened from its start: the writes stay
-     * behind the reads and meet them at the last element. */
-    const size_t n = (size_t)shape_count(&t->shape), total = tensor_bytes(t);
-    uint8_t *in = (uint8_t *)t->data + total - file_bytes;
-    if (!source_read_all(s, in, file_bytes, error) || !source_at_end(s, error))
-        return false;
-    if (file_bytes < total) {
-        int32_t *out = t->data;
-        for (size_t i = 0; i < n; i++)
-            out[i] = in[i];
-    }
-    return true;
-}
-
 /* The array of a source as t. The source must have the size that the header asks for before
  * anything is allocated. */
 static bool read_tensor(struct source *s, struct tensor *t, GError **error)
@@ -125,14 +108,14 @@ static bool read_tensor(struct source *s, struct tensor *t, GError **error)
     size_t header_bytes = 0;
     if (!read_header(s, &h, &header_bytes, error))
         return false;
-    const uint64_t data_bytes = (uint64_t)shape_count(&h.shape) * h.element_bytes; /* <= 2^43 */
+    const uint64_t data_bytes = (uint64_t)shape_count(&h.shape) * number_bytes(h.type); /* <= 2^43 */
     if (header_bytes + data_bytes != s->size_bytes)
         return error_set(error, ERROR_INPUT,
                          "the header describes %" PRIu64 " bytes, but there are %" PRIu64,
                          header_bytes + data_bytes, s->size_bytes);
     if (!tensor_alloc(t, h.type, &h.shape, error))
         return false;
-    if (!read_data(s, t, (size_t)data_bytes, error)) {
+    if (!source_read_all(s, t->data, (size_t)data_bytes, error) || !source_at_end(s, error)) {
         tensor_clear(t);
         return false;
     }

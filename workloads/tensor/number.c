@@ -2,6 +2,7 @@
 /* Conversions between number formats: scalar functions without branches, so that the loops of
  * number_convert() become vector code. */
 #include "workloads/tensor/number.h"
+#include "workloads/tensor/number_wide.h"
 
 #include <string.h>
 
@@ -132,6 +133,15 @@ static inline int32_t round_fp64(double x, double least, double most)
     return (int32_t)(uint32_t)bits_of_fp64(x + 0x1.8p52);
 }
 
+/* The same for unsigned bounds: the sum's lower half is the integer modulo 2^32. */
+static inline uint32_t round_uint32(double x)
+{
+    x = x == x ? x : 0;
+    x = x > 0 ? x : 0;
+    x = x < UINT32_MAX ? x : UINT32_MAX;
+    return (uint32_t)bits_of_fp64(x + 0x1.8p52);
+}
+
 uint16_t fp16_from_fp32(float x)
 {
     return narrow_fp16(x);
@@ -177,12 +187,16 @@ uint16_t fp16_from_fp64(double x)
 #define FORMATS_FP32(F)                                                                            \
     F(int8, int8_t, x, round_fp32(x, INT8_MIN, INT8_MAX), round_fp64(x, INT8_MIN, INT8_MAX))       \
     F(int16, int16_t, x, round_fp32(x, INT16_MIN, INT16_MAX), round_fp64(x, INT16_MIN, INT16_MAX)) \
+    F(uint8, uint8_t, x, round_fp32(x, 0, UINT8_MAX), round_fp64(x, 0, UINT8_MAX))                 \
+    F(uint16, uint16_t, x, round_fp32(x, 0, UINT16_MAX), round_fp64(x, 0, UINT16_MAX))             \
+    F(bool, uint8_t, x != 0, x != 0, x != 0)                                                       \
     F(fp16, uint16_t, widen_fp16(x), narrow_fp16(x), narrow_fp64(x, 10, 15))                       \
     F(bf16, uint16_t, widen_bf16(x), narrow_bf16(x), narrow_fp64(x, 7, 127))                       \
     F(fp32, float, x, x, x)
 #define FORMATS_FP64(F)                                                                            \
     FORMATS_FP32(F)                                                                                \
     F(int32, int32_t, x, , round_fp64(x, INT32_MIN, INT32_MAX))                                    \
+    F(uint32, uint32_t, x, , round_uint32(x))                                                      \
     F(fp64, double, x, , x)
 
 typedef void (*convert_fn)(void *dst, const void *src, size_t n);
@@ -206,7 +220,7 @@ typedef void (*convert_fn)(void *dst, const void *src, size_t n);
 FORMATS_FP32(LOOPS_FP32)
 FORMATS_FP64(LOOPS_FP64)
 
-/* By format: to fp32 or fp64, and back. NULL: fp32 does not hold the format. */
+/* By format: to fp32 or fp64, and back. NULL: it does not hold the format. */
 static const struct {
     convert_fn load_fp32, store_fp32, load_fp64, store_fp64;
 } loops[NUMBER_COUNT] = {
@@ -222,6 +236,10 @@ void number_convert(void *dst, enum number to, const void *src, enum number from
 {
     if (to == from) {
         memcpy(dst, src, n * number_bytes(to));
+        return;
+    }
+    if (!loops[to].store_fp64 || !loops[from].load_fp64) {
+        number_convert_wide(dst, to, src, from, n);
         return;
     }
     const bool narrow = loops[to].store_fp32 && loops[from].load_fp32;

@@ -32,6 +32,15 @@ int16_t int16_from_fp32(float x);
 int32_t int32_from_fp32(float x);
 uint16_t fp16_from_fp64(double x); /* one rounding, not two */
 
-/* n elements of format `from` at src into format `to` at dst; the ranges do not overlap. Through
- * fp64 where a format is fp64 or int32, through fp32 otherwise, with a single rounding. */
+/* n elements of format `from` at src into format `to` at dst; the ranges do not overlap. With a
+ * single rounding; integers keep all their bits. bool is x != 0. */
 void number_convert(void *dst, enum number to, const void *src, enum number from, size_t n);
+/* The same as frameworks cast: a fraction is cut off, an integer that does not fit wraps; a
+ * floating-point number that does not fit saturates. */
+void number_cast(void *dst, enum number to, const void *src, enum number from, size_t n);
+
+bool number_is_float(enum number n);
+bool number_is_signed(enum number n); /* of floating point too */
+/* Element i; the second cuts off a fraction and saturates. */
+double number_get_fp64(const void *data, enum number type, size_t i);
+int64_t number_get_int64(const void *data, enum number type, size_t i);

@@ -45,7 +45,7 @@ int64_t shape_count_from(const struct shape *s, int from)
     return count;
 }
 
-bool shape_check(const struct shape *s, const char **why)
+static bool check_dims(const struct shape *s, int64_t least, const char **why)
 {
     if (s->n_dim < 0 || s->n_dim > SHAPE_MAX_DIM) {
         *why = "a shape has at most " G_STRINGIFY(SHAPE_MAX_DIM) " dimensions";
@@ -53,16 +53,26 @@ bool shape_check(const struct shape *s, const char **why)
     }
     int64_t count = 1;
     for (int i = 0; i < s->n_dim; i++) {
-        if (s->dim[i] < 1) {
-            *why = "a dimension is less than 1";
+        if (s->dim[i] < least) {
+            *why = least ? "a dimension is less than 1" : "a dimension is negative";
             return false;
         }
-        if (!int64_mul(&count, count, s->dim[i]) || count > SHAPE_MAX_COUNT) {
+        if (!int64_mul(&count, count, MAX(s->dim[i], 1)) || count > SHAPE_MAX_COUNT) {
             *why = "more than 2^40 elements";
             return false;
         }
     }
     return true;
+}
+
+bool shape_check(const struct shape *s, const char **why)
+{
+    return check_dims(s, 1, why);
+}
+
+bool shape_fits(const struct shape *s, const char **why)
+{
+    return check_dims(s, 0, why);
 }
 
 const char *shape_text(const struct shape *s, int from, struct arena *a)
@@ -86,7 +96,7 @@ bool tensor_alloc(struct tensor *t, enum number type, const struct shape *shape,
 {
     *t = (struct tensor){.type = type, .shape = *shape};
     const size_t size_bytes = tensor_bytes(t);
-    t->data = g_try_malloc(size_bytes);
+    t->data = g_try_malloc(MAX(size_bytes, 1)); /* an empty tensor has data too */
     if (!t->data)
         return error_set(error, ERROR_LIMIT, "no memory for a tensor of %zu bytes", size_bytes);
     return true;

@@ -31,6 +31,8 @@ int64_t shape_count(const struct shape *s);
 int64_t shape_count_from(const struct shape *s, int from);
 /* Every dimension at least 1 and the product at most 2^40; else a message in *why (static). */
 bool shape_check(const struct shape *s, const char **why);
+/* The same, but a dimension may be 0. */
+bool shape_fits(const struct shape *s, const char **why);
 /* "96x55x55" of the dimensions from `from` on; in the arena. */
 const char *shape_text(const struct shape *s, int from, struct arena *a);
 
