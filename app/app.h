@@ -39,6 +39,7 @@ bool list_archs(const struct options *o, GError **error);
 bool list_nets(const struct options *o, GError **error);
 bool list_ops(const struct options *o, GError **error);
 bool list_families(const struct options *o, GError **error);
+bool list_datasets(const struct options *o, GError **error);
 
 /* The library's options from the command line's; they point into *o. */
 struct accsim_options run_options(const struct options *o);

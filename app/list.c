@@ -5,6 +5,7 @@
 #include "app/app.h"
 #include "app/emit.h"
 #include "app/table.h"
+#include "workloads/data/data.h"
 #include "workloads/net.h"
 
 enum { MAX_SUMMARY = 512 };
@@ -204,4 +205,87 @@ bool list_families(const struct options *o, GError **error)
     for (int i = 0; i < accsim_n_family(); i++)
         add_named(t, items, accsim_family_name(i), accsim_family_summary(i));
     return emit_list(o, "families", t, items, error);
+}
+
+/* What the files of a set say of it. */
+static void describe_set(json_t *item, const struct data_info *info)
+{
+    emit_string(item, "format", info->format);
+    emit_count(item, "train", (uint64_t)info->n[DATA_TRAIN]);
+    emit_count(item, "test", (uint64_t)info->n[DATA_TEST]);
+    json_t *shape = json_array();
+    for (int i = 0; i < info->shape.n_dim; i++)
+        json_array_append_new(shape, json_integer(info->shape.dim[i]));
+    json_object_set_new(item, "shape", shape);
+    if (info->n_class > 0)
+        emit_count(item, "classes", (uint64_t)info->n_class);
+}
+
+/* "1x28x28"; the caller frees it. */
+static char *shape_words(const json_t *shape)
+{
+    GString *text = g_string_new(NULL);
+    size_t i;
+    json_t *dim;
+    json_array_foreach(shape, i, dim)
+    {
+        g_string_append_printf(text, "%s%" JSON_INTEGER_FORMAT, i ? "x" : "",
+                               json_integer_value(dim));
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void add_set_row(struct table *t, const char *name, const json_t *item)
+{
+    const json_t *shape = json_object_get(item, "shape");
+    const char *fault = item_string(item, "error");
+    if (!shape) {
+        table_row(t, name, "-", "-", "-", "-", fault ? fault : item_string(item, "install"));
+        return;
+    }
+    g_autofree char *words = shape_words(shape);
+    table_row(t, name, number_count(item_count(item, "train")).text,
+              number_count(item_count(item, "test")).text, words,
+              number_count(item_count(item, "classes")).text, item_string(item, "file"));
+}
+
+/* A set that is not here has the key "install", one that cannot be read "error". */
+static json_t *set_item(const struct data_known *known, const char *const *dirs)
+{
+    json_t *item = json_object();
+    emit_string(item, "name", known->name);
+    emit_string(item, "summary", known->summary);
+    emit_string(item, "source", known->source);
+    emit_string(item, "package", known->package);
+    g_autofree char *path = data_known_path(known, dirs);
+    emit_string(item, "file", path);
+    if (!path) {
+        g_autofree char *advice = data_known_advice(known);
+        emit_string(item, "install", advice);
+        return item;
+    }
+    GError *error = NULL;
+    struct data_set *d = data_open(path, NULL, NULL, &error);
+    if (d)
+        describe_set(item, data_describe(d));
+    else
+        emit_string(item, "error", error->message);
+    g_clear_error(&error);
+    data_close(d);
+    return item;
+}
+
+bool list_datasets(const struct options *o, GError **error)
+{
+    static const char *const headings[] = {"data set", "train",   "test",
+                                           "shape",    "classes", "where"};
+    g_auto(GStrv) dirs = accsim_data_dirs();
+    struct table *t = table_new("lrrlrl", headings);
+    json_t *items = json_array();
+    for (const struct data_known *known = data_known; known->name; known++) {
+        json_t *item = set_item(known, (const char *const *)dirs);
+        add_set_row(t, known->name, item);
+        json_array_append_new(items, item);
+    }
+    return emit_list(o, "datasets", t, items, error);
 }

@@ -59,11 +59,14 @@ const struct option_row option_rows[] = {
         "time of the run, in seconds (default none)", .max = 1000000000),
 
     ROW("input", TEXT, input, USE_RUN, "F",
-        "the network's inputs, .npy or .npz (default seeded random)", .group = "Values"),
+        "the network's inputs: .npy, .npz, or the first test images of a data set, by path or name "
+        "('accsim list datasets'; default seeded random)",
+        .group = "Values"),
     ROW("weights", TEXT, weights, USE_RUN, "F",
         "its parameters, .npy or .npz (default seeded random)"),
     ROW("calibrate", TEXT, calibrate, USE_RUN, "F",
-        "inputs that ranges of integer formats are taken from, .npy or .npz (default the run's)"),
+        "inputs that ranges of integer formats are taken from: .npy, .npz, or the first training "
+        "images of a data set (default the run's)"),
 
     ROW("output", TEXT, output, USE_RUN, "F", "write the network's output tensors, .npz",
         .group = "Output"),

@@ -19,6 +19,7 @@ FLOORS = {
     "sim/kernel": 2,
     "sim/parts": 2,
     "workloads": 2,
+    "workloads/data": 2,
     "reports": 2,
     "workloads/ref": 3,
     "workloads/train": 3,

@@ -18,6 +18,7 @@ struct values {
 
 struct values *values_new(const struct graph *g);
 void values_free(struct values *v); /* with the tensors' data */
+void values_clear(struct values *v, int value); /* takes one away, with its data */
 
 /* Gives every parameter of g that has no data yet seeded values: weights uniform with variance
  * 2 / fan_in (He et al. 2015, eq. 10), biases uniform in +-1/sqrt(fan_in of the weight); inputs

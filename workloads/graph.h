@@ -36,6 +36,7 @@ struct value {
     struct shape shape;
     int node;       /* VALUE_NODE: the maker; VALUE_PARAM: the node that asked for it; else -1 */
     int64_t fan_in; /* VALUE_PARAM: inputs summed into one output, for seeded values; 0: bias */
+    float center, spread; /* VALUE_PARAM: as in struct op_param */
     int64_t below;  /* VALUE_INPUT of integers: seeded values are in [0, below) */
     int n_reader;   /* as graph_n_reader() tells */
     GBytes *data;   /* elements of a constant; else NULL */
@@ -81,7 +82,7 @@ int graph_add_input(struct graph *g, const char *name, int n_dim, const int64_t 
 /* The same with the whole shape given, for a leading dimension that is a multiple of the batch. */
 int graph_add_input_shape(struct graph *g, const char *name, const struct shape *shape,
                           GError **error);
-/* The same in any number format. `below` as in struct value (0: 2). */
+/* The same in any number format; a dimension may be 0. `below` as in struct value (0: 2). */
 int graph_add_input_typed(struct graph *g, const char *name, enum number type,
                           const struct shape *shape, int64_t below, GError **error);
 /* Tells the elements of the input `name` ahead of the run, for operators whose output's shape

@@ -80,6 +80,12 @@ int graph_add_input(struct graph *g, const char *name, int n_dim, const int64_t 
 int graph_add_input_shape(struct graph *g, const char *name, const struct shape *shape,
                           GError **error)
 {
+    const char *why;
+    if (!name_fault(name) && !shape_check(shape, &why)) {
+        error_set(error, ERROR_INPUT, "input '%s', batch %" G_GINT64_FORMAT ": %s", name, g->batch,
+                  why);
+        return -1;
+    }
     return graph_add_input_typed(g, name, NUMBER_fp32, shape, 0, error);
 }
 
@@ -100,9 +106,8 @@ int graph_add_input_typed(struct graph *g, const char *name, enum number type,
                           const struct shape *shape, int64_t below, GError **error)
 {
     const char *why;
-    if (!name_fault(name) && !shape_check(shape, &why)) {
-        error_set(error, ERROR_INPUT, "input '%s', batch %" G_GINT64_FORMAT ": %s", name, g->batch,
-                  why);
+    if (!name_fault(name) && !shape_fits(shape, &why)) {
+        error_set(error, ERROR_INPUT, "input '%s': %s", name, why);
         return -1;
     }
     const struct draft_value v = {.name = name,

@@ -111,6 +111,8 @@ static int number_value(struct finish *f, int draft_index, int node)
         .shape = v->what.shape,
         .node = v->kind != VALUE_INPUT && v->node >= 0 && !v->is_constant ? node : -1,
         .fan_in = v->fan_in,
+        .center = v->center,
+        .spread = v->spread,
         .below = v->below,
         .data = v->is_constant ? v->data : NULL,
     };

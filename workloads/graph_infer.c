@@ -101,7 +101,9 @@ static bool make_params(struct graph *g, struct draft_node *n, int i_node, const
                                       .what = {.type = NUMBER_fp32, .shape = p->shape},
                                       .is_ready = true,
                                       .node = i_node,
-                                      .fan_in = p->fan_in};
+                                      .fan_in = p->fan_in,
+                                      .center = p->center,
+                                      .spread = p->spread};
         n->in[op->max_data + i] = draft_add_value(g, v);
         if (n->in[op->max_data + i] < 0)
             return message_layer(error, n->origin, n->name,

@@ -19,7 +19,7 @@ struct values *values_new(const struct graph *g)
 }
 
 /* Data of constants are the graph's. */
-static void drop(struct values *v, int i)
+void values_clear(struct values *v, int i)
 {
     GBytes *lent = v->graph->values[i].data;
     if (lent && v->at[i].data == g_bytes_get_data(lent, NULL))
@@ -32,7 +32,7 @@ void values_free(struct values *v)
     if (!v)
         return;
     for (int i = 0; i < v->graph->n_value; i++)
-        drop(v, i);
+        values_clear(v, i);
     g_free(v->at);
     g_free(v);
 }
@@ -51,6 +51,8 @@ static double amplitude(const struct graph *g, const struct value *v)
 {
     if (v->kind == VALUE_INPUT)
         return 1.0;
+    if (v->spread > 0)
+        return (double)v->spread;
     if (v->fan_in > 0)
         return sqrt(6.0 / (double)v->fan_in); /* uniform in +-a has the variance a^2 / 3 */
     return 1.0 / sqrt((double)weight_fan_in(g, v->node));
@@ -64,12 +66,14 @@ static bool seed_value(struct tensor *t, const struct value *value, float amplit
     struct tensor uniform;
     if (!tensor_alloc(&uniform, NUMBER_fp32, &value->shape, error))
         return false;
-    tensor_fill_uniform(uniform.data, n, amplitude, seed, tensor_stream(value->name));
+    float *x = uniform.data;
+    tensor_fill_uniform(x, n, amplitude, seed, tensor_stream(value->name));
+    for (size_t i = 0; i < n && value->center != 0; i++)
+        x[i] += value->center;
     if (value->type == NUMBER_fp32) {
         *t = uniform;
         return true;
     }
-    float *x = uniform.data;
     for (size_t i = 0; i < n && !number_is_float(value->type); i++)
         x[i] = floorf((x[i] + 1) / 2 * (float)value->below);
     bool ok = tensor_alloc(t, value->type, &value->shape, error);
@@ -121,7 +125,7 @@ static bool take(struct values *v, const struct value *value, const struct tenso
         return false;
     }
     struct tensor *to = &v->at[value->index];
-    drop(v, value->index);
+    values_clear(v, value->index);
     if (!tensor_alloc(to, value->type, &value->shape, error)) {
         g_prefix_error(error, "%s: '%s': ", file, value->name);
         return false;

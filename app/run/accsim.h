@@ -34,7 +34,8 @@ struct accsim_options {
     enum accsim_fidelity fidelity;
     enum accsim_check check;
     const char *precision;                   /* NULL: the machine's */
-    const char *input, *weights, *calibrate; /* files; NULL: seeded */
+    const char *input, *calibrate;           /* files or data sets; NULL: seeded */
+    const char *weights;                     /* file; NULL: seeded */
     const char *layers;                      /* "conv1,3-5"; NULL: all */
     uint64_t seed;
     int threads;
@@ -72,6 +73,8 @@ const char *accsim_version(void);
  * source tree (from its build folder) or the installed data. NULL-terminated; g_strfreev() it. */
 char **accsim_arch_dirs(void);
 char **accsim_net_dirs(void);
+/* Where data sets are looked up: the working directory, then $ACCSIM_PATH. */
+char **accsim_data_dirs(void);
 
 /* A machine's resolved settings, for `show arch`: calls fn for each setting, in table order. The
  * summary and the neutral machine are given too; they live until accsim_machine_free(). */

@@ -40,7 +40,7 @@ static struct values *load_values(const struct accsim *a, const struct graph *g,
 {
     struct values *v = values_new(g);
     if ((!a->options.weights || values_load(v, VALUE_PARAM, a->options.weights, error)) &&
-        (!a->options.input || values_load(v, VALUE_INPUT, a->options.input, error)) &&
+        (!a->options.input || load_inputs(a->options.input, DATA_TEST, v, error)) &&
         values_seed(v, a->options.seed, error))
         return v;
     values_free(v);
@@ -113,7 +113,7 @@ static bool calibration_set(const struct accsim *a, struct graph **g, struct val
     if (!*g)
         return false;
     *v = values_new(*g);
-    if (a->options.calibrate && !values_load(*v, VALUE_INPUT, a->options.calibrate, error))
+    if (a->options.calibrate && !load_inputs(a->options.calibrate, DATA_TRAIN, *v, error))
         return false;
     for (int i = 0; i < (*g)->n_value; i++) {
         if ((*v)->at[i].data || (*g)->values[i].kind == VALUE_NODE)

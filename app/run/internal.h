@@ -5,6 +5,7 @@
 #include "app/run/accsim.h"
 #include "arch/arch.h"
 #include "mapper/plan.h"
+#include "workloads/data/data.h"
 #include "workloads/executor.h"
 
 /* A machine as loaded. */
@@ -47,6 +48,10 @@ bool values_within_memory(const struct accsim *a, GError **error);
 bool make_values(struct accsim *a, GError **error);
 /* Ranges by value of a->graph from a reference run on the first images (or --calibrate). */
 float *calibrate(struct accsim *a, GError **error);
+
+/* input_set.c: the inputs of v's graph from a .npy or .npz, or from the first images of a data set:
+ * of `split`, or of the only one that it has. */
+bool load_inputs(const char *spec, enum data_split split, struct values *v, GError **error);
 
 /* record.c: what is known before the run. */
 bool make_record(struct accsim *a, GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where machines and nets are found. */
+/* Where machines, nets and data sets are found. */
 #define _GNU_SOURCE /* dladdr */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -85,6 +85,15 @@ char **accsim_net_dirs(void)
 {
     const char *const source[] = {"workloads/nets"};
     return list_dirs(source, 1, "nets");
+}
+
+char **accsim_data_dirs(void)
+{
+    GPtrArray *dirs = g_ptr_array_new();
+    g_ptr_array_add(dirs, g_strdup("."));
+    add_env(dirs);
+    g_ptr_array_add(dirs, NULL);
+    return (char **)g_ptr_array_free(dirs, FALSE);
 }
 
 static char *try_dir(const char *dir, const char *spec, const char *suffix)

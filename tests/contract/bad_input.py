@@ -187,7 +187,7 @@ NET_FILES = [
     net_file("layers of another type", "inputs = 5;\nlayers = 5;\n", r"bad\.net:1\b", "inputs"),
     net_file("unknown at the top", "layer = 5;\n", r"bad\.net:1\b", "layer.*layers"),
     layers("none", "", "layers"),
-    layers("unknown operator", '{ name = "c"; op = "conv3d"; }', ":3:", "'c'", "conv3d.*conv2d"),
+    layers("unknown operator", '{ name = "c"; op = "conv2x"; }', ":3:", "'c'", "conv2x.*conv2d"),
     layers("operator left out", '{ name = "c"; }', ":3:", "'c'", "op"),
     layers("operator of another type", '{ name = "c"; op = 5; }', ":3:", "'c'", "op"),
     layers("name of another type", '{ name = 5; op = "relu"; }', ":3:", "name"),

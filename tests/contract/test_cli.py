@@ -125,9 +125,9 @@ class Usage(InFolder):
             (("show", "arch"), "arch"),
             (("show", "arch", "nosuch"), "nosuch"),
             (("show", "net", "nosuch"), "nosuch"),
-            (("show", "op", "conv3d"), "conv3d.*conv2d|conv3d"),
+            (("show", "op", "conv2x"), "conv2x.*conv2d|conv2x"),
             (("show", "plan", "--arch", "tpu"), "net"),
-            (("list",), "archs|nets|ops|families"),
+            (("list",), "archs|nets|ops|families|datasets"),
             (("list", "nosuch"), "nosuch"),
             (("--arch",), "arch"),
             (("--arch", "tpu"), "net"),
@@ -163,7 +163,7 @@ class Help(InFolder):
     def test_each_subcommand_has_help(self):
         for subcommand, words in (
             ("show", ("arch", "net", "op", "plan")),
-            ("list", ("archs", "nets", "ops", "families")),
+            ("list", ("archs", "nets", "ops", "families", "datasets")),
         ):
             shown = cli.succeed(subcommand, "--help")
             for word in words:
@@ -175,6 +175,7 @@ class Help(InFolder):
             ("archs", ["tpu"]),
             ("nets", ["alexnet"]),
             ("families", ["systolic"]),
+            ("datasets", ["fashion-mnist", "cifar10"]),
             (
                 "ops",
                 """conv2d relu lrn dropout softmax flatten add concat""".split(),

@@ -82,7 +82,7 @@ START_TEST(test_shape_errors_say_what_does_not_fit)
     check_refused(&op_concat, &concat, image, image, "axis -5 is none of an input of 4 dimensions");
     struct softmax_attr softmax = {.axis = 2};
     check_refused(&op_softmax, &softmax, row, row, "axis 2 is none of an input of 2 dimensions");
-    check_refused(&op_add, NULL, image, row, "1x4x5x5 and 1x4 are not equal");
+    check_refused(&op_add, NULL, image, row, "1x4x5x5 and 1x4 do not fit together");
     struct fc_attr fc = {.features = 1};
     check_refused(&op_fc, &fc, batch, row, "no dimension behind the batch");
     check_refused(&op_flatten, NULL, batch, row, "no dimension behind the batch");

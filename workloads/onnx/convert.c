@@ -21,7 +21,29 @@ bool onnx_convert_by_rank(struct onnx_node *n, const struct onnx_op *row, GError
         return onnx_refuse(n, error, "an input of %d dimensions", n_space + 2);
     g_autofree char *op = g_strconcat(row->op, ranks[n_space - 1], NULL);
     const struct onnx_op by_rank = {row->name, op, row->attrs, NULL};
-    return onnx_convert_plain(n, &by_rank, error);
+    const struct shape weight = onnx_has(n, 1) ? onnx_operand(n, 1).shape : (struct shape){0};
+    if (weight.n_dim != n_space + 2)
+        return onnx_refuse(n, error, "a weight of %d dimensions", weight.n_dim);
+    struct onnx_attrs a;
+    onnx_attrs_init(&a);
+    onnx_attrs_ints(&a, "kernel", weight.dim + 2, (size_t)n_space);
+    bool ok = onnx_attrs_take(&a, n, &by_rank, error);
+    if (strcmp(row->op, "conv") == 0)
+        onnx_attrs_int(&a, "channels", weight.dim[0]);
+    ok = ok && onnx_emit_node(n, op, &a, error);
+    onnx_attrs_clear(&a);
+    return ok;
+}
+
+/* Windows move by 1 where no strides are given. */
+bool onnx_convert_pool(struct onnx_node *n, const struct onnx_op *row, GError **error)
+{
+    struct onnx_attrs a;
+    onnx_attrs_init(&a);
+    onnx_attrs_int(&a, "stride", 1);
+    bool ok = onnx_attrs_take(&a, n, row, error) && onnx_emit_node(n, row->op, &a, error);
+    onnx_attrs_clear(&a);
+    return ok;
 }
 
 /* Before set 14 the outputs of training could be named by inference too. */
@@ -29,7 +51,10 @@ bool onnx_convert_batch_norm(struct onnx_node *n, const struct onnx_op *row, GEr
 {
     if (n->o->opset < 9 && onnx_attr_int(n, "spatial", 1) != 1)
         return onnx_refuse(n, error, "spatial = 0");
-    const struct onnx_op quiet = {row->name, row->op, "training_mode=training -spatial", NULL};
+    if (n->o->opset < 7 && onnx_attr_int(n, "is_test", 0) != 1)
+        return onnx_refuse(n, error, "training mode");
+    const struct onnx_op quiet = {row->name, row->op, "training_mode=training -spatial -is_test",
+                                  NULL};
     if (n->o->opset < 14)
         n->n_out = 1;
     return onnx_convert_plain(n, &quiet, error);

@@ -16,6 +16,7 @@ CONVERT(dropout);
 CONVERT(gemm);
 CONVERT(lrn);
 CONVERT(matmul);
+CONVERT(pool);
 CONVERT(recurrent);
 CONVERT(softmax);
 
@@ -24,11 +25,9 @@ CONVERT(binary);
 CONVERT(concat);
 CONVERT(constant);
 CONVERT(constant_of_shape);
-CONVERT(flatten);
 CONVERT(identity);
 CONVERT(prelu);
 CONVERT(resize);
-CONVERT(roi_align);
 CONVERT(upsample);
 
 /* control.c */

@@ -112,15 +112,10 @@ bool onnx_convert_prelu(struct onnx_node *n, const struct onnx_op *row, GError *
     return (n->o->opset >= 7 || !is_row || align(n, 1, error)) && onnx_convert_plain(n, row, error);
 }
 
-/* One input: another name. The axis defaults to 1 in old sets alone. */
+/* One input: another name. */
 bool onnx_convert_concat(struct onnx_node *n, const struct onnx_op *row, GError **error)
 {
     return n->n_in == 1 ? onnx_alias(n, 0, n->in[0], error) : onnx_convert_plain(n, row, error);
-}
-
-bool onnx_convert_flatten(struct onnx_node *n, const struct onnx_op *row, GError **error)
-{
-    return onnx_convert_plain(n, row, error);
 }
 
 /* Since set 11: x, roi, scales, sizes; set 10: x, scales, then asymmetric. */
@@ -150,18 +145,6 @@ bool onnx_convert_upsample(struct onnx_node *n, const struct onnx_op *row, GErro
     onnx_attrs_string(&a, "coordinate_transformation_mode", "asymmetric");
     onnx_attrs_string(&a, "nearest_mode", "floor");
     ok = ok && onnx_emit(n, row->op, &a, in, 3, n->out, 1, error);
-    onnx_attrs_clear(&a);
-    return ok;
-}
-
-/* Before set 16 pixels' corners, not their middles, were the coordinates. */
-bool onnx_convert_roi_align(struct onnx_node *n, const struct onnx_op *row, GError **error)
-{
-    struct onnx_attrs a;
-    onnx_attrs_init(&a);
-    if (n->o->opset < 16)
-        onnx_attrs_string(&a, "coordinate_transformation_mode", "output_half_pixel");
-    bool ok = onnx_attrs_take(&a, n, row, error) && onnx_emit_node(n, row->op, &a, error);
     onnx_attrs_clear(&a);
     return ok;
 }

@@ -28,9 +28,21 @@ static void avgpool_plane(const struct pool_plane *p)
     }
 }
 
+static void average(const struct op_call *c, const struct pool_window *w, int64_t i_out,
+                    int64_t plane_count, int64_t i_plane)
+{
+    (void)plane_count, (void)i_plane;
+    double sum = 0;
+    for (int64_t k = 0; k < w->n; k++)
+        sum += (double)((const float *)w->in)[w->at[k]];
+    ((float *)c->out[0]->data)[i_out] =
+        (float)(sum / (double)(w->attr->count_pad ? w->n_window : MAX(w->n, 1)));
+}
+
 static bool avgpool_forward(const struct op_call *c, GError **error)
 {
-    (void)error;
+    if (!pool_is_plain(c))
+        return pool_windows(c, average, error);
     pool_run(c, avgpool_plane);
     return true;
 }

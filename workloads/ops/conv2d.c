@@ -36,6 +36,7 @@ static const struct cfg_field conv2d_fields[] = {
      "Groups of channels that are convolved apart from each other.", NULL},
     {"bias", CFG_BOOL, offsetof(struct conv2d_attr, bias), 0, 0, "true", NULL,
      "Adds one number to each output channel.", NULL},
+    WINDOW_AUTO_PAD(conv2d_attr),
     {0},
 };
 
@@ -84,8 +85,16 @@ static bool conv2d_infer(const struct op_infer *c, GError **error)
 {
     struct conv2d_attr *a = c->attr;
     const struct shape *in = &c->in[0]->shape;
-    const struct window w = {
-        .kernel = &a->kernel, .stride = &a->stride, .pad = &a->pad, .dilation = &a->dilation};
+    const struct window w = {.kernel = &a->kernel,
+                             .stride = &a->stride,
+                             .pad = &a->pad,
+                             .dilation = &a->dilation,
+                             .auto_pad = &a->auto_pad};
+    if (in->n_dim != 4)
+        return error_set(error, ERROR_INPUT,
+                         "the input has %d dimensions, not the 4 of images (batch, channels, "
+                         "height, width)",
+                         in->n_dim);
     if (infer_input(c, 1) && !take_weight(c, &c->in[1]->shape, error))
         return false;
     if (!window_shape(&w, in, a->channels, &c->out[0].shape, error) ||
@@ -103,8 +112,8 @@ static int conv2d_params(const struct op_infer *c, struct op_param *out)
 {
     const struct conv2d_attr *a = c->attr;
     const struct shape weight = weight_shape(c);
-    out[0] = (struct op_param){"weight", weight, shape_count_from(&weight, 1)};
-    out[1] = (struct op_param){"bias", {1, {a->channels}}, 0};
+    out[0] = (struct op_param){"weight", weight, shape_count_from(&weight, 1), 0, 0};
+    out[1] = (struct op_param){"bias", {1, {a->channels}}, 0, 0, 0};
     return a->bias ? 2 : 1;
 }
 

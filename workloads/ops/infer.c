@@ -68,3 +68,25 @@ int infer_list(const struct op_infer *c, int i, int64_t *out, int most, GError *
         out[k] = number_get_int64(in->known, in->type, (size_t)k);
     return (int)n;
 }
+
+bool infer_ints(const struct op_infer *c, int i, struct cfg_ints *out, GError **error)
+{
+    if (!infer_input(c, i))
+        return true;
+    int n = infer_list(c, i, out->v, CFG_MAX_INTS, error);
+    if (n >= 0)
+        out->n = n;
+    return n >= 0;
+}
+
+bool infer_axes(const struct cfg_ints *axes, int n, bool *flags, GError **error)
+{
+    for (int i = 0; i < axes->n; i++) {
+        int64_t axis = axes->v[i] + (axes->v[i] < 0 ? n : 0);
+        if (axis < 0 || axis >= n || flags[axis])
+            return error_set(error, ERROR_INPUT, "axis %" G_GINT64_FORMAT " is none of %d, or named twice",
+                             axes->v[i], n);
+        flags[axis] = true;
+    }
+    return true;
+}

@@ -23,6 +23,7 @@ struct conv2d_attr {
     struct cfg_ints kernel, stride, pad, dilation; /* stride 1, pad 0, dilation 1 */
     int64_t groups;
     bool bias;
+    int auto_pad; /* enum auto_pad: where it is set, pad follows from it */
 };
 
 /* [N, ..., K...] to [N, ..., features]; the dimensions from `axis` on are one row; weight
@@ -46,6 +47,10 @@ struct pool_attr {
     struct cfg_ints kernel, stride, pad; /* stride = kernel, pad 0 */
     bool ceil;                           /* a last window may stick out of the padded input */
     bool count_pad;
+    int auto_pad;
+    struct cfg_ints dilation; /* maxpool; 1 */
+    bool storage_order;       /* maxpool's indices count columns first */
+    int64_t p;                /* lp_pool */
 };
 
 struct dropout_attr {
@@ -53,7 +58,7 @@ struct dropout_attr {
 };
 
 struct softmax_attr {
-    int64_t axis;
+    int64_t axis; /* of log_softmax and hardmax too */
 };
 
 struct concat_attr {

@@ -140,7 +140,7 @@ static bool fetch(struct run *r, struct values *fetches, const bool *want, GErro
         if (!want[i])
             continue;
         struct tensor *to = &fetches->at[i];
-        tensor_clear(to);
+        values_clear(fetches, i);
         int owner = r->owner[i];
         if (owner != FED && r->n_live[owner] == 1) {
             *to = r->at[i];

@@ -176,6 +176,34 @@ bool npy_header_parse(const char *text, size_t size, struct npy_header *h, GErro
     return c.at == c.end || expected(&c, "nothing but white space", error);
 }
 
+bool npy_header_take(npy_take_fn take, void *from, struct npy_header *h, size_t *header_bytes,
+                     GError **error)
+{
+    uint8_t start[NPY_MAGIC_BYTES + 2], length[4] = {0};
+    if (!take(from, start, sizeof(start), error))
+        return false;
+    if (memcmp(start, NPY_MAGIC, NPY_MAGIC_BYTES) != 0)
+        return error_set(error, ERROR_INPUT, "not an array in .npy format");
+    const int version = start[NPY_MAGIC_BYTES];
+    if (version != 1 && version != 2)
+        return error_set(error, ERROR_INPUT, "version %d of the .npy format; known are 1 and 2",
+                         version);
+    const size_t length_bytes = version == 1 ? 2 : 4;
+    if (!take(from, length, length_bytes, error))
+        return false;
+    const uint32_t dict_bytes = length[0] | (uint32_t)length[1] << 8 | (uint32_t)length[2] << 16 |
+                                (uint32_t)length[3] << 24;
+    if (dict_bytes > NPY_MAX_DICT_BYTES)
+        return error_set(error, ERROR_INPUT, "bad header: %" PRIu32 " bytes long, at most %d",
+                         dict_bytes, NPY_MAX_DICT_BYTES);
+    char *dict = g_malloc(dict_bytes);
+    const bool ok =
+        take(from, dict, dict_bytes, error) && npy_header_parse(dict, dict_bytes, h, error);
+    g_free(dict);
+    *header_bytes = sizeof(start) + length_bytes + dict_bytes;
+    return ok;
+}
+
 GString *npy_header_format(enum number type, const struct shape *shape)
 {
     size_t row = 0;

@@ -54,8 +54,10 @@ static bool source_read(struct source *s, void *out, size_t size, size_t *got, G
     return true;
 }
 
-static bool source_read_all(struct source *s, void *out, size_t size, GError **error)
+/* npy_take_fn of a struct source. */
+static bool source_read_all(void *from, void *out, size_t size, GError **error)
 {
+    struct source *s = from;
     size_t got;
     if (!source_read(s, out, size, &got, error))
         return false;
@@ -72,43 +74,16 @@ static bool source_at_end(struct source *s, GError **error)
     return got == 0 || error_set(error, ERROR_INPUT, "bytes follow the array");
 }
 
-static bool read_header(struct source *s, struct npy_header *h, size_t *header_bytes,
-                        GError **error)
-{
-    uint8_t start[NPY_MAGIC_BYTES + 2], length[4] = {0};
-    if (!source_read_all(s, start, sizeof(start), error))
-        return false;
-    if (memcmp(start, NPY_MAGIC, NPY_MAGIC_BYTES) != 0)
-        return error_set(error, ERROR_INPUT, "not an array in .npy format");
-    const int version = start[NPY_MAGIC_BYTES];
-    if (version != 1 && version != 2)
-        return error_set(error, ERROR_INPUT, "version %d of the .npy format; known are 1 and 2",
-                         version);
-    const size_t length_bytes = version == 1 ? 2 : 4;
-    if (!source_read_all(s, length, length_bytes, error))
-        return false;
-    const uint32_t dict_bytes = length[0] | (uint32_t)length[1] << 8 | (uint32_t)length[2] << 16 |
-                                (uint32_t)length[3] << 24;
-    if (dict_bytes > NPY_MAX_DICT_BYTES)
-        return error_set(error, ERROR_INPUT, "bad header: %" PRIu32 " bytes long, at most %d",
-                         dict_bytes, NPY_MAX_DICT_BYTES);
-    char *dict = g_malloc(dict_bytes);
-    const bool ok =
-        source_read_all(s, dict, dict_bytes, error) && npy_header_parse(dict, dict_bytes, h, error);
-    g_free(dict);
-    *header_bytes = sizeof(start) + length_bytes + dict_bytes;
-    return ok;
-}
-
 /* The array of a source as t. The source must have the size that the header asks for before
  * anything is allocated. */
 static bool read_tensor(struct source *s, struct tensor *t, GError **error)
 {
     struct npy_header h;
     size_t header_bytes = 0;
-    if (!read_header(s, &h, &header_bytes, error))
+    if (!npy_header_take(source_read_all, s, &h, &header_bytes, error))
         return false;
-    const uint64_t data_bytes = (uint64_t)shape_count(&h.shape) * number_bytes(h.type); /* <= 2^43 */
+    const uint64_t data_bytes =
+        (uint64_t)shape_count(&h.shape) * number_bytes(h.type); /* <= 2^43 */
     if (header_bytes + data_bytes != s->size_bytes)
         return error_set(error, ERROR_INPUT,
                          "the header describes %" PRIu64 " bytes, but there are %" PRIu64,

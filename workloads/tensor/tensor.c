@@ -6,6 +6,7 @@
 
 #include "sim/base/clones.h"
 #include "sim/base/error.h"
+#include "sim/base/mix.h"
 #include "sim/base/size.h"
 
 #define SHAPE_MAX_COUNT (INT64_C(1) << 40)
@@ -108,15 +109,6 @@ void tensor_clear(struct tensor *t)
     t->data = NULL;
 }
 
-/* The finaliser of SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
- * generators", variant 13 of Stafford). */
-static uint64_t mix64(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
 /* Three rounds of a 32-bit hash (triple32, https://github.com/skeeto/hash-prospector) of a counter;
  * a second key between the rounds keeps one stream from being another one shifted. 24 of the bits
  * make a float exactly. */
@@ -136,10 +128,10 @@ static void fill_block(float *x, uint32_t n, float scale, uint32_t key_0, uint32
 void tensor_fill_uniform(float *x, size_t n, float amplitude, uint64_t seed, uint64_t stream)
 {
     const size_t block = (size_t)1 << 30; /* far below the 2^32 values of a counter */
-    const uint64_t key = mix64(mix64(seed + UINT64_C(0x9e3779b97f4a7c15)) + stream);
+    const uint64_t key = mix64(mix64(seed + MIX64_STEP) + stream);
     for (size_t i_block = 0; i_block * block < n; i_block++) {
         const size_t left = n - i_block * block;
-        const uint64_t k = mix64(key + i_block * UINT64_C(0x9e3779b97f4a7c15));
+        const uint64_t k = mix64(key + i_block * MIX64_STEP);
         fill_block(x + i_block * block, (uint32_t)MIN(left, block), amplitude * 0x1p-23f,
                    (uint32_t)k, (uint32_t)(k >> 32));
     }

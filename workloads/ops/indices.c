@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shapes and indices as values: shape, size, one_hot, nonzero, compress, unique, and the copies by
+ * rules of indices, trilu and reverse_sequence. */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/base/error.h"
+#include "workloads/ops/axis.h"
+#include "workloads/ops/infer.h"
+#include "workloads/ops/layout.h"
+
+#define LD G_GINT64_FORMAT
+
+static const struct cfg_field shape_fields[] = {
+    {"start", CFG_INT, offsetof(struct shape_attr, start), -0x1p31, 0x1p31, "0", NULL,
+     "First dimension; negative counts from the end.", NULL},
+    {"end", CFG_INT, offsetof(struct shape_attr, end), -0x1p31, 0x1p31, "2147483647", NULL,
+     "Dimension behind the last; negative counts from the end.", NULL},
+    {0},
+};
+
+static int first_dim(const struct shape_attr *a, int n_dim)
+{
+    int64_t start = a->start + (a->start < 0 ? n_dim : 0);
+    return (int)CLAMP(start, 0, n_dim);
+}
+
+static bool shape_infer(const struct op_infer *c, GError **error)
+{
+    (void)error;
+    const struct shape_attr *a = c->attr;
+    const int n = c->in[0]->shape.n_dim;
+    int64_t end = CLAMP(a->end + (a->end < 0 ? n : 0), 0, n);
+    c->out[0] = (struct operand){NUMBER_int64, {1, {MAX(end - first_dim(a, n), 0)}}, NULL};
+    return true;
+}
+
+static bool shape_forward(const struct op_call *c, GError **error)
+{
+    (void)error;
+    const struct shape *in = &c->in[0]->shape;
+    memcpy(c->out[0]->data, in->dim + first_dim(c->attr, in->n_dim), tensor_bytes(c->out[0]));
+    return true;
+}
+
+static bool size_infer(const struct op_infer *c, GError **error)
+{
+    (void)error;
+    c->out[0].type = NUMBER_int64;
+    return true;
+}
+
+static bool size_forward(const struct op_call *c, GError **error)
+{
+    (void)error;
+    *(int64_t *)c->out[0]->data = shape_count(&c->in[0]->shape);
+    return true;
+}
+
+static const struct cfg_field one_hot_fields[] = {
+    {"axis", CFG_INT, offsetof(struct one_hot_attr, axis), -SHAPE_MAX_DIM, SHAPE_MAX_DIM - 1, "-1",
+     NULL, "Place of the new dimension; negative counts from the end.", NULL},
+    {"depth", CFG_INT, offsetof(struct one_hot_attr, depth), 0, 0x1p40, "0", NULL,
+     "Its size; a second input overrides it.", NULL},
+    {0},
+};
+
+static bool one_hot_infer(const struct op_infer *c, GError **error)
+{
+    struct one_hot_attr *a = c->attr;
+    const struct operand *depth = infer_input(c, 1), *values = c->in[2];
+    if (depth)
+        a->depth = number_get_int64(depth->known, depth->type, 0);
+    struct shape wide = c->in[0]->shape, *out = &c->out[0].shape;
+    if (wide.n_dim == SHAPE_MAX_DIM || a->depth < 1 || shape_count(&values->shape) != 2)
+        return error_set(error, ERROR_INPUT, "depth %" LD ", %" LD " values (off and on)", a->depth,
+                         shape_count(&values->shape));
+    wide.n_dim++;
+    if (!axis_normalise(&a->axis, &wide, error))
+        return false;
+    out->n_dim = wide.n_dim;
+    for (int d = 0, own = 0; d < out->n_dim; d++)
+        out->dim[d] = d == a->axis ? a->depth : c->in[0]->shape.dim[own++];
+    c->out[0].type = values->type;
+    return true;
+}
+
+static bool one_hot_forward(const struct op_call *c, GError **error)
+{
+    (void)error;
+    const struct one_hot_attr *a = c->attr;
+    const size_t size = number_bytes(c->out[0]->type);
+    const char *off = c->in[2]->data, *on = off + size;
+    const int64_t inner = shape_count_from(&c->out[0]->shape, (int)a->axis + 1);
+    for (int64_t i = 0; i < shape_count(&c->out[0]->shape); i++) {
+        const int64_t own = i / inner / a->depth * inner + i % inner, at = i / inner % a->depth;
+        int64_t index = number_get_int64(c->in[0]->data, c->in[0]->type, (size_t)own);
+        index += index < 0 ? a->depth : 0;
+        memcpy((char *)c->out[0]->data + (size_t)i * size, index == at ? on : off, size);
+    }
+    return true;
+}
+
+static bool is_set(const struct tensor *t, int64_t i)
+{
+    return number_get_fp64(t->data, t->type, (size_t)i) != 0;
+}
+
+static int64_t count_set(const struct operand *in)
+{
+    const struct tensor t = {in->type, in->shape, (void *)in->known};
+    int64_t n = 0;
+    for (int64_t i = 0; i < shape_count(&in->shape); i++)
+        n += is_set(&t, i);
+    return n;
+}
+
+static bool nonzero_infer(const struct op_infer *c, GError **error)
+{
+    (void)error;
+    const int64_t rank = MAX(c->in[0]->shape.n_dim, 1);
+    c->out[0] = (struct operand){NUMBER_int64, {2, {rank, count_set(c->in[0])}}, NULL};
+    return true;
+}
+
+static bool nonzero_forward(const struct op_call *c, GError **error)
+{
+    (void)error;
+    const struct shape *in = &c->in[0]->shape;
+    int64_t *out = c->out[0]->data, n = c->out[0]->shape.dim[1], k = 0;
+    for (int64_t i = 0; i < shape_count(in); i++) {
+        int64_t rest = i;
+        if (!is_set(c->in[0], i))
+            continue;
+        for (int d = in->n_dim - 1; d >= 0; d--) {
+            out[d * n + k] = rest % in->dim[d];
+            rest /= in->dim[d];
+        }
+        if (in->n_dim == 0)
+            out[k] = 0;
+        k++;
+    }
+    return true;
+}
+
+static const struct cfg_field optional_axis_fields[] = {
+    {"axis", CFG_INTS, offsetof(struct unique_attr, axis), -SHAPE_MAX_DIM, SHAPE_MAX_DIM - 1, "",
+     NULL, "Dimension whose slices are looked at; the elements where none is given.", NULL},
+    {0},
+};
+static const struct cfg_field unique_fields[] = {
+    {"axis", CFG_INTS, offsetof(struct unique_attr, axis), -SHAPE_MAX_DIM, SHAPE_MAX_DIM - 1, "",
+     NULL, "Dimension whose slices are looked at; the elements where none is given.", NULL},
+    {"sorted", CFG_BOOL, offsetof(struct unique_attr, sorted), 0, 0, "true", NULL,
+     "In ascending order, not in the order of appearance.", NULL},
+    {0},
+};
+
+/* The input as [outer, n, inner] around the axis; all of it where there is none. */
+struct slices {
+    int64_t outer, n, inner;
+};
+
+static bool slices_of(const struct unique_attr *a, const struct shape *in, struct slices *s,
+                      GError **error)
+{
+    *s = (struct slices){1, shape_count(in), 1};
+    if (a->axis.n == 0)
+        return true;
+    int64_t axis = a->axis.v[0];
+    if (!axis_normalise(&axis, in, error))
+        return false;
+    s->n = in->dim[axis];
+    s->inner = shape_count_from(in, (int)axis + 1);
+    s->outer = shape_count(in) / MAX(1, shape_count_from(in, (int)axis));
+    return true;
+}
+
+/* `in` with n slices instead. */
+static void set_slices(const struct unique_attr *a, const struct shape *in, int64_t n,
+                       struct shape *out)
+{
+    *out = (struct shape){1, {n}};
+    if (a->axis.n) {
+        *out = *in;
+        out->dim[a->axis.v[0] + (a->axis.v[0] < 0 ? in->n_dim : 0)] = n;
+    }
+}
+
+static void copy_slice(const struct op_call *c, const struct slices *s, int64_t from, int64_t to,
+                       int64_t n_to)
+{
+    const size_t block = (size_t)s->inner * number_bytes(c->in[0]->type);
+    for (int64_t i = 0; i < s->outer; i++)
+        memcpy((char *)c->out[0]->data + (size_t)(i * n_to + to) * block,
+               (const char *)c->in[0]->data + (size_t)(i * s->n + from) * block, block);
+}
+
+static bool compress_infer(const struct op_infer *c, GError **error)
+{
+    struct slices s;
+    if (!slices_of(c->attr, &c->in[0]->shape, &s, error))
+        return false;
+    if (c->in[1]->shape.n_dim != 1 || c->in[1]->shape.dim[0] > s.n)
+        return error_set(error, ERROR_INPUT, "the condition is no list of at most %" LD, s.n);
+    set_slices(c->attr, &c->in[0]->shape, count_set(c->in[1]), &c->out[0].shape);
+    return true;
+}
+
+static bool compress_forward(const struct op_call *c, GError **error)
+{
+    struct slices s;
+    if (!slices_of(c->attr, &c->in[0]->shape, &s, error))
+        return false;
+    const int64_t n = shape_count(&c->out[0]->shape) / MAX(1, s.outer * s.inner);
+    for (int64_t i = 0, k = 0; i < c->in[1]->shape.dim[0]; i++)
+        if (is_set(c->in[1], i))
+            copy_slice(c, &s, i, k++, n);
+    return true;
+}
+
+/* Slices compared element by element. */
+struct finder {
+    const void *data;
+    enum number type;
+    struct slices s;
+};
+
+static int compare_slices(const struct finder *f, int64_t a, int64_t b)
+{
+    for (int64_t i = 0; i < f->s.outer; i++)
+        for (int64_t k = 0; k < f->s.inner; k++) {
+            const size_t at = (size_t)((i * f->s.n + a) * f->s.inner + k);
+            const size_t bt = (size_t)((i * f->s.n + b) * f->s.inner + k);
+            const double x = number_get_fp64(f->data, f->type, at);
+            const double y = number_get_fp64(f->data, f->type, bt);
+            if (x != y)
+                return x < y ? -1 : 1;
+        }
+    return 0;
+}
+
+static gint compare_indices(gconstpointer a, gconstpointer b, gpointer user)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    int order = compare_slices(user, x, y);
+    return order ? order : (x > y) - (x < y);
+}
+
+/* order[]: slices in ascending order, equal ones in the order of appearance. The caller frees it.
+ */
+static int64_t *sort_slices(struct finder *f)
+{
+    int64_t *order = g_new(int64_t, MAX(f->s.n, 1));
+    for (int64_t i = 0; i < f->s.n; i++)
+        order[i] = i;
+    g_qsort_with_data(order, (gint)f->s.n, sizeof(*order), compare_indices, f);
+    return order;
+}
+
+static bool unique_infer(const struct op_infer *c, GError **error)
+{
+    struct unique_attr *a = c->attr;
+    struct finder f = {c->in[0]->known, c->in[0]->type, {0}};
+    if (!slices_of(a, &c->in[0]->shape, &f.s, error))
+        return false;
+    if (f.s.n > G_MAXINT32)
+        return error_set(error, ERROR_LIMIT, "more than 2^31 slices");
+    int64_t *order = sort_slices(&f);
+    a->n_unique = f.s.n > 0;
+    for (int64_t i = 1; i < f.s.n; i++)
+        a->n_unique += compare_slices(&f, order[i - 1], order[i]) != 0;
+    g_free(order);
+    set_slices(a, &c->in[0]->shape, a->n_unique, &c->out[0].shape);
+    const int64_t lengths[] = {0, a->n_unique, f.s.n, a->n_unique};
+    for (int i = 1; i < c->n_out; i++)
+        c->out[i] = (struct operand){NUMBER_int64, {1, {lengths[i]}}, NULL};
+    return true;
+}
+
+/* Groups of equal slices: the first of each, and how many. */
+struct group {
+    int64_t first, count;
+};
+
+static int compare_groups(const void *a, const void *b)
+{
+    const int64_t x = ((const struct group *)a)->first, y = ((const struct group *)b)->first;
+    return (x > y) - (x < y);
+}
+
+static bool unique_forward(const struct op_call *c, GError **error)
+{
+    const struct unique_attr *a = c->attr;
+    struct finder f = {c->in[0]->data, c->in[0]->type, {0}};
+    if (!slices_of(a, &c->in[0]->shape, &f.s, error))
+        return false;
+    int64_t *order = sort_slices(&f), n = 0;
+    struct group *groups = g_new0(struct group, f.s.n + 1);
+    for (int64_t i = 0; i < f.s.n; i++) {
+        if (i == 0 || compare_slices(&f, order[i - 1], order[i]) != 0)
+            groups[n++].first = order[i];
+        groups[n - 1].count++;
+    }
+    if (!a->sorted)
+        qsort(groups, (size_t)n, sizeof(*groups), compare_groups);
+    for (int64_t k = 0; k < n; k++) {
+        copy_slice(c, &f.s, groups[k].first, k, n);
+        if (c->n_out > 1 && c->out[1])
+            ((int64_t *)c->out[1]->data)[k] = groups[k].first;
+        if (c->n_out > 3 && c->out[3])
+            ((int64_t *)c->out[3]->data)[k] = groups[k].count;
+        for (int64_t i = 0; c->n_out > 2 && c->out[2] && i < f.s.n; i++)
+            if (compare_slices(&f, i, groups[k].first) == 0)
+                ((int64_t *)c->out[2]->data)[i] = k;
+    }
+    g_free(order);
+    g_free(groups);
+    return true;
+}
+
+static const struct cfg_field trilu_fields[] = {
+    {"k", CFG_INT, offsetof(struct trilu_attr, k), -0x1p62, 0x1p62, "0", NULL,
+     "Diagonal that bounds the triangle; a second input overrides it.", NULL},
+    {"upper", CFG_BOOL, offsetof(struct trilu_attr, upper), 0, 0, "true", NULL,
+     "The upper triangle stays, else the lower one.", NULL},
+    {0},
+};
+
+static bool trilu_infer(const struct op_infer *c, GError **error)
+{
+    struct trilu_attr *a = c->attr;
+    const struct operand *k = infer_input(c, 1);
+    if (k)
+        a->k = number_get_int64(k->known, k->type, 0);
+    if (c->in[0]->shape.n_dim < 2)
+        return error_set(error, ERROR_INPUT, "the input is no matrix");
+    return infer_as_first(c, error);
+}
+
+static bool trilu_forward(const struct op_call *c, GError **error)
+{
+    (void)error;
+    const struct trilu_attr *a = c->attr;
+    const struct shape *s = &c->in[0]->shape;
+    const int64_t cols = s->dim[s->n_dim - 1], rows = s->dim[s->n_dim - 2];
+    const size_t size = number_bytes(c->in[0]->type);
+    for (int64_t i = 0; i < shape_count(s); i++) {
+        const int64_t distance = i % cols - i / cols % rows;
+        const bool stays = a->upper ? distance >= a->k : distance <= a->k;
+        char *out = (char *)c->out[0]->data + (size_t)i * size;
+        if (stays)
+            memcpy(out, (const char *)c->in[0]->data + (size_t)i * size, size);
+        else
+            memset(out, 0, size);
+    }
+    return true;
+}
+
+static const struct cfg_field reverse_sequence_fields[] = {
+    {"batch_axis", CFG_INT, offsetof(struct reverse_sequence_attr, batch_axis), 0, 1, "1", NULL,
+     "Dimension of the sequences.", NULL},
+    {"time_axis", CFG_INT, offsetof(struct reverse_sequence_attr, time_axis), 0, 1, "0", NULL,
+     "Dimension of the steps.", NULL},
+    {0},
+};
+
+static bool reverse_sequence_infer(const struct op_infer *c, GError **error)
+{
+    const struct reverse_sequence_attr *a = c->attr;
+    const struct shape *s = &c->in[0]->shape;
+    if (a->batch_axis == a->time_axis || s->n_dim < 2 ||
+        shape_count(&c->in[1]->shape) != s->dim[a->batch_axis])
+        return error_set(error, ERROR_INPUT, "the axes or the lengths do not fit the input");
+    return infer_as_first(c, error);
+}
+
+static bool reverse_sequence_forward(const struct op_call *c, GError **error)
+{
+    const struct reverse_sequence_attr *a = c->attr;
+    const struct shape *s = &c->in[0]->shape;
+    const size_t block = (size_t)shape_count_from(s, 2) * number_bytes(c->in[0]->type);
+    for (int64_t i = 0; i < s->dim[0]; i++)
+        for (int64_t k = 0; k < s->dim[1]; k++) {
+            const int64_t batch = a->batch_axis ? k : i, time = a->batch_axis ? i : k;
+            const int64_t length =
+                number_get_int64(c->in[1]->data, c->in[1]->type, (size_t)batch);
+            if (length < 0 || length > s->dim[a->time_axis])
+                return error_set(error, ERROR_INPUT, "a sequence of %" LD " steps", length);
+            const int64_t from = time < length ? length - 1 - time : time;
+            const int64_t flat = a->batch_axis ? from * s->dim[1] + k : i * s->dim[1] + from;
+            memcpy((char *)c->out[0]->data + (size_t)(i * s->dim[1] + k) * block,
+                   (const char *)c->in[0]->data + (size_t)flat * block, block);
+        }
+    return true;
+}
+
+#define OPERATOR(op_name, text, table, attr_bytes, least, most, ...)                               \
+    const struct op op_##op_name = {                                                               \
+        .name = #op_name,                                                                          \
+        .summary = text,                                                                           \
+        .fields = table,                                                                           \
+        .attr_size = attr_bytes,                                                                   \
+        .min_data = least,                                                                         \
+        .max_data = most,                                                                          \
+        .types = OP_ANY,                                                                           \
+        .infer = op_name##_infer,                                                                  \
+        .forward = op_name##_forward,                                                              \
+        __VA_ARGS__};
+OPERATOR(shape, "The dimensions of its input.", shape_fields, sizeof(struct shape_attr), 1, 1,
+         .from_shapes = true, .takes_empty = true)
+OPERATOR(size, "The number of elements of its input.", NULL, 0, 1, 1, .from_shapes = true,
+         .takes_empty = true)
+OPERATOR(one_hot, "A row for each index, on at its place and off elsewhere.", one_hot_fields,
+         sizeof(struct one_hot_attr), 3, 3, .known = 1 << 1)
+OPERATOR(nonzero, "The indices of the elements that are not 0.", NULL, 0, 1, 1,
+         .is_data_shaped = true)
+OPERATOR(compress, "The slices where a condition is true.", optional_axis_fields,
+         sizeof(struct unique_attr), 2, 2, .is_data_shaped = true)
+OPERATOR(unique, "Each different slice once; also its first place, the places' numbers, counts.",
+         unique_fields, sizeof(struct unique_attr), 1, 1, .max_out = 4, .is_data_shaped = true)
+OPERATOR(trilu, "A triangle of its input's matrices, 0 elsewhere.", trilu_fields,
+         sizeof(struct trilu_attr), 1, 2, .known = 1 << 1)
+OPERATOR(reverse_sequence, "The first steps of each sequence in the opposite order.",
+         reverse_sequence_fields, sizeof(struct reverse_sequence_attr), 2, 2, .takes_empty = false)
