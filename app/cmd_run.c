@@ -18,6 +18,7 @@ struct accsim_options run_options(const struct options *o)
     run.net = o->net;
     run.batch = o->batch;
     run.set = (const char *const *)o->set;
+    run.shapes = (const char *const *)o->shape;
     run.mode = (enum accsim_mode)o->mode;
     run.fidelity = (enum accsim_fidelity)o->fidelity;
     run.check = (enum accsim_check)o->check;

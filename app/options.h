@@ -28,7 +28,7 @@ enum option_use {
 struct options {
     char *arch, *net;
     int64_t batch;
-    char **set;         /* NULL-terminated; NULL: none */
+    char **set, **shape; /* NULL-terminated; NULL: none */
     int mode, fidelity; /* enum accsim_mode, enum accsim_fidelity */
     int check;          /* enum accsim_check */
     int precision;      /* enum number; -1: not given */

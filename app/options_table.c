@@ -25,10 +25,13 @@ const struct option_row option_rows[] = {
         "alone, values without cycles",
         .group = "What to run"),
     ROW("net", TEXT, net, USE_PLAN, "N",
-        "the network: a .net file, a name ('accsim list nets'), or a shape: gemm:MxNxK, "
+        "the network: a .net or .onnx file, a name ('accsim list nets'), or a shape: gemm:MxNxK, "
         "conv:NxCxHxWxK,RxS,stride,pad[,groups]"),
     ROW("batch", INT, batch, USE_PLAN | USE_SHOW_NET, "N", "batch size (default 1)", .min = 1,
         .max = 1000000),
+    ROW("shape", TEXTS, shape, USE_PLAN | USE_SHOW_NET, "NAME=DIMS",
+        "a free dimension of an .onnx network, or all of an input's: data=1x3x224x224; may be "
+        "repeated"),
     ROW("layers", TEXT, layers, USE_PLAN, "LIST",
         "only these layers, by name, number or range: conv1,3-5 (default all)"),
     ROW("set", TEXTS, set, USE_PLAN | USE_SHOW_ARCH, "PATH=VALUE",

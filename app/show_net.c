@@ -151,7 +151,9 @@ static GString *net_text(const struct graph *g, enum number precision)
 bool show_net(const struct options *o, GError **error)
 {
     g_auto(GStrv) dirs = accsim_net_dirs();
-    struct graph *g = net_load(o->words[0], (const char *const *)dirs, o->batch, error);
+    const struct net_options options = {.batch = o->batch,
+                                        .shapes = (const char *const *)o->shape};
+    struct graph *g = net_load(o->words[0], (const char *const *)dirs, &options, error);
     if (!g)
         return false;
     enum number precision = o->precision < 0 ? NUMBER_fp32 : (enum number)o->precision;

@@ -5,41 +5,51 @@
 
 #include "sim/base/error.h"
 #include "workloads/message.h"
+#include "workloads/onnx/onnx.h"
 
 #define NET_ENDING ".net"
 
-/* Formats of other programs, told apart from a mistyped name even where there is no such file. */
-static const char *const foreign_endings[] = {".onnx", ".csv"};
+static struct graph *read_net(const char *file, const struct net_options *o, GError **error)
+{
+    return net_read(file, o->batch, error);
+}
+
+/* Files by their ending; a name without one, as of a pipe, is taken for the first. */
+static const struct {
+    const char *ending;
+    struct graph *(*read)(const char *file, const struct net_options *o, GError **error);
+} readers[] = {
+    {NET_ENDING, read_net},
+    {".onnx", onnx_read},
+};
 
 static bool is_file(const char *path)
 {
     return g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_DIR);
 }
 
-static bool unreadable(const char *file, const char *ending, GError **error)
-{
-    return error_set(error, ERROR_INPUT,
-                     "%s: '%s' files are not readable by this version, only '" NET_ENDING "' is",
-                     file, ending);
-}
-
-static bool check_foreign(const char *spec, GError **error)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(foreign_endings); i++)
-        if (g_str_has_suffix(spec, foreign_endings[i]))
-            return unreadable(spec, foreign_endings[i], error);
-    return true;
-}
-
-/* A name without any ending, as of a pipe, is taken for a .net file. */
-static struct graph *read_file(const char *file, int64_t batch, GError **error)
+static struct graph *read_file(const char *file, const struct net_options *o, GError **error)
 {
     g_autofree char *base = g_path_get_basename(file);
     const char *dot = strrchr(base, '.');
-    if (!dot || dot == base || strcmp(dot, NET_ENDING) == 0)
-        return net_read(file, batch, error);
-    unreadable(file, dot, error);
+    for (size_t i = 0; i < G_N_ELEMENTS(readers); i++)
+        if (!dot || dot == base || strcmp(dot, readers[i].ending) == 0)
+            return readers[i].read(file, o, error);
+    g_autoptr(GString) known = g_string_new(NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(readers); i++)
+        g_string_append_printf(known, "%s'%s'", i ? ", " : "", readers[i].ending);
+    error_set(error, ERROR_INPUT, "%s: '%s' files are not readable by this version, only %s are",
+              file, dot, known->str);
     return NULL;
+}
+
+/* A name that ends as a file does is no shipped net's, even where there is no such file. */
+static bool is_file_name(const char *spec)
+{
+    for (size_t i = 1; i < G_N_ELEMENTS(readers); i++)
+        if (g_str_has_suffix(spec, readers[i].ending))
+            return true;
+    return strchr(spec, '/') != NULL;
 }
 
 /* NAME or NAME.net in a directory; NULL: neither. The caller frees it. */
@@ -98,16 +108,15 @@ static void not_found(const char *spec, const char *const *dirs, GError **error)
               spec, suggestion, spec, spec, where->str);
 }
 
-struct graph *net_load(const char *spec, const char *const *dirs, int64_t batch, GError **error)
+struct graph *net_load(const char *spec, const char *const *dirs, const struct net_options *options,
+                       GError **error)
 {
     bool is_shape;
-    struct graph *g = net_from_shape(spec, batch, &is_shape, error);
+    struct graph *g = net_from_shape(spec, options->batch, &is_shape, error);
     if (is_shape)
         return g;
-    if (!check_foreign(spec, error))
-        return NULL;
-    if (strchr(spec, '/'))
-        return read_file(spec, batch, error);
+    if (is_file_name(spec))
+        return read_file(spec, options, error);
     char *path = is_file(spec) ? g_strdup(spec) : g_strconcat(spec, NET_ENDING, NULL);
     if (!is_file(path)) {
         g_free(path);
@@ -116,7 +125,7 @@ struct graph *net_load(const char *spec, const char *const *dirs, int64_t batch,
     for (int i = 0; !path && dirs && dirs[i]; i++)
         path = find_in(dirs[i], spec);
     if (path)
-        g = read_file(path, batch, error);
+        g = read_file(path, options, error);
     else
         not_found(spec, dirs, error);
     g_free(path);

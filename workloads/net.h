@@ -16,8 +16,9 @@ struct net_options {
 };
 
 /* `spec` as given on the command line. `dirs` (NULL-terminated) are searched for NAME and NAME.net
- * after the working directory. batch >= 1 multiplies the leading dimension of shapes. */
-struct graph *net_load(const char *spec, const char *const *dirs, int64_t batch, GError **error);
+ * after the working directory. */
+struct graph *net_load(const char *spec, const char *const *dirs, const struct net_options *options,
+                       GError **error);
 
 /* A .net file. */
 struct graph *net_read(const char *file, int64_t batch, GError **error);

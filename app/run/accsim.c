@@ -8,6 +8,7 @@
 #include "app/run/internal.h"
 #include "sim/base/error.h"
 #include "workloads/net.h"
+#include "workloads/tensor/npy.h"
 
 struct accsim_options accsim_options_default(void)
 {
@@ -74,7 +75,11 @@ static bool load(struct accsim *a, GError **error)
             return false;
     }
     g_auto(GStrv) dirs = accsim_net_dirs();
-    a->whole = net_load(o->net, (const char *const *)dirs, o->batch, error);
+    g_autoptr(GHashTable) known = NULL;
+    if (o->input && g_str_has_suffix(o->input, ".npz") && !(known = npy_read(o->input, error)))
+        return false;
+    const struct net_options options = {o->batch, o->shapes, known};
+    a->whole = net_load(o->net, (const char *const *)dirs, &options, error);
     if (!a->whole)
         return false;
     a->graph = o->layers ? select_layers(a->whole, o->layers, error) : a->whole;

@@ -29,6 +29,8 @@ struct accsim_options {
     const char *arch; /* path or name; "reference": the CPU reference alone */
     const char *net;  /* path, name or shape */
     int64_t batch;
+    const char *const *shapes; /* "NAME=1x3x224x224": free dimensions of an imported network, or of
+                                * its inputs; NULL-terminated; NULL: none */
     const char *const *set; /* "array.rows=64", NULL-terminated; NULL: none */
     enum accsim_mode mode;
     enum accsim_fidelity fidelity;

@@ -51,7 +51,7 @@ static void ck_shape(const struct graph *g, const char *value, const char *expec
 START_TEST(test_alexnet_has_the_published_size)
 {
     GError *error = NULL;
-    struct graph *g = net_load("alexnet", net_dirs, 1, &error);
+    struct graph *g = net_load("alexnet", net_dirs, &(struct net_options){.batch = 1}, &error);
     ck_ok(g != NULL, error);
     ck_assert_str_eq(g->name, "alexnet");
     ck_assert_str_eq(g->file, NETS "/alexnet.net");
@@ -64,7 +64,7 @@ START_TEST(test_alexnet_has_the_published_size)
     ck_shape(g, "prob", "1x1000");
     ck_assert_int_eq(g->n_output, 1);
     graph_free(g);
-    g = net_load(NETS "/alexnet.net", NULL, 16, &error);
+    g = net_load(NETS "/alexnet.net", NULL, &(struct net_options){.batch = 16}, &error);
     ck_ok(g != NULL, error);
     ck_assert_uint_eq(graph_macs(g), UINT64_C(16) * 724406816);
     graph_free(g);
@@ -158,31 +158,31 @@ START_TEST(test_file_errors_name_the_line)
     text = g_strconcat(relu, "inputs = ( { shape = [0]; } );", NULL);
     ck_error(read_text(text, &error), error, ERROR_INPUT, "x.net:2: ");
     g_free(text);
-    ck_error(net_load(NETS "/alexnet.net", NULL, INT64_C(1) << 40, &error), error, ERROR_INPUT,
+    ck_error(net_load(NETS "/alexnet.net", NULL, &(struct net_options){.batch = INT64_C(1) << 40}, &error), error, ERROR_INPUT,
              "input 'data', batch 1099511627776");
-    ck_error(net_load("alexnet", net_dirs, 0, &error), error, ERROR_INPUT, "batch 0");
+    ck_error(net_load("alexnet", net_dirs, &(struct net_options){.batch = 0}, &error), error, ERROR_INPUT, "batch 0");
 }
 END_TEST
 
 START_TEST(test_names_that_are_no_network)
 {
     GError *error = NULL;
-    ck_error(net_load("alexnt", net_dirs, 1, &error), error, ERROR_INPUT,
+    ck_error(net_load("alexnt", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT,
              "no network 'alexnt', did you mean 'alexnet'?");
-    ck_error(net_load("zzz", net_dirs, 1, &error), error, ERROR_INPUT, "working directory, " NETS);
-    ck_error(net_load("zzz", NULL, 1, &error), error, ERROR_INPUT, "working directory)");
-    ck_error(net_load("nowhere/x.net", net_dirs, 1, &error), error, ERROR_INPUT, "nowhere/x.net");
-    ck_error(net_load("model.onnx", net_dirs, 1, &error), error, ERROR_INPUT,
+    ck_error(net_load("zzz", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "working directory, " NETS);
+    ck_error(net_load("zzz", NULL, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "working directory)");
+    ck_error(net_load("nowhere/x.net", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "nowhere/x.net");
+    ck_error(net_load("model.onnx", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT,
              "model.onnx: '.onnx' files are not readable by this version");
-    ck_error(net_load("a/topology.csv", net_dirs, 1, &error), error, ERROR_INPUT, "'.csv' files");
-    ck_error(net_load("./test.h5", net_dirs, 1, &error), error, ERROR_INPUT, "'.h5' files");
+    ck_error(net_load("a/topology.csv", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "'.csv' files");
+    ck_error(net_load("./test.h5", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "'.h5' files");
 }
 END_TEST
 
 START_TEST(test_gemm_is_one_fc_layer)
 {
     GError *error = NULL;
-    struct graph *g = net_load("gemm:6x7x9", NULL, 2, &error);
+    struct graph *g = net_load("gemm:6x7x9", NULL, &(struct net_options){.batch = 2}, &error);
     ck_ok(g != NULL, error);
     ck_assert_str_eq(g->nodes[0].op->name, "fc");
     ck_assert_int_eq(g->batch, 2);
@@ -202,13 +202,13 @@ END_TEST
 START_TEST(test_conv_is_one_conv2d_layer)
 {
     GError *error = NULL;
-    struct graph *g = net_load("conv:1x3x227x227x96,11x11,4,0", NULL, 1, &error);
+    struct graph *g = net_load("conv:1x3x227x227x96,11x11,4,0", NULL, &(struct net_options){.batch = 1}, &error);
     ck_ok(g != NULL, error);
     ck_shape(g, "conv", "1x96x55x55");
     ck_assert_uint_eq(graph_macs(g), 105415200);
     ck_assert_uint_eq(graph_parameters(g), 96 * 3 * 11 * 11);
     graph_free(g);
-    g = net_load("conv:2x4x8x6x8,3x1,1,1,2", NULL, 3, &error);
+    g = net_load("conv:2x4x8x6x8,3x1,1,1,2", NULL, &(struct net_options){.batch = 3}, &error);
     ck_ok(g != NULL, error);
     ck_shape(g, "data", "6x4x8x6");
     ck_shape(g, "conv.weight", "8x2x3x1");
@@ -241,9 +241,9 @@ START_TEST(test_bad_shapes_show_the_right_form)
                                 "conv:1x2x3x4x5,1x1,1,-1"};
     GError *error = NULL;
     for (size_t i = 0; i < G_N_ELEMENTS(gemm); i++)
-        ck_error(net_load(gemm[i], NULL, 1, &error), error, ERROR_INPUT, "expected gemm:MxNxK (");
+        ck_error(net_load(gemm[i], NULL, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "expected gemm:MxNxK (");
     for (size_t i = 0; i < G_N_ELEMENTS(conv); i++)
-        ck_error(net_load(conv[i], NULL, 1, &error), error, ERROR_INPUT,
+        ck_error(net_load(conv[i], NULL, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT,
                  "expected conv:NxCxHxWxK,RxS,stride,pad[,groups], as in");
 }
 END_TEST
@@ -263,7 +263,7 @@ START_TEST(test_shapes_out_of_range_are_refused)
                                  "conv:1x2x3x4x5,1x1,1,9223372036854775807"};
     GError *error = NULL;
     for (size_t i = 0; i < G_N_ELEMENTS(specs); i++)
-        ck_error(net_load(specs[i], NULL, 2, &error), error, ERROR_INPUT, specs[i]);
+        ck_error(net_load(specs[i], NULL, &(struct net_options){.batch = 2}, &error), error, ERROR_INPUT, specs[i]);
 }
 END_TEST
 
