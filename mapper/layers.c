@@ -53,6 +53,8 @@ static bool fusible(const struct machine *m, const struct plan *p, const struct 
 {
     if (plan_layer_pool(p, l) && strstr(tail, "pool"))
         return false;
+    if (!strcmp(tail, "batch_norm") && l->n_node > 1)
+        return false; /* it is folded into the weights: nothing may come between */
     for (const struct machine_fusion *f = m->fusions; f && f->head; f++)
         if (!strcmp(f->tail, tail) && plan_layer_node(p, l, f->head))
             return true;
@@ -69,7 +71,8 @@ static void fuse_tails(struct builder *b, struct plan_layer *l)
         if (i < 0)
             return; /* the one reader is an output of the graph */
         const struct node *n = &g->nodes[i];
-        if (b->no_fuse[i] || n->n_data != 1 || n->in[0] != l->out ||
+        if (b->no_fuse[i] || n->n_data != 1 || n->n_out != 1 || n->in[0] != l->out ||
+            g->values[n->out[0]].shape.n_dim != g->values[l->out].shape.n_dim ||
             !fusible(p->machine, p, l, n->op->name))
             return;
         l->nodes[l->n_node++] = i;
@@ -82,10 +85,10 @@ static struct gemm gemm_of(const struct graph *g, const struct node *n)
 {
     const struct shape *out = &g->values[n->out[0]].shape;
     const struct shape *w = &g->values[n->in[n->n_data]].shape;
-    struct gemm gemm = {.m = out->dim[0], .n = w->dim[0], .k = shape_count_from(w, 1), .groups = 1};
+    struct gemm gemm = {.n = w->dim[0], .k = shape_count_from(w, 1), .groups = 1};
+    gemm.m = shape_count(out) / gemm.n;
     if (!strcmp(n->op->name, "conv2d")) {
         const struct conv2d_attr *a = n->attr;
-        gemm.m *= out->dim[2] * out->dim[3];
         gemm.groups = a->groups;
         gemm.n /= a->groups;
     }
@@ -103,6 +106,22 @@ static bool matrix_fits(const struct plan *p, const struct plan_layer *l, const 
                      n->origin, n->name, l->gemm.k, p->machine->name, p->machine->max_k);
 }
 
+/* What the machine works on is fp32 in the graph, and made by it or fed to it; weights are known
+ * before the run. */
+static bool values_possible(const struct plan *p, const struct node *n, const char **why)
+{
+    const struct value *values = p->graph->values;
+    bool ok = n->n_out == 1 && n->n_data <= PLAN_MAX_IN && n->n_data > 0 &&
+              values[n->out[0]].type == NUMBER_fp32;
+    for (int i = 0; ok && i < n->n_in; i++) {
+        const struct value *v = n->in[i] < 0 ? NULL : &values[p->roots[n->in[i]]];
+        if (v)
+            ok = v->type == NUMBER_fp32 && (v->kind == VALUE_PARAM) == (i >= n->n_data);
+    }
+    *why = "its operands are no activations and weights in fp32";
+    return ok;
+}
+
 static bool shapes_possible(const struct plan *p, const struct node *n)
 {
     const struct value *values = p->graph->values;
@@ -115,9 +134,15 @@ static bool shapes_possible(const struct plan *p, const struct node *n)
 /* A flattened image keeps its channels innermost: only the order of fc's weights can follow it. */
 static bool order_kept(const struct plan *p, const struct node *n)
 {
-    for (int i = 0; i < n->n_data && strcmp(n->op->name, "fc"); i++) {
-        const struct dims seen = dims_of(&p->graph->values[n->in[i]].shape);
-        if (seen.c != dims_of(&p->graph->values[p->roots[n->in[i]]].shape).c)
+    const bool is_fc = !strcmp(n->op->name, "fc");
+    for (int i = 0; i < n->n_data; i++) {
+        const struct shape *own = &p->graph->values[n->in[i]].shape;
+        const struct dims seen = dims_of(own);
+        const struct dims root = dims_of(&p->graph->values[p->roots[n->in[i]]].shape);
+        const bool is_row = is_fc && own->n_dim > 2; /* of which dimension on is the weight's? */
+        const int64_t axis = is_fc ? ((const struct fc_attr *)n->attr)->axis : 0;
+        if (seen.n != root.n || (!is_fc && seen.c != root.c) ||
+            (is_row && (own->n_dim == 4 ? axis != 1 : axis != own->n_dim - 1)))
             return false;
     }
     return true;
@@ -145,8 +170,11 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
     if (n->op->is_matrix && m->peak_macs_per_cyc[precision] <= 0)
         return format_missing(m, n, precision, error);
     g_autoptr(GString) why = g_string_new(NULL);
-    if (!shapes_possible(p, n))
-        g_string_assign(why, "its tensors have neither 2 nor 4 dimensions");
+    const char *fault;
+    if (!values_possible(p, n, &fault))
+        g_string_assign(why, fault);
+    else if (!shapes_possible(p, n))
+        g_string_assign(why, "its tensors have fewer than 2 dimensions");
     else if (!order_kept(p, n))
         g_string_assign(why, "the values of a flattened image lie in another order");
     else if (b->target->supports(b->target->self, p->graph, n, precision, why)) {
@@ -202,7 +230,8 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
         struct plan_layer *l = &p->layers[p->n_layer];
         *l = (struct plan_layer){.index = p->n_layer, .nodes = {i}, .n_node = 1, .out = n->out[0]};
         for (int j = 0; j < n->n_data; j++)
-            l->in[l->n_in++] = p->roots[n->in[j]];
+            if (n->in[j] >= 0)
+                l->in[l->n_in++] = p->roots[n->in[j]];
         if (!choose_kind(&b, l, n, error))
             return false;
         if (l->kind != LAYER_HOST)

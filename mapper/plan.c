@@ -13,14 +13,15 @@ const char *const loop_order_names[] = {"nm", "mn", NULL};
 
 bool dims_possible(const struct shape *s)
 {
-    return s->n_dim == 2 || s->n_dim == 4;
+    return s->n_dim >= 2 && shape_count(s) > 0;
 }
 
 struct dims dims_of(const struct shape *s)
 {
     g_assert(dims_possible(s));
-    if (s->n_dim == 2)
-        return (struct dims){.n = s->dim[0], .h = 1, .w = 1, .c = s->dim[1]};
+    const int64_t last = s->dim[s->n_dim - 1];
+    if (s->n_dim != 4)
+        return (struct dims){.n = shape_count(s) / last, .h = 1, .w = 1, .c = last};
     return (struct dims){.n = s->dim[0], .c = s->dim[1], .h = s->dim[2], .w = s->dim[3]};
 }
 

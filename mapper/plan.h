@@ -20,9 +20,10 @@
 #include "workloads/graph.h"
 
 #define PLAN_MAX_FUSED 4
+#define PLAN_MAX_IN    32 /* inputs of a layer on the machine */
 
-/* An activation as a machine sees it: batch, height, width, channels. Rows of features are
- * 1 x 1 images. */
+/* An activation as a machine sees it: batch, height, width, channels. Four dimensions are NCHW;
+ * any other number are rows of features, 1 x 1 images, as many as the leading dimensions say. */
 struct dims {
     int64_t n, h, w, c;
 };
@@ -92,8 +93,8 @@ struct plan_step {
     int value;                      /* LOAD, STORE: what is moved */
     struct region region;           /* of the output (COMPUTE) or of the value moved */
     uint64_t address;               /* LOAD, STORE: of the region; COMPUTE: of the output region */
-    uint64_t in_address[OP_MAX_IN]; /* COMPUTE: of each input's first image and row needed */
-    int64_t in_row[OP_MAX_IN];      /* COMPUTE: the input row that lies at in_address */
+    uint64_t in_address[PLAN_MAX_IN]; /* COMPUTE: of each input's first image and row needed */
+    int64_t in_row[PLAN_MAX_IN];      /* COMPUTE: the input row that lies at in_address */
     int after_load, after_compute, after_store; /* last step of that kind to wait for */
 };
 
@@ -113,7 +114,7 @@ struct plan {
     void *program;               /* the family's */
 };
 
-struct dims dims_of(const struct shape *s); /* asserts rank 2 or 4 */
+struct dims dims_of(const struct shape *s); /* asserts dims_possible() */
 bool dims_possible(const struct shape *s);
 int64_t dims_image_bytes(const struct dims *d);
 

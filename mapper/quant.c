@@ -5,6 +5,7 @@
 
 #include "mapper/plan.h"
 #include "sim/base/error.h"
+#include "workloads/ops/neural.h"
 #include "workloads/ops/ops.h"
 
 struct requant requant_make(double factor)
@@ -27,7 +28,7 @@ struct requant requant_make(double factor)
 float quant_max_abs(const struct tensor *t)
 {
     const float *x = t->data;
-    const int64_t n = shape_count(&t->shape);
+    const int64_t n = t->type == NUMBER_fp32 ? shape_count(&t->shape) : 0;
     float max = 0;
     for (int64_t i = 0; i < n; i++)
         max = fabsf(x[i]) > max ? fabsf(x[i]) : max;
@@ -120,13 +121,43 @@ static float row_scale(const float *w, int64_t k)
     return scale_of(max);
 }
 
+/* y = factor x + shift, channel by channel: a batch normalisation behind a product. */
+struct affine {
+    const float *scale, *bias, *mean, *variance; /* NULL: none */
+    double epsilon;
+};
+
+static struct affine affine_of(const struct plan *p, const struct plan_layer *l,
+                               const struct values *params)
+{
+    const struct node *n = plan_layer_node(p, l, "batch_norm");
+    if (!n)
+        return (struct affine){0};
+    const int *in = n->in + n->n_data;
+    return (struct affine){params->at[in[0]].data, params->at[in[1]].data, params->at[in[2]].data,
+                           params->at[in[3]].data,
+                           ((const struct norm_attr *)n->attr)->epsilon};
+}
+
+/* The normalisation folded into one channel's weights, in `folded`, and its bias. */
+static void fold(const struct affine *a, int64_t channel, const float *w, int64_t k, float *folded,
+                 float *bias)
+{
+    const double factor = a->scale[channel] / sqrt(a->variance[channel] + a->epsilon);
+    for (int64_t i = 0; i < k; i++)
+        folded[i] = (float)(w[i] * factor);
+    *bias = (float)((*bias - a->mean[channel]) * factor + a->bias[channel]);
+}
+
 static bool matrix_params(struct quant *q, const struct plan *p, const struct plan_layer *l,
                           const struct values *params, GError **error)
 {
     const struct graph *g = p->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
     const struct tensor *weight = &params->at[n->in[n->n_data]];
-    const float *bias = n->n_in > n->n_data + 1 ? params->at[n->in[n->n_data + 1]].data : NULL;
+    const int i_bias = n->n_in > n->n_data + 1 ? n->in[n->n_data + 1] : -1;
+    const float *bias = i_bias < 0 ? NULL : params->at[i_bias].data;
+    const struct affine affine = affine_of(p, l, params);
     const struct dims in = dims_of(&g->values[l->in[0]].shape);
     const int64_t rows = l->gemm.n * l->gemm.groups, k = l->gemm.k;
     const int64_t channels = in.c / l->gemm.groups;
@@ -137,12 +168,17 @@ static bool matrix_params(struct quant *q, const struct plan *p, const struct pl
     ql->bias = ARENA_ARRAY(q->arena, int32_t, (size_t)rows);
     ql->requant = ARENA_ARRAY(q->arena, struct requant, (size_t)rows);
     const double s_in = q->scale[l->in[0]], s_out = q->scale[l->out];
+    g_autofree float *folded = affine.scale ? g_new(float, k) : NULL;
     for (int64_t i = 0; i < rows; i++) {
         const float *w = (const float *)weight->data + i * k;
+        float b = bias ? bias[i] : 0;
+        if (folded)
+            fold(&affine, i, w, k, folded, &b);
+        w = folded ? folded : w;
         const float s_w = row_scale(w, k);
         quantise_row(ql->weight + i * k, w, k, channels, s_w);
-        if (bias)
-            ql->bias[i] = int32_from_fp32((float)(bias[i] / (s_in * s_w)));
+        if (bias || folded)
+            ql->bias[i] = int32_from_fp32((float)(b / (s_in * s_w)));
         ql->requant[i] = requant_make(MIN(s_in * s_w / s_out, 0x1p29));
     }
     return true;

@@ -267,9 +267,14 @@ static int8_t *new_value(const struct twin *t, int value, GError **error)
 
 static bool host_layer(struct twin *t, const struct plan_layer *l, GError **error)
 {
-    return tensor_alloc(&t->host[l->out], NUMBER_fp32, &t->plan->graph->values[l->out].shape,
-                        error) &&
-           host_compute(t->plan, t->quant, l, t->host, t->at, error);
+    const struct graph *g = t->plan->graph;
+    const struct node *n = &g->nodes[l->nodes[0]];
+    for (int i = 0; i < n->n_out; i++) {
+        const struct value *v = n->out[i] < 0 ? NULL : &g->values[n->out[i]];
+        if (v && !tensor_alloc(&t->host[v->index], v->type, &v->shape, error))
+            return false;
+    }
+    return host_compute(t->plan, t->quant, l, t->host, t->at, error);
 }
 
 /* What a layer on the machine reads of the host's is quantised there. */
@@ -316,7 +321,7 @@ static bool execute_layer(struct twin *t, int i, const bool *skip, int8_t *const
     const int64_t n = shape_count(&t->plan->graph->values[l->out].shape);
     if (l->kind == LAYER_HOST)
         return host_layer(t, l, error) &&
-               visit(i, t->host[l->out].data, (size_t)n * sizeof(float), user, error);
+               visit(i, t->host[l->out].data, tensor_bytes(&t->host[l->out]), user, error);
     return machine_layer(t, l, skipped ? machine[i] : NULL, error) &&
            (skipped || visit(i, t->at[l->out], (size_t)n, user, error));
 }

@@ -41,7 +41,7 @@ static bool compare_bits(int i_layer, const void *value, size_t n_byte, void *us
 static float *machine_value(const struct accsim *a, int i_layer, const struct tensor *like)
 {
     const struct plan_layer *l = &a->plan->layers[i_layer];
-    struct tensor t = {NUMBER_fp32, like->shape, g_try_malloc(tensor_bytes(like))};
+    struct tensor t = {like->type, like->shape, g_try_malloc(MAX(tensor_bytes(like), 1))};
     if (!t.data)
         return NULL;
     if (l->kind == LAYER_HOST)
@@ -62,9 +62,10 @@ static int64_t index_of_max(const float *x, int64_t n)
 
 static struct comparison compare(const float *machine, const struct tensor *t)
 {
-    struct comparison c = {.n_image = t->shape.dim[0]};
+    const int64_t n = t->type == NUMBER_fp32 ? shape_count(&t->shape) : 0;
+    struct comparison c = {.n_image = n > 0 && t->shape.n_dim > 0 ? t->shape.dim[0] : 0};
     const float *x = t->data;
-    const int64_t n = shape_count(&t->shape), per_image = n / c.n_image;
+    const int64_t per_image = c.n_image ? n / c.n_image : 0;
     for (int64_t i = 0; i < n; i++) {
         const double e = (double)machine[i] - x[i];
         c.max_abs = MAX(c.max_abs, fabs(e));
@@ -111,7 +112,7 @@ static int judged_value(const struct plan *p)
 {
     const struct graph *g = p->graph;
     int value = g->outputs[0];
-    while (g->values[value].kind == VALUE_NODE &&
+    while (g->values[value].kind == VALUE_NODE && g->nodes[g->values[value].node].n_in > 0 &&
            !strcmp(g->nodes[g->values[value].node].op->name, "softmax"))
         value = g->nodes[g->values[value].node].in[0];
     return p->roots[value];

@@ -109,7 +109,9 @@ static bool calibration_set(const struct accsim *a, struct graph **g, struct val
     const int64_t batch = a->graph->batch;
     *v = NULL;
     *g = graph_rebatch(a->graph, a->options.calibrate ? batch : MIN(batch, CALIBRATION_BATCH),
-                       error);
+                       NULL);
+    if (!*g) /* shapes that are fixed to the batch */
+        *g = graph_rebatch(a->graph, batch, error);
     if (!*g)
         return false;
     *v = values_new(*g);

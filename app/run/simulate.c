@@ -5,6 +5,20 @@
 #include "sim/base/error.h"
 #include "sim/kernel/sk.h"
 
+static bool host_outputs(struct accsim *a, const struct node *n)
+{
+    for (int k = 0; k < n->n_out; k++) {
+        if (n->out[k] < 0)
+            continue;
+        const struct value *v = &a->graph->values[n->out[k]];
+        struct tensor *t = &a->io.host[v->index];
+        *t = (struct tensor){v->type, v->shape, NULL};
+        if (!(t->data = arena_try_alloc(a->shared, MAX(tensor_bytes(t), 1))))
+            return false;
+    }
+    return true;
+}
+
 /* Inputs and parameters are read by the child, what it makes lies in shared memory. */
 static bool prepare_io(struct accsim *a, GError **error)
 {
@@ -17,14 +31,15 @@ static bool prepare_io(struct accsim *a, GError **error)
             a->io.host[v] = a->values->at[v];
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
-        const size_t n = (size_t)shape_count(&g->values[l->out].shape);
-        void *data = arena_try_alloc(a->shared, l->kind == LAYER_HOST ? n * sizeof(float) : n);
-        if (!data)
+        bool ok = true;
+        if (l->kind == LAYER_HOST) {
+            ok = host_outputs(a, &g->nodes[l->nodes[0]]);
+        } else {
+            const size_t n = (size_t)shape_count(&g->values[l->out].shape);
+            ok = (a->io.out[i] = arena_try_alloc(a->shared, n)) != NULL;
+        }
+        if (!ok)
             return error_set(error, ERROR_LIMIT, "no memory for the output of layer '%s'", l->name);
-        if (l->kind == LAYER_HOST)
-            a->io.host[l->out] = (struct tensor){NUMBER_fp32, g->values[l->out].shape, data};
-        else
-            a->io.out[i] = data;
     }
     return true;
 }

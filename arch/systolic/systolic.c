@@ -72,7 +72,7 @@ const struct cfg_field systolic_fields[] = {
  * normalise / pool. Normalisation needs neighbouring channels, which another tile or tower may
  * hold, so it is a pass of its own, pooled on its way out. */
 static const struct machine_fusion fusions[] = {
-    {"conv2d", "relu"},  {"fc", "relu"},  {"conv2d", "maxpool"}, {"lrn", "maxpool"},
+    {"conv2d", "batch_norm"}, {"fc", "batch_norm"}, {"conv2d", "relu"}, {"fc", "relu"},  {"conv2d", "maxpool"}, {"lrn", "maxpool"},
     {"relu", "maxpool"}, {"add", "relu"}, {NULL, NULL},
 };
 

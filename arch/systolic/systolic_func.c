@@ -277,8 +277,12 @@ static bool host_operator(struct machine_state *m, const struct insn *in, GError
     struct tensor *host = m->io->host;
     if (!host_compute(m->plan, m->plan->quant, l, host, m->host, error))
         return false;
-    if (m->host[l->out]) /* layers on the machine read it */
-        quant_to_nhwc(m->host[l->out], &host[l->out], m->plan->quant->scale[l->out]);
+    const struct node *n = &m->plan->graph->nodes[l->nodes[0]];
+    for (int i = 0; i < n->n_out; i++) {
+        const int v = n->out[i];
+        if (v >= 0 && m->host[v]) /* layers on the machine read it */
+            quant_to_nhwc(m->host[v], &host[v], m->plan->quant->scale[v]);
+    }
     return true;
 }
 

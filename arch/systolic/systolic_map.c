@@ -27,6 +27,13 @@ bool systolic_supports(const void *self, const struct graph *g, const struct nod
         g_string_assign(why, "only channels (axis 1) can be joined");
         return false;
     }
+    if (strstr(n->op->name, "pool")) {
+        const struct pool_attr *a = n->attr;
+        if (g->values[n->in[0]].shape.n_dim == 4 && a->dilation.v[0] == 1 && a->dilation.v[1] == 1)
+            return true;
+        g_string_assign(why, "only windows of images without dilation are pooled");
+        return false;
+    }
     if (strcmp(n->op->name, "add") ||
         shape_equal(&g->values[n->in[0]].shape, &g->values[n->in[1]].shape))
         return true;

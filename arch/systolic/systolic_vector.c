@@ -122,7 +122,7 @@ struct pass {
     const struct insn *insn;
     const struct node *node;
     const struct quant_layer *q;
-    struct source in[OP_MAX_IN];
+    struct source in[PLAN_MAX_IN];
     int n_in;
     int8_t lo;
 };
