@@ -96,7 +96,7 @@ bool graph_add_constant(struct graph *g, const char *name, enum number type,
                         const struct shape *shape, GBytes *data, GError **error);
 
 /* A node of operator `op` with attributes `attr` (op->attr_size bytes, copied with the strings that
- * op->fields tells of), reading the values named by `inputs`, which may be defined later; "" is an
+ * op->fields tells of; NULL: every one as it is by default), reading the values named by `inputs`, which may be defined later; "" is an
  * absent optional input. Behind the data inputs, parameters may be given; the rest are made. The
  * one output is named as the node. `origin` is copied; NULL: unknown. Names are unique; at most
  * GRAPH_MAX_NODE. */

@@ -285,6 +285,10 @@ bool graph_add_node_outputs(struct graph *g, const char *name, const struct op *
         !check_absent(op, name, inputs, &n_input, origin, error))
         return false;
     struct arena *a = g->arena;
+    if (!attr && op->attr_size && !(attr = op_default_attr(op, a, error))) {
+        g_prefix_error(error, "layer '%s': ", name);
+        return false;
+    }
     struct draft_node node = {
         .name = arena_strdup(a, name),
         .origin = arena_strdup(a, origin),

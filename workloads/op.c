@@ -21,6 +21,19 @@ const struct op *op_find(const char *name)
     return NULL;
 }
 
+void *op_default_attr(const struct op *op, struct arena *a, GError **error)
+{
+    config_t doc;
+    config_init(&doc);
+    void *attr = arena_alloc(a, MAX(op->attr_size, 1));
+    struct cfg *cfg = cfg_from_group(op->name, config_root_setting(&doc), error);
+    const struct cfg_table table = {op->fields, attr};
+    bool ok = cfg && (!op->fields || cfg_apply(cfg, &table, 1, a, error));
+    cfg_free(cfg);
+    config_destroy(&doc);
+    return ok ? attr : NULL;
+}
+
 static bool is_half(enum number n)
 {
     return n == NUMBER_fp16 || n == NUMBER_bf16;

@@ -100,6 +100,9 @@ struct op {
 extern const struct op *const op_table[]; /* NULL-terminated, in the order of ops.def */
 const struct op *op_find(const char *name); /* NULL: unknown */
 
+/* Attributes as they are by default, in the arena; NULL with an error where one must be given. */
+void *op_default_attr(const struct op *op, struct arena *a, GError **error);
+
 /* Does op->types admit these inputs? ERROR_UNSUPPORTED names operator and format. */
 bool op_check_types(const struct op *op, const struct operand *const *in, int n_in, GError **error);
 /* op->forward(), with fp16 and bf16 widened around an operator of OP_FP32. Outputs are allocated;

@@ -116,8 +116,8 @@ END_TEST
 
 START_TEST(test_layer_errors_name_line_and_layer)
 {
-    ck_layers_error("{ op = \"relu\"; },\n{ name = \"conv2\"; op = \"conv3d\"; }",
-                    "x.net:4: layer 'conv2': unknown operator 'conv3d', did you mean 'conv2d'?");
+    ck_layers_error("{ op = \"relu\"; },\n{ name = \"conv2\"; op = \"conv2x\"; }",
+                    "x.net:4: layer 'conv2': unknown operator 'conv2x', did you mean 'conv2d'?");
     ck_layers_error("{ name = \"a\"; }", "x.net:3: layer 'a': needs a string 'op'");
     ck_layers_error("{ name = \"a\"; op = \"fc\"; feature = 3; }", "x.net:3: layer 'a': unknown");
     ck_layers_error("{ name = \"a\"; op = \"fc\"; feature = 3; }", "did you mean 'features'?");
@@ -173,8 +173,8 @@ START_TEST(test_names_that_are_no_network)
     ck_error(net_load("zzz", NULL, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "working directory)");
     ck_error(net_load("nowhere/x.net", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "nowhere/x.net");
     ck_error(net_load("model.onnx", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT,
-             "model.onnx: '.onnx' files are not readable by this version");
-    ck_error(net_load("a/topology.csv", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "'.csv' files");
+             "model.onnx: ");
+    ck_error(net_load("a/topology.csv", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "a/topology.csv");
     ck_error(net_load("./test.h5", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "'.h5' files");
 }
 END_TEST

@@ -5,6 +5,7 @@
 #include "sim/base/error.h"
 #include "tests/unit/test.h"
 #include "workloads/op.h"
+#include "workloads/ops/layout.h"
 #include "workloads/ops/ops.h"
 
 START_TEST(test_counts_of_alexnet_conv2)
@@ -85,7 +86,8 @@ START_TEST(test_shape_errors_say_what_does_not_fit)
     check_refused(&op_add, NULL, image, row, "1x4x5x5 and 1x4 do not fit together");
     struct fc_attr fc = {.features = 1};
     check_refused(&op_fc, &fc, batch, row, "no dimension behind the batch");
-    check_refused(&op_flatten, NULL, batch, row, "no dimension behind the batch");
+    struct axis_attr flat = {.axis = 3};
+    check_refused(&op_flatten, &flat, batch, row, "axis 3 is none of an input of 1 dimensions");
 }
 END_TEST
 
