@@ -13,7 +13,20 @@ struct work {
 
 static double value_bytes(const struct graph *g, int value, enum number precision)
 {
-    return (double)shape_count(&g->values[value].shape) * (double)number_bytes(precision);
+    const struct value *v = &g->values[value];
+    const size_t size = v->type == NUMBER_fp32 ? number_bytes(precision) : number_bytes(v->type);
+    return (double)shape_count(&v->shape) * (double)size;
+}
+
+static bool is_first_reader(const struct graph *g, const struct node *n, int value)
+{
+    if (g->values[value].n_reader == 1)
+        return true;
+    for (int i = 0; i < n->index; i++)
+        for (int k = 0; k < g->nodes[i].n_in; k++)
+            if (g->nodes[i].in[k] == value)
+                return false;
+    return true;
 }
 
 static struct work node_work(const struct graph *g, const struct node *n, enum number precision)
@@ -21,15 +34,23 @@ static struct work node_work(const struct graph *g, const struct node *n, enum n
     if (n->precision >= 0)
         precision = (enum number)n->precision;
     struct work w = {.macs = n->macs};
-    for (int i = n->n_data; i < n->n_in; i++) {
-        w.parameters += (uint64_t)shape_count(&g->values[n->in[i]].shape);
-        w.weight_bytes += value_bytes(g, n->in[i], precision);
+    for (int i = 0; i < n->n_in; i++) {
+        const struct value *v = n->in[i] < 0 ? NULL : &g->values[n->in[i]];
+        if (!v || v->kind != VALUE_PARAM)
+            continue;
+        /* What several layers share counts with the first. */
+        if (value_is_parameter(v) && is_first_reader(g, n, v->index))
+            w.parameters += (uint64_t)shape_count(&v->shape);
+        w.weight_bytes += value_bytes(g, v->index, precision);
     }
     if (!n->op->forward) /* the same bytes in another shape: nothing moves */
         return w;
-    for (int i = 0; i < n->n_data; i++)
-        w.input_bytes += value_bytes(g, n->in[i], precision);
-    w.output_bytes = value_bytes(g, n->out[0], precision);
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] >= 0 && g->values[n->in[i]].kind != VALUE_PARAM)
+            w.input_bytes += value_bytes(g, n->in[i], precision);
+    for (int i = 0; i < n->n_out; i++)
+        if (n->out[i] >= 0)
+            w.output_bytes += value_bytes(g, n->out[i], precision);
     return w;
 }
 

@@ -37,11 +37,18 @@ uint64_t graph_macs(const struct graph *g)
     return macs;
 }
 
+/* Indices and shapes are constants, but nothing that was trained. */
+bool value_is_parameter(const struct value *v)
+{
+    return v->kind == VALUE_PARAM && !v->is_statistic && v->type != NUMBER_int64 &&
+           v->type != NUMBER_int32 && v->type != NUMBER_bool;
+}
+
 uint64_t graph_parameters(const struct graph *g)
 {
     uint64_t n = 0;
     for (int i = 0; i < g->n_value; i++)
-        if (g->values[i].kind == VALUE_PARAM)
+        if (value_is_parameter(&g->values[i]))
             n += (uint64_t)shape_count(&g->values[i].shape);
     return n;
 }

@@ -36,7 +36,8 @@ struct value {
     struct shape shape;
     int node;       /* VALUE_NODE: the maker; VALUE_PARAM: the node that asked for it; else -1 */
     int64_t fan_in; /* VALUE_PARAM: inputs summed into one output, for seeded values; 0: bias */
-    float center, spread; /* VALUE_PARAM: as in struct op_param */
+    bool is_statistic;    /* VALUE_PARAM: as in struct op_param, */
+    float center, spread; /* and these */
     int64_t below;  /* VALUE_INPUT of integers: seeded values are in [0, below) */
     int n_reader;   /* as graph_n_reader() tells */
     GBytes *data;   /* elements of a constant; else NULL */
@@ -126,7 +127,8 @@ void graph_free(struct graph *g); /* NULL is ignored */
 
 const struct value *graph_find_value(const struct graph *g, const char *name); /* NULL: none */
 uint64_t graph_macs(const struct graph *g);       /* of the whole batch */
-uint64_t graph_parameters(const struct graph *g); /* elements */
+uint64_t graph_parameters(const struct graph *g); /* elements of those for which */
+bool value_is_parameter(const struct value *v);    /* is true */
 /* How many nodes read a value; outputs of the graph count once more. */
 int graph_n_reader(const struct graph *g, int value);
 

@@ -16,6 +16,7 @@ struct draft_value {
     bool is_constant; /* what.known is the same in every run */
     int node;         /* index of the maker, or of the one that asked for it, or -1 */
     int64_t fan_in, below;
+    bool is_statistic;
     float center, spread;
     GBytes *data; /* what.known; owned by the arena */
 };

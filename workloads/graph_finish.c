@@ -111,6 +111,7 @@ static int number_value(struct finish *f, int draft_index, int node)
         .shape = v->what.shape,
         .node = v->kind != VALUE_INPUT && v->node >= 0 && !v->is_constant ? node : -1,
         .fan_in = v->fan_in,
+        .is_statistic = v->is_statistic,
         .center = v->center,
         .spread = v->spread,
         .below = v->below,

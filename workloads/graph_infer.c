@@ -102,6 +102,7 @@ static bool make_params(struct graph *g, struct draft_node *n, int i_node, const
                                       .is_ready = true,
                                       .node = i_node,
                                       .fan_in = p->fan_in,
+                                      .is_statistic = p->is_statistic,
                                       .center = p->center,
                                       .spread = p->spread};
         n->in[op->max_data + i] = draft_add_value(g, v);

@@ -89,7 +89,7 @@ static bool copy_nodes(struct graph *to, const struct graph *g, const bool *keep
         int n_input = 0;
         for (int k = 0; k < n->n_in; k++) {
             const struct value *v = n->in[k] < 0 ? NULL : &g->values[n->in[k]];
-            if (v && v->kind == VALUE_PARAM && v->node >= 0)
+            if (v && v->kind == VALUE_PARAM && v->node == i)
                 break; /* it and what follows is made by the operator */
             inputs[n_input++] = v ? v->name : "";
         }

@@ -5,18 +5,28 @@
 #include "sim/base/error.h"
 #include "sim/cfg/cfg.h"
 #include "workloads/message.h"
+#include "workloads/net_repeat.h"
 #include "workloads/net.h"
 
 /* A file's settings at the top level; NULL: absent. */
 struct net_file {
     const char *path;
-    config_setting_t *name, *source, *inputs, *layers, *outputs;
+    config_setting_t *name, *source, *let, *inputs, *layers, *outputs;
+};
+
+/* A file on its way into a graph. */
+struct builder {
+    const struct net_file *f;
+    struct graph *g;
+    struct arena *scratch;
+    const char *previous; /* the value that a layer without inputs reads; in the scratch arena */
+    int n_layer;          /* so far, for names */
 };
 
 /* What every layer has, beside its operator's attributes. */
 struct layer {
     const char *name, *op;
-    struct cfg_strings inputs;
+    struct cfg_strings inputs, outputs;
     int precision; /* in precision_names[] */
 };
 
@@ -35,6 +45,8 @@ static const struct cfg_field layer_fields[] = {
     {"op", CFG_STRING, offsetof(struct layer, op), 0, 0, NULL, NULL, "operator", NULL},
     {"inputs", CFG_STRINGS, offsetof(struct layer, inputs), 0, 0, "", NULL,
      "layers or inputs that it reads; default: the layer before it", NULL},
+    {"outputs", CFG_STRINGS, offsetof(struct layer, outputs), 0, 0, "", NULL,
+     "names of its outputs, of operators with several; default: one, named as the layer", NULL},
     {"precision", CFG_ENUM, offsetof(struct layer, precision), 0, 0, "machine", NULL,
      "number format of matrix operands", precision_names},
     {0},
@@ -43,6 +55,8 @@ static const struct cfg_field layer_fields[] = {
 struct input {
     const char *name;
     struct cfg_ints shape;
+    int type;
+    int64_t below;
 };
 
 static const struct cfg_field input_fields[] = {
@@ -50,6 +64,10 @@ static const struct cfg_field input_fields[] = {
      NULL},
     {"shape", CFG_INTS, offsetof(struct input, shape), 1, 0x1p40, NULL, NULL,
      "dimensions without the batch", NULL},
+    {"type", CFG_ENUM, offsetof(struct input, type), 0, 0, "fp32", NULL, "number format",
+     number_names},
+    {"below", CFG_INT, offsetof(struct input, below), 1, 0x1p62, "2", NULL,
+     "seeded integers are below it", NULL},
     {0},
 };
 
@@ -72,8 +90,9 @@ static void name_layer(GError **error, const char *file, const char *name)
 
 static bool collect(const config_t *doc, struct net_file *f, GError **error)
 {
-    const char *const names[] = {"name", "source", "inputs", "layers", "outputs"};
-    config_setting_t **const slots[] = {&f->name, &f->source, &f->inputs, &f->layers, &f->outputs};
+    const char *const names[] = {"name", "source", "let", "inputs", "layers", "outputs"};
+    config_setting_t **const slots[] = {&f->name,   &f->source, &f->let,
+                                        &f->inputs, &f->layers, &f->outputs};
     config_setting_t *root = config_root_setting(doc);
     for (int i = 0; i < config_setting_length(root); i++) {
         config_setting_t *s = config_setting_get_elem(root, (unsigned)i);
@@ -118,21 +137,60 @@ static bool check_list(const struct net_file *f, const config_setting_t *s, cons
                            f->path, config_setting_source_line(s), name, name, form);
 }
 
-/* Returns the input's name, in the scratch arena; NULL on error. */
-static const char *read_input(const struct net_file *f, const config_setting_t *group,
-                              struct graph *g, struct arena *scratch, GError **error)
+static bool add_input(struct graph *g, const struct input *input, GError **error)
+{
+    struct shape shape = {.n_dim = input->shape.n + 1, .dim = {g->batch}};
+    if (shape.n_dim > SHAPE_MAX_DIM || input->type == NUMBER_fp32)
+        return graph_add_input(g, input->name, input->shape.n, input->shape.v, error) >= 0;
+    for (int i = 0; i < input->shape.n; i++)
+        shape.dim[i + 1] = input->shape.v[i];
+    return graph_add_input_typed(g, input->name, (enum number)input->type, &shape, input->below,
+                                 error) >= 0;
+}
+
+/* The first one is what the first layer reads. */
+static bool read_one_input(struct builder *b, const struct repeat_scope *names,
+                           const config_setting_t *group, GError **error)
 {
     struct input input = {0};
     const struct cfg_table table = {input_fields, &input};
-    struct cfg *cfg = cfg_from_group(f->path, group, error);
-    bool ok = cfg && cfg_apply(cfg, &table, 1, scratch, error);
+    config_t doc;
+    if (!repeat_expand(names, group, b->f->path, &doc, error))
+        return false;
+    if (config_setting_get_member(group, "repeat"))
+        config_setting_remove(config_root_setting(&doc), "repeat");
+    struct cfg *cfg = cfg_from_group(b->f->path, config_root_setting(&doc), error);
+    bool ok = cfg && cfg_apply(cfg, &table, 1, b->scratch, error);
     cfg_free(cfg);
+    config_destroy(&doc);
     if (!ok)
-        return NULL;
-    if (graph_add_input(g, input.name, input.shape.n, input.shape.v, error) >= 0)
-        return input.name;
-    g_prefix_error(error, "%s:%d: ", f->path, config_setting_source_line(group));
-    return NULL;
+        return false;
+    b->previous = b->previous ? b->previous : input.name;
+    if (add_input(b->g, &input, error))
+        return true;
+    g_prefix_error(error, "%s:%d: ", b->f->path, config_setting_source_line(group));
+    return false;
+}
+
+static bool read_input(struct builder *b, const struct repeat_scope *names,
+                       const config_setting_t *group, GError **error)
+{
+    const config_setting_t *repeat = config_setting_get_member(group, "repeat");
+    const int64_t n = repeat ? repeat_count(names, repeat, b->f->path, error) : 1;
+    if (!repeat || n < 0)
+        return n >= 0 && read_one_input(b, names, group, error);
+    if (n > GRAPH_MAX_NODE)
+        return error_set(error, ERROR_INPUT, "%s:%d: more than %d inputs", b->f->path,
+                         config_setting_source_line(group), GRAPH_MAX_NODE);
+    bool ok = true;
+    for (int64_t step = 0; ok && step < n; step++) {
+        struct repeat_scope own;
+        repeat_scope_init(&own, names);
+        ok = repeat_set_step(&own, repeat, step, b->f->path, error) &&
+             read_one_input(b, &own, group, error);
+        repeat_scope_clear(&own);
+    }
+    return ok;
 }
 
 static const struct op *find_op(const struct cfg *cfg, const char *origin, const char *layer,
@@ -155,44 +213,107 @@ static const struct op *find_op(const struct cfg *cfg, const char *origin, const
     return NULL;
 }
 
-/* Parses the attributes and adds the node; `previous` is read where no inputs are named. */
-static bool add_layer(const struct net_file *f, struct cfg *cfg, const char *origin,
-                      const char *name, struct graph *g, const char *previous,
-                      struct arena *scratch, GError **error)
+/* Parses the attributes and adds the node. */
+static bool add_layer(struct builder *b, struct cfg *cfg, const char *origin, const char *name,
+                      GError **error)
 {
     const struct op *op = find_op(cfg, origin, name, error);
     if (!op)
         return false;
     struct layer layer = {0};
-    void *attr = arena_alloc(scratch, op->attr_size);
+    void *attr = arena_alloc(b->scratch, MAX(op->attr_size, 1));
     const struct cfg_table tables[] = {{layer_fields, &layer}, {op->fields, attr}};
-    if (!cfg_apply(cfg, tables, op->fields ? 2 : 1, scratch, error)) {
-        name_layer(error, f->path, name);
+    if (!cfg_apply(cfg, tables, op->fields ? 2 : 1, b->scratch, error)) {
+        name_layer(error, b->f->path, name);
         return false;
     }
-    const char *const *inputs = layer.inputs.n > 0 ? layer.inputs.v : &previous;
-    if (!graph_add_node(g, name, op, attr, inputs, MAX(layer.inputs.n, 1), origin, error))
+    const bool reads_previous = layer.inputs.n == 0 && op->min_data > 0;
+    const char *const *inputs = reads_previous ? &b->previous : layer.inputs.v;
+    const char *const *outputs = layer.outputs.n ? layer.outputs.v : &name;
+    if (!graph_add_node_outputs(b->g, name, op, attr, inputs, MAX(layer.inputs.n, reads_previous),
+                                outputs, MAX(layer.outputs.n, 1), origin, error))
         return false;
     if (layer.precision > 0)
-        graph_set_precision(g, (enum number)(layer.precision - 1));
+        graph_set_precision(b->g, (enum number)(layer.precision - 1));
+    b->previous = outputs[0];
     return true;
 }
 
-/* Returns the layer's name, in the scratch arena, for the next one to read; NULL on error. */
-static const char *read_layer(const struct net_file *f, int i_layer, struct graph *g,
-                              const char *previous, struct arena *scratch, GError **error)
+static bool read_layer(struct builder *b, const struct repeat_scope *names,
+                       const config_setting_t *group, GError **error)
 {
-    const config_setting_t *group = config_setting_get_elem(f->layers, (unsigned)i_layer);
-    const char *origin = arena_printf(scratch, "%s:%d", f->path, config_setting_source_line(group));
-    struct cfg *cfg = cfg_from_group(f->path, group, error);
-    if (!cfg)
-        return NULL;
-    const char *op = cfg_peek_string(cfg, "op"), *given = cfg_peek_string(cfg, "name");
-    const char *name = given ? arena_strdup(scratch, given)
-                             : arena_printf(scratch, "%s%d", op ? op : "layer", i_layer);
-    bool ok = add_layer(f, cfg, origin, name, g, previous, scratch, error);
+    config_t doc;
+    if (!repeat_expand(names, group, b->f->path, &doc, error))
+        return false;
+    const char *origin =
+        arena_printf(b->scratch, "%s:%d", b->f->path, config_setting_source_line(group));
+    struct cfg *cfg = cfg_from_group(b->f->path, config_root_setting(&doc), error);
+    bool ok = cfg != NULL;
+    if (cfg) {
+        const char *op = cfg_peek_string(cfg, "op"), *given = cfg_peek_string(cfg, "name");
+        const char *name = given ? arena_strdup(b->scratch, given)
+                                 : arena_printf(b->scratch, "%s%d", op ? op : "layer", b->n_layer);
+        b->n_layer++;
+        ok = add_layer(b, cfg, origin, name, error);
+    }
     cfg_free(cfg);
-    return ok ? name : NULL;
+    config_destroy(&doc);
+    return ok;
+}
+
+static bool read_layers(struct builder *b, const struct repeat_scope *names,
+                        const config_setting_t *layers, int64_t times, int depth, GError **error);
+
+/* `times` tells how often the repetition is itself repeated: the product is bounded at once. */
+static bool read_repetition(struct builder *b, const struct repeat_scope *names,
+                            const config_setting_t *group, int64_t times, int depth, GError **error)
+{
+    const char *file = b->f->path;
+    const int line = (int)config_setting_source_line(group);
+    const config_setting_t *repeat = NULL, *layers = NULL;
+    for (int i = 0; i < config_setting_length(group); i++) {
+        const config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
+        bool is_repeat = strcmp(config_setting_name(s), "repeat") == 0;
+        if (!is_repeat && strcmp(config_setting_name(s), "layers") != 0)
+            return error_set(error, ERROR_INPUT, "%s:%d: a repetition has 'repeat' and 'layers', "
+                                                 "not '%s'", file, line, config_setting_name(s));
+        *(is_repeat ? &repeat : &layers) = s;
+    }
+    if (!layers || !config_setting_is_list(layers) || depth == REPEAT_MAX_DEPTH)
+        return error_set(error, ERROR_INPUT, "%s:%d: a repetition needs layers = ( ... ), and goes "
+                                             "%d deep at most", file, line, REPEAT_MAX_DEPTH);
+    const int64_t n = repeat_count(names, repeat, file, error);
+    if (n < 0)
+        return false;
+    if (n > GRAPH_MAX_NODE / times / MAX(config_setting_length(layers), 1))
+        return error_set(error, ERROR_INPUT, "%s:%d: more than %d layers", file, line,
+                         GRAPH_MAX_NODE);
+    bool ok = true;
+    for (int64_t step = 0; ok && step < n; step++) {
+        struct repeat_scope own;
+        repeat_scope_init(&own, names);
+        repeat_set_text(&own, "in", b->previous);
+        ok = repeat_set_step(&own, repeat, step, file, error) &&
+             read_layers(b, &own, layers, times * n, depth + 1, error);
+        repeat_scope_clear(&own);
+    }
+    return ok;
+}
+
+static bool read_layers(struct builder *b, const struct repeat_scope *names,
+                        const config_setting_t *layers, int64_t times, int depth, GError **error)
+{
+    for (int i = 0; i < config_setting_length(layers); i++) {
+        const config_setting_t *group = config_setting_get_elem(layers, (unsigned)i);
+        if (!config_setting_is_group(group))
+            return error_set(error, ERROR_INPUT, "%s:%d: a layer must be a group: { op = \"relu\"; }",
+                             b->f->path, config_setting_source_line(layers));
+        bool is_repetition = config_setting_get_member(group, "repeat") != NULL;
+        if (is_repetition ? !read_repetition(b, names, group, times, depth, error)
+                          : !read_layer(b, names, group, error))
+            return false;
+    }
+    return true;
 }
 
 /* Fills outputs[], which has room for all; the strings live as long as the document. */
@@ -219,23 +340,30 @@ static bool finish(const struct net_file *f, struct graph *g, struct arena *scra
     return read_outputs(f, outputs, error) && graph_finish(g, outputs, n, error);
 }
 
-static bool fill(const struct net_file *f, struct graph *g, struct arena *scratch, GError **error)
+static bool read_let(const struct net_file *f, struct repeat_scope *names, GError **error)
 {
-    if (!check_list(f, f->inputs, "inputs", "{ name = \"data\"; shape = [3, 224, 224]; }", error) ||
-        !check_list(f, f->layers, "layers", "{ op = \"relu\"; }", error))
-        return false;
-    const char *first = NULL;
-    for (int i = 0; i < config_setting_length(f->inputs); i++) {
-        const config_setting_t *group = config_setting_get_elem(f->inputs, (unsigned)i);
-        const char *name = read_input(f, group, g, scratch, error);
-        if (!name)
+    if (f->let && !config_setting_is_group(f->let))
+        return error_set(error, ERROR_INPUT, "%s:%d: 'let' must be a group: let = { hidden = 768; }",
+                         f->path, config_setting_source_line(f->let));
+    for (int i = 0; f->let && i < config_setting_length(f->let); i++) {
+        const config_setting_t *value = config_setting_get_elem(f->let, (unsigned)i);
+        if (!repeat_set(names, config_setting_name(value), value, f->path, error))
             return false;
-        first = first ? first : name;
     }
-    const char *previous = first;
-    for (int i = 0; previous && i < config_setting_length(f->layers); i++)
-        previous = read_layer(f, i, g, previous, scratch, error);
-    return previous && finish(f, g, scratch, error);
+    return true;
+}
+
+static bool fill(struct builder *b, struct repeat_scope *names, GError **error)
+{
+    const struct net_file *f = b->f;
+    if (!check_list(f, f->inputs, "inputs", "{ name = \"data\"; shape = [3, 224, 224]; }", error) ||
+        !check_list(f, f->layers, "layers", "{ op = \"relu\"; }", error) ||
+        !read_let(f, names, error))
+        return false;
+    for (int i = 0; i < config_setting_length(f->inputs); i++)
+        if (!read_input(b, names, config_setting_get_elem(f->inputs, (unsigned)i), error))
+            return false;
+    return read_layers(b, names, f->layers, 1, 0, error) && finish(f, b->g, b->scratch, error);
 }
 
 static char *default_name(const char *file)
@@ -257,10 +385,14 @@ static struct graph *read_doc(const config_t *doc, const char *file, int64_t bat
         struct arena *scratch = arena_new();
         g = graph_new(name, file, batch);
         g->source = arena_strdup(g->arena, source);
-        if (!fill(&f, g, scratch, error)) {
+        struct builder b = {.f = &f, .g = g, .scratch = scratch};
+        struct repeat_scope names;
+        repeat_scope_init(&names, NULL);
+        if (!fill(&b, &names, error)) {
             graph_free(g);
             g = NULL;
         }
+        repeat_scope_clear(&names);
         arena_free(scratch);
     }
     return g;

@@ -40,6 +40,7 @@ struct op_param {
     const char *suffix; /* "weight", "bias": the value is named NODE.SUFFIX */
     struct shape shape;
     int64_t fan_in; /* inputs summed into one output; 0: a bias */
+    bool is_statistic; /* measured, not trained: no parameter in counts */
     float center, spread; /* seeded values lie within spread of the center; 0, 0: as fan_in says */
 };
 

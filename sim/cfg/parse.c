@@ -19,6 +19,7 @@ enum {
     MAX_GROUP_SETTINGS = 4096, /* libconfig compares each new name with all before it */
     MAX_VALUES = 1 << 18,      /* in a file: libconfig takes a hundred bytes for each */
     MAX_NAME_CHARS = 64,
+    MAX_INCLUDES = 8, /* of a file in a file in a file */
     SHOWN_CHARS = 40, /* of a bad literal in a message */
     PIPE_PATIENCE_MS = 10000,
     FIRST_NON_ASCII = 0x80,
@@ -28,7 +29,7 @@ struct scan {
     const char *at;
     const char *origin;
     int line; /* 0: not counted */
-    int depth;
+    int depth, n_include;
     int n_setting[MAX_DEPTH + 1]; /* of the group open at each depth */
     int n_value;
     bool has_text; /* anything but space and comments */
@@ -154,11 +155,56 @@ static bool scan_name(struct scan *s)
     return true;
 }
 
+static bool read_file(const char *file, GString *text, GError **error);
+static bool scan_all(struct scan *s);
+
+/* The text of another file in place of @include "FILE", on one line, so that the lines behind keep
+ * their numbers. */
+static bool scan_include(struct scan *s)
+{
+    s->at += strlen("@include");
+    s->at += strspn(s->at, " \t");
+    const char *end = *s->at == '"' ? strchr(s->at + 1, '"') : NULL;
+    if (!end || s->line == 0)
+        return refuse(s, s->line, "@include needs a file: @include \"block.inc\"");
+    g_autofree char *name = g_strndup(s->at + 1, (gsize)(end - s->at - 1));
+    g_autofree char *dir = g_path_get_dirname(s->origin);
+    g_autofree char *path =
+        g_path_is_absolute(name) ? g_strdup(name) : g_build_filename(dir, name, NULL);
+    if (s->n_include == MAX_INCLUDES)
+        return refuse(s, s->line, "files include each other deeper than %d", MAX_INCLUDES);
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GString) out = g_string_new(NULL);
+    if (!read_file(path, text, s->error) || !g_utf8_validate(text->str, (gssize)text->len, NULL)) {
+        if (s->error && !*s->error)
+            refuse(s, s->line, "'%s' is no text in UTF-8", path);
+        else
+            g_prefix_error(s->error, "%s:%d: ", s->origin, s->line);
+        return false;
+    }
+    struct scan inner = *s;
+    inner.at = text->str;
+    inner.origin = path;
+    inner.line = 1;
+    inner.n_include++;
+    inner.out = out;
+    if (!scan_all(&inner))
+        return false;
+    if (inner.depth != s->depth)
+        return refuse(&inner, inner.line, "a bracket is left open, or closed twice");
+    for (size_t i = 0; i < out->len; i++)
+        g_string_append_c(s->out, out->str[i] == '\n' ? ' ' : out->str[i]);
+    s->n_value = inner.n_value;
+    memcpy(s->n_setting, inner.n_setting, sizeof(s->n_setting));
+    s->at = end + 1;
+    return true;
+}
+
 static bool scan_mark(struct scan *s)
 {
     char c = *s->at;
     if (g_str_has_prefix(s->at, "@include"))
-        return refuse(s, s->line, "@include is not supported; base = \"FILE\" inherits settings");
+        return scan_include(s);
     if (strchr("{[(", c)) {
         if (s->depth == MAX_DEPTH)
             return refuse(s, s->line, "nested deeper than %d", MAX_DEPTH);
@@ -192,13 +238,20 @@ static bool scan_token(struct scan *s)
     return scan_name(s);
 }
 
+static bool scan_all(struct scan *s)
+{
+    while (*s->at)
+        if (!scan_token(s))
+            return false;
+    return true;
+}
+
 bool parse_text(const char *origin, int line, const char *text, config_t *doc, GError **error)
 {
     g_autoptr(GString) out = g_string_new(NULL);
     struct scan s = {.at = text, .origin = origin, .line = line, .out = out, .error = error};
-    while (*s.at)
-        if (!scan_token(&s))
-            return false;
+    if (!scan_all(&s))
+        return false;
     if (!s.has_text)
         return refuse(&s, 0, "there are no settings in it");
     config_init(doc);

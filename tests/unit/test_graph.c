@@ -36,8 +36,8 @@ static bool dense_infer(const struct op_infer *c, GError **error)
 static int dense_params(const struct op_infer *c, struct op_param *out)
 {
     int64_t n = ((const struct dense_attr *)c->attr)->features, k = c->in[0]->shape.dim[1];
-    out[0] = (struct op_param){"weight", {2, {n, k}}, k, 0, 0};
-    out[1] = (struct op_param){"bias", {1, {n}}, 0, 0, 0};
+    out[0] = (struct op_param){"weight", {2, {n, k}}, k, false, 0, 0};
+    out[1] = (struct op_param){"bias", {1, {n}}, 0, false, 0, 0};
     return 2;
 }
 

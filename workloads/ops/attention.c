@@ -165,7 +165,7 @@ static bool embedding_infer(const struct op_infer *c, GError **error)
 static int embedding_params(const struct op_infer *c, struct op_param *out)
 {
     const struct embedding_attr *a = c->attr;
-    out[0] = (struct op_param){"weight", {2, {a->rows, a->width}}, a->width, 0, 0};
+    out[0] = (struct op_param){"weight", {2, {a->rows, a->width}}, a->width, false, 0, 0};
     return 1;
 }
 

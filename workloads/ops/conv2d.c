@@ -112,8 +112,8 @@ static int conv2d_params(const struct op_infer *c, struct op_param *out)
 {
     const struct conv2d_attr *a = c->attr;
     const struct shape weight = weight_shape(c);
-    out[0] = (struct op_param){"weight", weight, shape_count_from(&weight, 1), 0, 0};
-    out[1] = (struct op_param){"bias", {1, {a->channels}}, 0, 0, 0};
+    out[0] = (struct op_param){"weight", weight, shape_count_from(&weight, 1), false, 0, 0};
+    out[1] = (struct op_param){"bias", {1, {a->channels}}, 0, false, 0, 0};
     return a->bias ? 2 : 1;
 }
 

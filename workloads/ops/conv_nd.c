@@ -164,8 +164,8 @@ static int params_of(const struct op_infer *c, bool is_transposed, struct op_par
 {
     const struct conv_nd_attr *a = c->attr;
     const struct shape w = weight_shape(c, is_transposed);
-    out[0] = (struct op_param){"weight", w, shape_count_from(&w, 1), 0, 0};
-    out[1] = (struct op_param){"bias", {1, {a->channels}}, 0, 0, 0};
+    out[0] = (struct op_param){"weight", w, shape_count_from(&w, 1), false, 0, 0};
+    out[1] = (struct op_param){"bias", {1, {a->channels}}, 0, false, 0, 0};
     return a->bias ? 2 : 1;
 }
 

@@ -67,8 +67,8 @@ static int fc_params(const struct op_infer *c, struct op_param *out)
 {
     const struct fc_attr *a = c->attr;
     const struct shape weight = weight_shape(c);
-    out[0] = (struct op_param){"weight", weight, weight.dim[1], 0, 0};
-    out[1] = (struct op_param){"bias", {1, {a->features}}, 0, 0, 0};
+    out[0] = (struct op_param){"weight", weight, weight.dim[1], false, 0, 0};
+    out[1] = (struct op_param){"bias", {1, {a->features}}, 0, false, 0, 0};
     return a->bias ? 2 : 1;
 }
 

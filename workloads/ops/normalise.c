@@ -16,8 +16,8 @@
 #define EPSILON(def)                                                                               \
     {"epsilon", CFG_FLOAT, offsetof(struct norm_attr, epsilon), 0, 1e6, def, NULL,                 \
      "Added to the variance.", NULL}
-#define SCALE_SEEDED(shape) {"scale", shape, 0, 1.0f, 0.1f}
-#define BIAS_SEEDED(shape)  {"bias", shape, 0, 0.0f, 0.1f}
+#define SCALE_SEEDED(shape) {"scale", shape, 0, false, 1.0f, 0.1f}
+#define BIAS_SEEDED(shape)  {"bias", shape, 0, false, 0.0f, 0.1f}
 
 struct moments {
     double mean, variance;
@@ -84,8 +84,8 @@ static int batch_norm_params(const struct op_infer *c, struct op_param *out)
     const struct shape row = {1, {c->in[0]->shape.dim[1]}};
     out[0] = (struct op_param)SCALE_SEEDED(row);
     out[1] = (struct op_param)BIAS_SEEDED(row);
-    out[2] = (struct op_param){"mean", row, 0, 0.0f, 0.1f};
-    out[3] = (struct op_param){"var", row, 0, 1.0f, 0.5f};
+    out[2] = (struct op_param){"mean", row, 0, true, 0.0f, 0.1f};
+    out[3] = (struct op_param){"var", row, 0, true, 1.0f, 0.5f};
     return 4;
 }
 

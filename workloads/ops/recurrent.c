@@ -114,10 +114,10 @@ static int params_of(const struct op_infer *c, const struct kind *k, struct op_p
 {
     const struct recurrent_attr *a = c->attr;
     const int64_t d = n_direction(a), h = a->hidden, g = k->n_gate, in = c->in[0]->shape.dim[2];
-    out[0] = (struct op_param){"weight", {3, {d, g * h, in}}, in, 0, 0};
-    out[1] = (struct op_param){"recurrent", {3, {d, g * h, h}}, h, 0, 0};
-    out[2] = (struct op_param){"bias", {2, {d, 2 * g * h}}, 0, 0, 0};
-    out[3] = (struct op_param){"peephole", {2, {d, 3 * h}}, 0, 0, 0};
+    out[0] = (struct op_param){"weight", {3, {d, g * h, in}}, in, false, 0, 0};
+    out[1] = (struct op_param){"recurrent", {3, {d, g * h, h}}, h, false, 0, 0};
+    out[2] = (struct op_param){"bias", {2, {d, 2 * g * h}}, 0, false, 0, 0};
+    out[3] = (struct op_param){"peephole", {2, {d, 3 * h}}, 0, false, 0, 0};
     return a->peephole ? 4 : a->bias ? 3 : 2;
 }
 
