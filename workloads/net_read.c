@@ -155,11 +155,12 @@ static bool read_one_input(struct builder *b, const struct repeat_scope *names,
     struct input input = {0};
     const struct cfg_table table = {input_fields, &input};
     config_t doc;
-    if (!repeat_expand(names, group, b->f->path, &doc, error))
+    config_setting_t *copy = repeat_expand(names, group, b->f->path, &doc, error);
+    if (!copy)
         return false;
     if (config_setting_get_member(group, "repeat"))
-        config_setting_remove(config_root_setting(&doc), "repeat");
-    struct cfg *cfg = cfg_from_group(b->f->path, config_root_setting(&doc), error);
+        config_setting_remove(copy, "repeat");
+    struct cfg *cfg = cfg_from_group(b->f->path, copy, error);
     bool ok = cfg && cfg_apply(cfg, &table, 1, b->scratch, error);
     cfg_free(cfg);
     config_destroy(&doc);
@@ -243,11 +244,12 @@ static bool read_layer(struct builder *b, const struct repeat_scope *names,
                        const config_setting_t *group, GError **error)
 {
     config_t doc;
-    if (!repeat_expand(names, group, b->f->path, &doc, error))
+    const config_setting_t *copy = repeat_expand(names, group, b->f->path, &doc, error);
+    if (!copy)
         return false;
     const char *origin =
         arena_printf(b->scratch, "%s:%d", b->f->path, config_setting_source_line(group));
-    struct cfg *cfg = cfg_from_group(b->f->path, config_root_setting(&doc), error);
+    struct cfg *cfg = cfg_from_group(b->f->path, copy, error);
     bool ok = cfg != NULL;
     if (cfg) {
         const char *op = cfg_peek_string(cfg, "op"), *given = cfg_peek_string(cfg, "name");

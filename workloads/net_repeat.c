@@ -255,16 +255,18 @@ bool repeat_set(struct repeat_scope *s, const char *name, const config_setting_t
     return true;
 }
 
-bool repeat_expand(const struct repeat_scope *s, const config_setting_t *group, const char *file,
-                   config_t *doc, GError **error)
+config_setting_t *repeat_expand(const struct repeat_scope *s, const config_setting_t *group,
+                                const char *file, config_t *doc, GError **error)
 {
     struct expansion e = {s, file, (int)config_setting_source_line(group), error};
     config_init(doc);
-    config_root_setting(doc)->line = (unsigned)e.line;
-    if (copy_members(&e, config_root_setting(doc), group))
-        return true;
+    config_setting_t *copy =
+        config_setting_add(config_root_setting(doc), "copy", CONFIG_TYPE_GROUP);
+    copy->line = (unsigned)e.line;
+    if (copy_members(&e, copy, group))
+        return copy;
     config_destroy(doc);
-    return false;
+    return NULL;
 }
 
 /* A count, or the common length of the lists. */

@@ -26,10 +26,10 @@ void repeat_set_text(struct repeat_scope *s, const char *name, const char *value
 bool repeat_set(struct repeat_scope *s, const char *name, const config_setting_t *value,
                 const char *file, GError **error);
 
-/* A copy of a group with all names in their places: the root of *doc, which is config_init()ed
- * here and destroyed by the caller on success. Lines stay those of the file. */
-bool repeat_expand(const struct repeat_scope *s, const config_setting_t *group, const char *file,
-                   config_t *doc, GError **error);
+/* A copy of a group with all names in their places, in *doc, which is config_init()ed here and
+ * destroyed by the caller on success. Lines stay those of the file. NULL on error. */
+config_setting_t *repeat_expand(const struct repeat_scope *s, const config_setting_t *group,
+                                const char *file, config_t *doc, GError **error);
 
 /* A repetition's steps: `repeat` is a number, which counts $i from 0, or a group of lists that are
  * walked side by side. -1 with an error. */

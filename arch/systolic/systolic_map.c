@@ -20,11 +20,17 @@ bool systolic_supports(const void *self, const struct graph *g, const struct nod
         g_string_assign(why, "the activation unit has no such function");
         return false;
     }
+    const int n_dim = g->values[n->in[0]].shape.n_dim;
+    const int channel = n_dim == 4 ? 1 : n_dim - 1; /* the dimension that is innermost here */
+    if (!strcmp(n->op->name, "lrn") && channel != 1) {
+        g_string_assign(why, "only channels of images or rows are normalised");
+        return false;
+    }
     if (!strcmp(n->op->name, "concat")) {
         const struct concat_attr *a = n->attr;
-        if (a->axis == 1)
+        if (a->axis == channel)
             return true;
-        g_string_assign(why, "only channels (axis 1) can be joined");
+        g_string_assign(why, "only channels can be joined");
         return false;
     }
     if (strstr(n->op->name, "pool")) {
