@@ -25,7 +25,7 @@ const struct option_row option_rows[] = {
         "alone, values without cycles",
         .group = "What to run"),
     ROW("net", TEXT, net, USE_PLAN, "N",
-        "the network: a .net or .onnx file, a name ('accsim list nets'), or a shape: gemm:MxNxK, "
+        "the network: a .net, .onnx or SCALE-Sim .csv file, a name ('accsim list nets'), or a shape: gemm:MxNxK, "
         "conv:NxCxHxWxK,RxS,stride,pad[,groups]"),
     ROW("batch", INT, batch, USE_PLAN | USE_SHOW_NET, "N", "batch size (default 1)", .min = 1,
         .max = 1000000),

@@ -5,6 +5,7 @@
 
 #include "sim/base/error.h"
 #include "workloads/message.h"
+#include "workloads/net_csv.h"
 #include "workloads/onnx/onnx.h"
 
 #define NET_ENDING ".net"
@@ -21,6 +22,7 @@ static const struct {
 } readers[] = {
     {NET_ENDING, read_net},
     {".onnx", onnx_read},
+    {".csv", net_csv_read},
 };
 
 static bool is_file(const char *path)

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Repetitions and names in .net files, files in files, topologies of SCALE-Sim. */
+#include <glib/gstdio.h>
+
+#include "sim/base/error.h"
+#include "tests/unit/test.h"
+#include "workloads/net.h"
+#include "workloads/ops/ops.h"
+
+static struct graph *load(const char *name, const char *text, GError **error)
+{
+    g_assert_true(g_file_set_contents(name, text, -1, NULL));
+    const struct net_options o = {.batch = 2};
+    struct graph *g = net_load(name, NULL, &o, error);
+    g_unlink(name);
+    return g;
+}
+
+#define INPUT "inputs = ( { name = \"x\"; shape = [8]; } );\n"
+
+static struct graph *net(const char *text, GError **error)
+{
+    g_autofree char *whole = g_strconcat(INPUT, text, NULL);
+    return load("./forms.net", whole, error);
+}
+
+static void ck_names(const struct graph *g, const char *const *names, int n)
+{
+    ck_assert_int_eq(g->n_node, n);
+    for (int i = 0; i < n; i++)
+        ck_assert_str_eq(g->nodes[i].name, names[i]);
+}
+
+START_TEST(test_a_count_repeats_with_its_number)
+{
+    GError *error = NULL;
+    struct graph *g = net("layers = ( { repeat = 2; layers = ( { name = \"fc$i\"; op = \"fc\"; features "
+                          "= \"$(8 * (i + 1))\"; }, { name = \"${i}_s\"; op = \"add\"; inputs = "
+                          "[\"fc$i\", \"fc$i\"]; } ); } );", &error);
+    ck_ok(g != NULL, error);
+    ck_names(g, (const char *const[]){"fc0", "0_s", "fc1", "1_s"}, 4);
+    ck_assert_int_eq(g->values[g->nodes[2].out[0]].shape.dim[1], 16);
+    graph_free(g);
+}
+END_TEST
+
+START_TEST(test_lists_go_side_by_side_and_in_is_what_came_in)
+{
+    GError *error = NULL;
+    struct graph *g =
+        net("let = { n = 8; }; layers = ( { repeat = { b = [\"a\", \"b\"]; f = (\"$n\", 8); }; layers = ( "
+            "{ name = \"$b\"; op = \"fc\"; features = \"$f\"; }, { name = \"${b}_sum\"; op = \"add\"; "
+            "inputs = [\"$b\", \"$in\"]; } ); } );", &error);
+    ck_ok(g != NULL, error);
+    ck_names(g, (const char *const[]){"a", "a_sum", "b", "b_sum"}, 4);
+    ck_assert_str_eq(g->values[g->nodes[1].in[1]].name, "x");
+    ck_assert_str_eq(g->values[g->nodes[3].in[1]].name, "a_sum");
+    graph_free(g);
+}
+END_TEST
+
+START_TEST(test_mistakes_in_repetitions_name_the_line)
+{
+    static const struct {
+        const char *text, *told;
+    } rows[] = {
+        {"layers = ( { repeat = 2; layers = ( { op = \"fc\"; features = \"$j\"; } ); } );",
+         "forms.net:2: unknown name '$j'"},
+        {"layers = ( { repeat = 1000000000; layers = ( { op = \"relu\"; } ); } );",
+         "forms.net:2: more than 100000 layers"},
+        {"layers = ( { repeat = 1000; layers = ( { repeat = 1000; layers = ( { op = \"relu\"; } ); } ); "
+         "} );", "forms.net:2: more than 100000 layers"},
+        {"layers = ( { repeat = { a = [1, 2]; b = [1]; }; layers = ( { op = \"relu\"; } ); } );",
+         "forms.net:2: 'b' is no list as long as the others"},
+        {"layers = ( { repeat = 2; layer = ( { op = \"relu\"; } ); } );", "not 'layer'"},
+        {"layers = ( { repeat = 2; } );", "needs layers"},
+        {"layers = ( { op = \"fc\"; features = \"$(1 / 0)\"; } );", "division by 0"},
+        {"layers = ( { op = \"fc\"; features = \"$(1 + )\"; } );", "is missing"},
+        {"@include \"forms.net\"\nlayers = ( { op = \"relu\"; } );",
+         "files include each other deeper than 8"},
+        {"@include \"nowhere.inc\"", "forms.net:2: "},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GError *error = NULL;
+        ck_error(net(rows[i].text, &error) != NULL, error, ERROR_INPUT, rows[i].told);
+    }
+}
+END_TEST
+
+START_TEST(test_convolutions_of_a_topology_stand_by_themselves)
+{
+    GError *error = NULL;
+    struct graph *g = load("./t.csv", "\xef\xbb\xbfLayer name, IFMAP Height, IFMAP Width, Filter Height, "
+                           "Filter Width, Channels, Num Filter, Strides,\r\n"
+                           "Conv1, 227, 227, 11, 11, 3, 96, 4,\r\n\nConv1, 31, 31, 5, 5, 96, 256, 1,\n",
+                           &error);
+    ck_ok(g != NULL, error);
+    ck_names(g, (const char *const[]){"Conv1", "Conv1#2"}, 2);
+    ck_assert_int_eq(g->n_input, 2);
+    ck_assert_uint_eq(g->nodes[0].macs, 2 * UINT64_C(105415200)); /* AlexNet's first layer */
+    graph_free(g);
+    g = load("./t.csv", "Layer,M,N,K,\nfc,4,8,16,\n", &error);
+    ck_ok(g != NULL, error);
+    ck_assert_uint_eq(g->nodes[0].macs, 2 * 4 * 8 * 16);
+    graph_free(g);
+}
+END_TEST
+
+START_TEST(test_topology_errors_name_the_line)
+{
+#define HEAD "a, Height, W, R, S, C, K, Stride,\n"
+    static const struct {
+        const char *text, *told;
+        enum accsim_error code;
+    } rows[] = {
+        {"", "no layers", ERROR_INPUT},
+        {"1,2,3\n", "t.csv:1: expected a header", ERROR_INPUT},
+        {HEAD "c, 5, 5, x, 3, 1, 1, 1,\n", "t.csv:2: 'Filter Height' is 'x'", ERROR_INPUT},
+        {HEAD "c, 5, 5,\n", "t.csv:2: 3 cells", ERROR_INPUT},
+        {HEAD "\nc, 5, 5, 6, 6, 1, 1, 1,\n", "t.csv:3: layer 'c': kernel 6x6 is larger", ERROR_INPUT},
+        {HEAD "c, 5, 5, 0, 3, 1, 1, 1,\n", "expected a whole number from 1", ERROR_INPUT},
+        {HEAD "c, 5, 5, 3, 3, 1, 1, 1, 2:4,\n", "sparse", ERROR_UNSUPPORTED},
+        {"Layer,M,N,K\nx,99999999,1,1\n", "t.csv:2: 'M'", ERROR_INPUT},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GError *error = NULL;
+        ck_error(load("./t.csv", rows[i].text, &error) != NULL, error, rows[i].code, rows[i].told);
+    }
+}
+END_TEST
+
+TEST_MAIN("net_forms", test_a_count_repeats_with_its_number,
+          test_lists_go_side_by_side_and_in_is_what_came_in,
+          test_mistakes_in_repetitions_name_the_line,
+          test_convolutions_of_a_topology_stand_by_themselves, test_topology_errors_name_the_line)
