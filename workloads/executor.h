@@ -19,6 +19,11 @@ struct values {
 struct values *values_new(const struct graph *g);
 void values_free(struct values *v); /* with the tensors' data */
 void values_clear(struct values *v, int value); /* takes one away, with its data */
+/* Copies the elements of an input or a parameter, in the value's own format and shape. ERROR_INPUT
+ * where there is none of that name, ERROR_LIMIT without memory. */
+bool values_set(struct values *v, const char *name, const void *data, GError **error);
+/* The tensor of a name, NULL where it is absent. */
+const struct tensor *values_get(const struct values *v, const char *name);
 
 /* Gives every parameter of g that has no data yet seeded values: weights uniform with variance
  * 2 / fan_in (He et al. 2015, eq. 10), biases uniform in +-1/sqrt(fan_in of the weight); inputs

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <string.h>
 
 #include "sim/base/error.h"
 #include "workloads/executor.h"
@@ -35,6 +36,26 @@ void values_free(struct values *v)
         values_clear(v, i);
     g_free(v->at);
     g_free(v);
+}
+
+bool values_set(struct values *v, const char *name, const void *data, GError **error)
+{
+    const struct value *value = graph_find_value(v->graph, name);
+    if (!value || value->kind == VALUE_NODE)
+        return error_set(error, ERROR_INPUT, "network '%s' has no input or parameter '%s'",
+                         v->graph->name, name);
+    struct tensor *t = &v->at[value->index];
+    values_clear(v, value->index);
+    if (!tensor_alloc(t, value->type, &value->shape, error))
+        return false;
+    memcpy(t->data, data, tensor_bytes(t));
+    return true;
+}
+
+const struct tensor *values_get(const struct values *v, const char *name)
+{
+    const struct value *value = graph_find_value(v->graph, name);
+    return value && v->at[value->index].data ? &v->at[value->index] : NULL;
 }
 
 /* Of the parameter that a bias is added to the sum of; 1 where the node has none. */

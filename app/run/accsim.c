@@ -8,6 +8,7 @@
 #include "app/run/internal.h"
 #include "sim/base/error.h"
 #include "workloads/net.h"
+#include "workloads/ref/ref.h"
 #include "workloads/tensor/npy.h"
 
 struct accsim_options accsim_options_default(void)
@@ -63,6 +64,13 @@ static bool set_precision(struct accsim *a, GError **error)
     return true;
 }
 
+static bool select_and_check(struct accsim *a, GError **error)
+{
+    const struct accsim_options *o = &a->options;
+    a->graph = o->layers ? select_layers(a->whole, o->layers, error) : a->whole;
+    return a->graph && (o->mode == ACCSIM_TIMING || values_within_memory(a, error));
+}
+
 static bool load(struct accsim *a, GError **error)
 {
     const struct accsim_options *o = &a->options;
@@ -75,15 +83,17 @@ static bool load(struct accsim *a, GError **error)
             return false;
     }
     g_auto(GStrv) dirs = accsim_net_dirs();
+    if (o->graph) {
+        a->options.batch = o->graph->batch;
+        a->whole = graph_rebatch(o->graph, o->graph->batch, error);
+        return a->whole && select_and_check(a, error);
+    }
     g_autoptr(GHashTable) known = NULL;
     if (o->input && g_str_has_suffix(o->input, ".npz") && !(known = npy_read(o->input, error)))
         return false;
     const struct net_options options = {o->batch, o->shapes, known};
     a->whole = net_load(o->net, (const char *const *)dirs, &options, error);
-    if (!a->whole)
-        return false;
-    a->graph = o->layers ? select_layers(a->whole, o->layers, error) : a->whole;
-    return a->graph && (o->mode == ACCSIM_TIMING || values_within_memory(a, error));
+    return a->whole && select_and_check(a, error);
 }
 
 static bool map(struct accsim *a, GError **error)
@@ -127,6 +137,15 @@ bool accsim_run(struct accsim *a, GError **error)
              (!functional || a->options.check == ACCSIM_CHECK_NONE || check_values(a, error)) &&
              (!a->options.output || write_output(a, error));
     a->record->host_seconds = (double)(g_get_monotonic_time() - start) / 1e6;
+    return ok;
+}
+
+bool accsim_evaluate(const struct graph *g, const struct values *feeds, struct values *fetches,
+                     int threads, GError **error)
+{
+    struct executor *ref = ref_new(threads);
+    const bool ok = ref->run(ref->self, g, feeds, fetches, NULL, NULL, NULL, error);
+    ref_free(ref);
     return ok;
 }
 

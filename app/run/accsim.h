@@ -16,6 +16,7 @@
 
 #include "mapper/machine.h"
 #include "sim/stat/record.h"
+#include "workloads/executor.h"
 #include "workloads/graph.h"
 
 enum accsim_mode { ACCSIM_FUNCTIONAL, ACCSIM_TIMING };
@@ -27,7 +28,9 @@ typedef void (*accsim_progress_fn)(const char *what, double share, void *user);
 
 struct accsim_options {
     const char *arch; /* path or name; "reference": the CPU reference alone */
-    const char *net;  /* path, name or shape */
+    const char *net;  /* path, name or shape; or a graph of one's own: */
+    const struct graph *graph;   /* finished; copied. NULL: `net` */
+    const struct values *values; /* of `graph`: inputs and parameters that are set; NULL: none */
     int64_t batch;
     const char *const *shapes; /* "NAME=1x3x224x224": free dimensions of an imported network, or of
                                 * its inputs; NULL-terminated; NULL: none */
@@ -51,6 +54,13 @@ struct accsim_options {
 };
 
 struct accsim_options accsim_options_default(void);
+
+/* A graph of one's own (workloads/graph.h: graph_new(), graph_add_input(), graph_add_variable(),
+ * graph_add_constant(), graph_add_node() with op_find("fc"), graph_finish()) on the CPU reference:
+ * `feeds` has its inputs and variables (values_new(), values_set()), `fetches` (values_new()) gets
+ * its outputs. */
+bool accsim_evaluate(const struct graph *g, const struct values *feeds, struct values *fetches,
+                     int threads, GError **error);
 
 struct accsim;
 

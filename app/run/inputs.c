@@ -35,11 +35,24 @@ bool values_within_memory(const struct accsim *a, GError **error)
                      a->machine ? "; --mode timing computes none" : "");
 }
 
+/* What the caller of the library has set of its own graph. */
+static bool take_given(const struct accsim *a, struct values *v, GError **error)
+{
+    const struct values *given = a->options.values;
+    for (int i = 0; given && i < given->graph->n_value; i++) {
+        const struct value *value = &given->graph->values[i];
+        if (given->at[i].data && value->kind != VALUE_NODE && !value->data &&
+            !values_set(v, value->name, given->at[i].data, error))
+            return false;
+    }
+    return true;
+}
+
 /* Values of a graph from files or seeded. */
 static struct values *load_values(const struct accsim *a, const struct graph *g, GError **error)
 {
     struct values *v = values_new(g);
-    if ((!a->options.weights || values_load(v, VALUE_PARAM, a->options.weights, error)) &&
+    if (take_given(a, v, error) && (!a->options.weights || values_load(v, VALUE_PARAM, a->options.weights, error)) &&
         (!a->options.input || load_inputs(a->options.input, DATA_TEST, v, error)) &&
         values_seed(v, a->options.seed, error))
         return v;

@@ -82,6 +82,9 @@ class Installed(unittest.TestCase):
         tool(CC, "-Wall", "-Werror", source, "-o", program, *flags)
         shown = tool(program, LD_LIBRARY_PATH=str(config.parents[1]))
         record = json.loads(shown)
+        tool(CC, "-Wall", "-Werror", cli.ROOT / "docs/examples/graph.c", "-o", program, *flags)
+        own = tool(program, LD_LIBRARY_PATH=str(config.parents[1]))
+        self.assertRegex(own, r"^reference 2 1 11\ntpu \d+ cycles$")
         self.assertEqual(record["schema"], "accsim-run/1")
         self.assertTrue(record["net"]["file"].startswith(str(self.prefix)))
 
