@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "sim/base/clones.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/infer.h"
@@ -57,6 +58,14 @@ struct attention {
     float *scores; /* a matrix for each thread */
 };
 
+VECTOR_CLONES
+static void exp_row(float *x, int64_t n, float most)
+{
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; i++)
+        x[i] = vm_exp(x[i] - most);
+}
+
 /* Keys beyond `n_seen` weigh nothing. */
 static void softmax(float *x, int64_t n, int64_t n_seen)
 {
@@ -64,8 +73,7 @@ static void softmax(float *x, int64_t n, int64_t n_seen)
     double sum = 0;
     for (int64_t i = 0; i < n_seen; i++)
         most = x[i] > most ? x[i] : most;
-    for (int64_t i = 0; i < n_seen; i++)
-        x[i] = vm_exp(x[i] - most);
+    exp_row(x, n_seen, most);
     for (int64_t i = 0; i < n_seen; i++)
         sum += (double)x[i];
     const float inverse = (float)(1 / sum);

@@ -8,6 +8,7 @@
 
 #include "sim/base/error.h"
 #include "sim/base/size.h"
+#include "workloads/ops/depthwise.h"
 #include "workloads/ops/infer.h"
 #include "workloads/ops/ops.h"
 #include "workloads/ops/panel.h"
@@ -249,6 +250,10 @@ static void conv_panel(void *arg, int i_panel, int i_thread)
 
 static bool conv2d_forward(const struct op_call *c, GError **error)
 {
+    if (depthwise_fits(c->attr, &c->in[0]->shape)) {
+        depthwise_run(c);
+        return true;
+    }
     struct conv v = conv_make(c);
     int64_t n_panel;
     if (!int64_mul(&n_panel, v.n_image * v.attr->groups, v.n_panel) || n_panel > INT_MAX ||

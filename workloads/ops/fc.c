@@ -11,7 +11,7 @@
 #include "workloads/ops/panel.h"
 #include "workloads/threads.h"
 
-#define PANEL_FEATURES 256
+#define PANEL_FEATURES 768
 
 /* For few rows, packing the weights for a matrix product costs more than the product; so each row
  * is multiplied with a block of weights that stays in the second-level cache for the next row.

@@ -23,15 +23,44 @@ struct moments {
     double mean, variance;
 };
 
+#define LANES 16 /* partial sums: the same ones on any width of vectors */
+
+static double sum_lanes(const double *lanes)
+{
+    double sum = 0;
+    for (int k = 0; k < LANES; k++)
+        sum += lanes[k];
+    return sum;
+}
+
+VECTOR_CLONES
 static struct moments moments_of(const float *x, int64_t n)
 {
-    double sum = 0, squares = 0;
+    double sums[LANES] = {0}, squares[LANES] = {0};
+    const int64_t whole = n / LANES * LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            sums[k] += (double)x[i + k];
+    for (int64_t i = whole; i < n; i++)
+        sums[i - whole] += (double)x[i];
+    const double mean = sum_lanes(sums) / (double)n;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            squares[k] += ((double)x[i + k] - mean) * ((double)x[i + k] - mean);
+    for (int64_t i = whole; i < n; i++)
+        squares[i - whole] += ((double)x[i] - mean) * ((double)x[i] - mean);
+    return (struct moments){mean, sum_lanes(squares) / (double)n};
+}
+
+/* y = x a[i] + b[i] less the mean: scales of single elements. */
+VECTOR_CLONES
+static void scale_elements(float *y, const float *x, int64_t n, double mean, double inverse,
+                           const float *scale, const float *bias)
+{
+    const float m = (float)mean, f = (float)inverse;
+#pragma GCC ivdep
     for (int64_t i = 0; i < n; i++)
-        sum += (double)x[i];
-    const double mean = sum / (double)n;
-    for (int64_t i = 0; i < n; i++)
-        squares += ((double)x[i] - mean) * ((double)x[i] - mean);
-    return (struct moments){mean, squares / (double)n};
+        y[i] = (x[i] - m) * f * scale[i] + bias[i];
 }
 
 VECTOR_CLONES
@@ -184,7 +213,9 @@ static void norm_row(const struct row_norm *r, int64_t row)
         m = (struct moments){0, m.variance + m.mean * m.mean};
     const double inverse = 1 / sqrt(m.variance + r->epsilon);
     const int64_t first = row % r->scale_period * r->n_scale;
-    for (int64_t k = 0; k < r->n_scale; k++) {
+    if (r->per_scale == 1 && scale && bias)
+        scale_elements(y, x, r->n, m.mean, inverse, scale, bias);
+    for (int64_t k = 0; (r->per_scale > 1 || !scale || !bias) && k < r->n_scale; k++) {
         const double a = inverse * (scale ? (double)scale[first + k] : 1);
         const double b = (bias ? (double)bias[first + k] : 0) - m.mean * a;
         scale_row(y + k * r->per_scale, x + k * r->per_scale, r->per_scale, (float)a, (float)b);
