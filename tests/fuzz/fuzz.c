@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One reader under libFuzzer, chosen when it is built (FUZZ_NET, FUZZ_ONNX, FUZZ_NPY, FUZZ_IDX,
+ * FUZZ_CSV): any bytes are a good file or an error, never a crash, a leak or a hang.
+ *
+ * Without libFuzzer main() replays the files of its arguments (tests/fuzz/CMakeLists.txt). */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "workloads/data/data.h"
+#include "workloads/net.h"
+#include "workloads/net_csv.h"
+#include "workloads/onnx/onnx.h"
+#include "workloads/tensor/npy.h"
+
+#if defined(FUZZ_NET)
+#define ENDING ".net"
+#elif defined(FUZZ_ONNX)
+#define ENDING ".onnx"
+#elif defined(FUZZ_NPY)
+#define ENDING ".npy"
+#elif defined(FUZZ_IDX)
+#define ENDING "-images-idx3-ubyte"
+#else
+#define ENDING ".csv"
+#endif
+
+static void read_one(const char *file)
+{
+    const struct net_options o = {.batch = 1};
+    GError *error = NULL;
+#if defined(FUZZ_NET)
+    graph_free(net_read(file, o.batch, &error));
+#elif defined(FUZZ_ONNX)
+    graph_free(onnx_read(file, &o, &error));
+#elif defined(FUZZ_NPY)
+    GHashTable *table = npy_read(file, &error);
+    if (table)
+        g_hash_table_unref(table);
+#elif defined(FUZZ_IDX)
+    data_close(data_open(file, NULL, NULL, &error));
+#else
+    graph_free(net_csv_read(file, &o, &error));
+#endif
+    (void)o;
+    g_clear_error(&error);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    static char file[64];
+    if (!file[0])
+        snprintf(file, sizeof(file), "/dev/shm/accsim-fuzz-%d" ENDING, (int)getpid());
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, bytes, n) != (ssize_t)n)
+        abort();
+    close(fd);
+    read_one(file);
+    unlink(file);
+    return 0;
+}
+
+#ifndef FUZZ_ENGINE
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        char *bytes;
+        gsize n;
+        if (!g_file_get_contents(argv[i], &bytes, &n, NULL)) {
+            fprintf(stderr, "%s cannot be read\n", argv[i]);
+            return 2;
+        }
+        LLVMFuzzerTestOneInput((const uint8_t *)bytes, n);
+        g_free(bytes);
+    }
+    printf("%d files replayed\n", argc - 1);
+    return argc > 1 ? 0 : 2;
+}
+#endif
