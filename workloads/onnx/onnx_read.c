@@ -251,7 +251,8 @@ bool onnx_read_tensor(const char *file, struct tensor *out, char **name, GError 
         GBytes *whole = data;
         size_t size = tensor_bytes(out);
         out->data = g_malloc(MAX(size, 1));
-        memcpy(out->data, g_bytes_get_data(whole, NULL), size);
+        if (size > 0) /* the data of empty bytes are NULL */
+            memcpy(out->data, g_bytes_get_data(whole, NULL), size);
         g_bytes_unref(whole);
         if (name)
             *name = g_strdup(t->name);

@@ -157,8 +157,10 @@ static bool parse_item(struct cursor *c, struct npy_header *h, unsigned *seen, G
 
 bool npy_header_parse(const char *text, size_t size, struct npy_header *h, GError **error)
 {
-    struct cursor c = {text, text, text + size};
     *h = (struct npy_header){0};
+    if (size == 0)
+        return error_set(error, ERROR_INPUT, "bad header: the dictionary is empty");
+    struct cursor c = {text, text, text + size};
     if (!accept(&c, "{"))
         return expected(&c, "'{'", error);
     unsigned seen = 0;
