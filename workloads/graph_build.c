@@ -205,8 +205,10 @@ static bool name_used(const struct graph *g, const char *name, const char *taken
                       const char *origin, GError **error)
 {
     const struct draft_value *v = DRAFT_VALUE(g->draft, draft_find_value(g, taken));
+    const bool is_own = v->node == (int)g->draft->nodes->len; /* of the node that is being added */
     const char *where = v->kind == VALUE_INPUT ? "an input"
                         : v->node < 0          ? "a constant"
+                        : is_own               ? "another output of the layer"
                                                : DRAFT_NODE(g->draft, v->node)->origin;
     return message_layer(error, origin, name, "the name is already in use%s%s", where ? " by " : "",
                          where ? where : "");

@@ -425,12 +425,37 @@ def too_much(name, *args, patterns=("memory",)):
     return Row(name, (*ARCH, *args), 5, patterns)
 
 
+CORPUS = cli.ROOT / "tests/fuzz/corpus"
+
+
+def corpus_net(name, *patterns):
+    """A network's file that the fuzzers start from: small, and much if it were believed."""
+    return Row(name, (*ARCH, "--net", str(CORPUS / name)), 2, patterns)
+
+
+BOMBS = [
+    corpus_net("net/bomb.net", r"bomb\.net:1\b", r"2\^40 elements"),
+    corpus_net("net/cycle.net", r"cycle\.net:1\b", "cycle: b -> a -> b"),
+    corpus_net("net/repeats.net", r"repeats\.net:1\b", "more than 100000 layers"),
+    corpus_net("onnx/bomb.onnx", r"bomb\.onnx", "'w'", r"2\^40 elements"),
+    corpus_net("onnx/deep.onnx", r"deep\.onnx", "damaged"),
+    corpus_net("onnx/same_outputs.onnx", r"same_outputs\.onnx", "another output"),
+    corpus_net("csv/bad.csv", r"bad\.csv:1\b", "Layer name"),
+    Row("npy", (*ARCH, *NET, "--input", str(CORPUS / "npy/bomb.npy")), 2, (r"bomb\.npy",)),
+]
+
 TIMING = ("--mode", "timing")
 TOO_MUCH = [
     too_much("steps beyond any memory", "--net", f"gemm:{2**40}x1x1", *TIMING),
     too_much("values beyond any memory", "--net", "alexnet", "--batch", "1000000"),
     too_much("values of a huge product", "--net", "gemm:1000000000x256x256"),
     too_much("one MiB for values", "--net", "alexnet", "--memory-limit", "1"),
+    Row(
+        "50 MiB for the reference",
+        ("--arch", "reference", "--net", "resnet152", "--memory-limit", "50"),
+        5,
+        (r"\d+ MiB", "limit is 50 MiB"),
+    ),
     too_much(
         "one MiB for a program",
         *("--net", "alexnet", "--batch", "5000", "--memory-limit", "1", *TIMING),

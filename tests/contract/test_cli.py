@@ -91,6 +91,9 @@ class Refused(InFolder):
     def test_tensors(self):
         self.check_all(bad_input.TENSORS)
 
+    def test_bombs(self):
+        self.check_all(bad_input.BOMBS)
+
     def test_too_large_for_the_machine(self):
         self.check_all(bad_input.TOO_LARGE)
 
