@@ -74,7 +74,7 @@ bool onnx_convert_branch(struct onnx_node *n, const struct onnx_op *row, GError 
     (void)row;
     int64_t condition;
     int n_v;
-    if (n->n_in != 1 || !n->in[0][0] || !onnx_known_ints(n, 0, &condition, 1, &n_v))
+    if (n->n_in != 1 || !onnx_known_ints(n, 0, &condition, 1, &n_v))
         return onnx_refuse(n, error, "a condition that is not known before the run");
     Onnx__GraphProto *body = body_of(n, condition ? "then_branch" : "else_branch");
     if (!body || (int)body->n_output < n->n_out)
@@ -198,6 +198,9 @@ static bool prepare(struct onnx_node *n, struct rounds *l, int64_t *condition, G
     for (size_t i = 0; i < l->body->n_input; i++)
         if (!l->body->input[i]->name)
             return onnx_refuse(n, error, "an input without a name");
+    for (int k = 2; k < l->n_state + 2; k++)
+        if (!onnx_has(n, k) && !onnx_sequence(n->o, n->p->input[k]))
+            return onnx_refuse(n, error, "no tensor for input %d", k);
     l->n_scan = (int)l->body->n_output - 1 - l->n_state;
     for (int k = 0; k < l->n_state; k++) {
         GPtrArray *sequence = onnx_sequence(n->o, n->p->input[2 + k]);

@@ -20,7 +20,7 @@ bool onnx_convert_by_rank(struct onnx_node *n, const struct onnx_op *row, GError
     if (n_space < 1 || n_space > 3)
         return onnx_refuse(n, error, "an input of %d dimensions", n_space + 2);
     g_autofree char *op = g_strconcat(row->op, ranks[n_space - 1], NULL);
-    const struct onnx_op by_rank = {row->name, op, row->attrs, NULL};
+    const struct onnx_op by_rank = {row->name, op, row->attrs, 0, NULL};
     const struct shape weight = onnx_has(n, 1) ? onnx_operand(n, 1).shape : (struct shape){0};
     if (weight.n_dim != n_space + 2)
         return onnx_refuse(n, error, "a weight of %d dimensions", weight.n_dim);
@@ -53,7 +53,7 @@ bool onnx_convert_batch_norm(struct onnx_node *n, const struct onnx_op *row, GEr
         return onnx_refuse(n, error, "spatial = 0");
     if (n->o->opset < 7 && onnx_attr_int(n, "is_test", 0) != 1)
         return onnx_refuse(n, error, "training mode");
-    const struct onnx_op quiet = {row->name, row->op, "training_mode=training -spatial -is_test",
+    const struct onnx_op quiet = {row->name, row->op, "training_mode=training -spatial -is_test", 0,
                                   NULL};
     if (n->o->opset < 14)
         n->n_out = 1;

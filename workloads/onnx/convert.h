@@ -4,42 +4,44 @@
 
 #include "workloads/onnx/import.h"
 
-#define CONVERT(name)                                                                              \
+/* The first n_needed inputs are tensors; plain ones are checked with our operator. */
+#define CONVERT(name, n_needed)                                                                    \
+    enum { onnx_needs_##name = n_needed };                                                         \
     bool onnx_convert_##name(struct onnx_node *n, const struct onnx_op *row, GError **error)
 
-CONVERT(plain); /* one to one */
+CONVERT(plain, 0); /* one to one */
 
 /* convert.c: layers */
-CONVERT(batch_norm);
-CONVERT(by_rank);
-CONVERT(dropout);
-CONVERT(gemm);
-CONVERT(lrn);
-CONVERT(matmul);
-CONVERT(pool);
-CONVERT(recurrent);
-CONVERT(softmax);
+CONVERT(batch_norm, 0);
+CONVERT(by_rank, 2);
+CONVERT(dropout, 1);
+CONVERT(gemm, 2);
+CONVERT(lrn, 0);
+CONVERT(matmul, 2);
+CONVERT(pool, 0);
+CONVERT(recurrent, 3);
+CONVERT(softmax, 1);
 
 /* convert_values.c: constants, shapes, old ways of broadcasting */
-CONVERT(binary);
-CONVERT(concat);
-CONVERT(constant);
-CONVERT(constant_of_shape);
-CONVERT(identity);
-CONVERT(prelu);
-CONVERT(resize);
-CONVERT(upsample);
+CONVERT(binary, 2);
+CONVERT(concat, 1);
+CONVERT(constant, 0);
+CONVERT(constant_of_shape, 1);
+CONVERT(identity, 0);
+CONVERT(prelu, 2);
+CONVERT(resize, 1);
+CONVERT(upsample, 1);
 
 /* control.c */
-CONVERT(branch);
-CONVERT(loop);
+CONVERT(branch, 1);
+CONVERT(loop, 0);
 
 /* sequence.c */
-CONVERT(concat_from_sequence);
-CONVERT(sequence_at);
-CONVERT(sequence_construct);
-CONVERT(sequence_empty);
-CONVERT(sequence_erase);
-CONVERT(sequence_insert);
-CONVERT(sequence_length);
-CONVERT(split_to_sequence);
+CONVERT(concat_from_sequence, 0);
+CONVERT(sequence_at, 0);
+CONVERT(sequence_construct, 0);
+CONVERT(sequence_empty, 0);
+CONVERT(sequence_erase, 0);
+CONVERT(sequence_insert, 0);
+CONVERT(sequence_length, 0);
+CONVERT(split_to_sequence, 1);

@@ -7,9 +7,10 @@
 bool onnx_convert_identity(struct onnx_node *n, const struct onnx_op *row, GError **error)
 {
     (void)row;
-    GPtrArray *sequence = onnx_sequence(n->o, n->p->input[0]);
+    GPtrArray *sequence = n->p->n_input > 0 ? onnx_sequence(n->o, n->p->input[0]) : NULL;
     if (!sequence)
-        return onnx_alias(n, 0, n->in[0], error);
+        return onnx_has(n, 0) ? onnx_alias(n, 0, n->in[0], error)
+                              : onnx_refuse(n, error, "no input");
     onnx_set_sequence(n->o, n->p->output[0], g_ptr_array_ref(sequence));
     return true;
 }
@@ -97,7 +98,7 @@ bool onnx_convert_binary(struct onnx_node *n, const struct onnx_op *row, GError 
 {
     if (n->o->opset >= 7)
         return onnx_convert_plain(n, row, error);
-    const struct onnx_op old = {row->name, row->op, "-broadcast -axis", NULL};
+    const struct onnx_op old = {row->name, row->op, "-broadcast -axis", 0, NULL};
     const struct shape a = onnx_operand(n, 0).shape, b = onnx_operand(n, 1).shape;
     if (!shape_equal(&a, &b) && !onnx_attr_int(n, "broadcast", 0))
         return onnx_refuse(n, error, "broadcasting without its attribute");
@@ -138,7 +139,7 @@ bool onnx_convert_upsample(struct onnx_node *n, const struct onnx_op *row, GErro
                                error))
             return false;
     }
-    const struct onnx_op quiet = {row->name, row->op, "-scales", NULL};
+    const struct onnx_op quiet = {row->name, row->op, "-scales", 0, NULL};
     struct onnx_attrs a;
     onnx_attrs_init(&a);
     bool ok = onnx_attrs_take(&a, n, &quiet, error);

@@ -32,9 +32,9 @@ struct onnx {
 struct onnx_node {
     struct onnx *o;
     Onnx__NodeProto *p;
-    const char *name;             /* unique in the graph */
-    const char *in[OP_MAX_IN];    /* the graph's names; "" absent; a sequence's is not here */
-    const char *out[OP_MAX_OUT];  /* the graph's names of the outputs, "" where not wanted */
+    const char *name;            /* unique in the graph */
+    const char *in[OP_MAX_IN];   /* the graph's names; "" absent; a sequence's is not here */
+    const char *out[OP_MAX_OUT]; /* the graph's names of the outputs, "" where not wanted */
     int n_in, n_out;
     int n_made; /* values in between so far */
 };
@@ -45,6 +45,7 @@ struct onnx_op {
     /* "theirs=ours" where an attribute's name differs, "-theirs" where it changes nothing,
      * "theirs=%ours" where a number tells a format. */
     const char *attrs;
+    int n_needed; /* inputs that are tensors for certain; only then convert() is called */
     bool (*convert)(struct onnx_node *n, const struct onnx_op *row, GError **error);
 };
 const struct onnx_op *onnx_find_op(const char *name); /* NULL: unknown */

@@ -46,9 +46,9 @@ static bool pass_message(const struct onnx_node *n, GError *why, GError **error)
 {
     const char *line = g_str_has_prefix(why->message, n->o->file) ? why->message : NULL;
     const char *what = line ? strstr(line + strlen(n->o->file), ": ") : NULL;
-    error_set(error, ERROR_UNSUPPORTED, "%s: operator '%s' (node '%s', opset %" G_GINT64_FORMAT
-              "): %s", n->o->file, n->p->op_type, n->name, n->o->opset,
-              what ? what + strlen(": ") : why->message);
+    error_set(error, ERROR_UNSUPPORTED,
+              "%s: operator '%s' (node '%s', opset %" G_GINT64_FORMAT "): %s", n->o->file,
+              n->p->op_type, n->name, n->o->opset, what ? what + strlen(": ") : why->message);
     g_error_free(why);
     return false;
 }
@@ -143,7 +143,8 @@ bool onnx_known_ints(const struct onnx_node *n, int i, int64_t *v, int most, int
 {
     const struct operand what = onnx_operand(n, i);
     int64_t count = shape_count(&what.shape);
-    if (!what.known || count > most || number_is_float(what.type))
+    bool is_one = most > 1 || count == 1; /* a list may be empty, a number not */
+    if (!what.known || count > most || !is_one || number_is_float(what.type))
         return false;
     for (int64_t k = 0; k < count; k++)
         v[k] = number_get_int64(what.known, what.type, (size_t)k);

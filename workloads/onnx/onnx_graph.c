@@ -12,8 +12,8 @@ struct onnx_scope *onnx_push_scope(struct onnx *o, const char *prefix)
     s->outer = o->scope;
     s->prefix = arena_strdup(o->arena, prefix);
     s->names = g_hash_table_new(g_str_hash, g_str_equal);
-    s->sequences = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
-                                         (GDestroyNotify)g_ptr_array_unref);
+    s->sequences =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
     arena_own(o->arena, s->names, (GDestroyNotify)g_hash_table_unref);
     arena_own(o->arena, s->sequences, (GDestroyNotify)g_hash_table_unref);
     o->scope = s;
@@ -79,6 +79,14 @@ static bool resolve_inputs(struct onnx_node *n, GError **error)
     return true;
 }
 
+static bool has_needed(struct onnx_node *n, const struct onnx_op *row, GError **error)
+{
+    for (int i = 0; i < row->n_needed; i++)
+        if (!onnx_has(n, i))
+            return onnx_refuse(n, error, "no tensor for input %d", i);
+    return true;
+}
+
 /* Names of what it makes, in the graph. Converters of sequences and identities do not use them. */
 static bool name_outputs(struct onnx_node *n, GError **error)
 {
@@ -129,8 +137,8 @@ static bool import_node(struct onnx *o, Onnx__NodeProto *p, GError **error)
     const struct onnx_op *row = onnx_find_op(p->op_type);
     if (!row)
         return onnx_refuse(&n, error, "this operator");
-    return resolve_inputs(&n, error) && name_outputs(&n, error) && row->convert(&n, row, error) &&
-           publish(&n);
+    return resolve_inputs(&n, error) && has_needed(&n, row, error) && name_outputs(&n, error) &&
+           row->convert(&n, row, error) && publish(&n);
 }
 
 static bool import_initialiser(struct onnx *o, Onnx__TensorProto *t, GError **error)

@@ -9,7 +9,8 @@
 #define RECURRENT "hidden_size=hidden"
 
 static const struct onnx_op rows[] = {
-#define ONNX(name, op, attrs, convert) {#name, op, attrs, onnx_convert_##convert},
+#define ONNX(name, op, attrs, convert)                                                             \
+    {#name, op, attrs, onnx_needs_##convert, onnx_convert_##convert},
 #include "workloads/onnx/ops.def"
 #undef ONNX
 };

@@ -42,8 +42,8 @@ static bool bad_dims(const struct onnx *o, const char *name, const char *text, G
 static bool free_dim(const struct onnx *o, const char *input, int i,
                      const Onnx__TensorShapeProto__Dimension *d, int64_t *out, GError **error)
 {
-    bool is_named = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
-                    d->dim_param[0];
+    bool is_named =
+        d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && d->dim_param[0];
     const char *text = is_named ? dims_text(o, d->dim_param) : NULL;
     struct shape one;
     if (text) {

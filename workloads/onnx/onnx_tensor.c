@@ -14,10 +14,10 @@ bool onnx_number(int32_t data_type, enum number *out)
         int32_t theirs;
         enum number ours;
     } rows[] = {
-        {T(FLOAT), NUMBER_fp32},     {T(DOUBLE), NUMBER_fp64},   {T(FLOAT16), NUMBER_fp16},
-        {T(BFLOAT16), NUMBER_bf16},  {T(INT8), NUMBER_int8},     {T(INT16), NUMBER_int16},
-        {T(INT32), NUMBER_int32},    {T(INT64), NUMBER_int64},   {T(UINT8), NUMBER_uint8},
-        {T(UINT16), NUMBER_uint16},  {T(UINT32), NUMBER_uint32}, {T(UINT64), NUMBER_uint64},
+        {T(FLOAT), NUMBER_fp32},    {T(DOUBLE), NUMBER_fp64},   {T(FLOAT16), NUMBER_fp16},
+        {T(BFLOAT16), NUMBER_bf16}, {T(INT8), NUMBER_int8},     {T(INT16), NUMBER_int16},
+        {T(INT32), NUMBER_int32},   {T(INT64), NUMBER_int64},   {T(UINT8), NUMBER_uint8},
+        {T(UINT16), NUMBER_uint16}, {T(UINT32), NUMBER_uint32}, {T(UINT64), NUMBER_uint64},
         {T(BOOL), NUMBER_bool},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)

@@ -50,7 +50,10 @@ bool onnx_convert_sequence_empty(struct onnx_node *n, const struct onnx_op *row,
 
 bool onnx_convert_sequence_construct(struct onnx_node *n, const struct onnx_op *row, GError **error)
 {
-    (void)row, (void)error;
+    (void)row;
+    for (int i = 0; i < n->n_in; i++)
+        if (!onnx_has(n, i))
+            return onnx_refuse(n, error, "no tensor for input %d", i);
     GPtrArray *s = g_ptr_array_new();
     for (int i = 0; i < n->n_in; i++)
         g_ptr_array_add(s, (void *)n->in[i]);
