@@ -62,8 +62,8 @@ struct input {
 static const struct cfg_field input_fields[] = {
     {"name", CFG_STRING, offsetof(struct input, name), 0, 0, "data", NULL, "name of the input",
      NULL},
-    {"shape", CFG_INTS, offsetof(struct input, shape), 1, 0x1p40, NULL, NULL,
-     "dimensions without the batch", NULL},
+    {"shape", CFG_INTS, offsetof(struct input, shape), 1, 0x1p40, "", NULL,
+     "dimensions without the batch; none: a number for each sample", NULL},
     {"type", CFG_ENUM, offsetof(struct input, type), 0, 0, "fp32", NULL, "number format",
      number_names},
     {"below", CFG_INT, offsetof(struct input, below), 1, 0x1p62, "2", NULL,
@@ -154,6 +154,9 @@ static bool read_one_input(struct builder *b, const struct repeat_scope *names,
 {
     struct input input = {0};
     const struct cfg_table table = {input_fields, &input};
+    if (!config_setting_get_member(group, "shape"))
+        return error_set(error, ERROR_INPUT, "%s:%d: setting 'shape' is missing", b->f->path,
+                         config_setting_source_line(group));
     config_t doc;
     config_setting_t *copy = repeat_expand(names, group, b->f->path, &doc, error);
     if (!copy)

@@ -182,6 +182,12 @@ NET_FILES = [
     net_file("empty", ""),
     net_file("rubbish", RUBBISH, r"bad\.net:\d+"),
     net_file("syntax", "inputs = (\nlayers", r"bad\.net:\d+"),
+    net_file(
+        "no shape",
+        'inputs = ( { name = "data"; } );\nlayers = ( { op = "relu"; } );\n',
+        r"bad\.net:1\b",
+        "shape",
+    ),
     net_file("no layers", 'inputs = ( { name = "data"; shape = [3]; } );\n', "layers"),
     net_file("no inputs", f"layers = ( {CONV} );\n", "inputs"),
     net_file("layers of another type", "inputs = 5;\nlayers = 5;\n", r"bad\.net:1\b", "inputs"),

@@ -99,7 +99,7 @@ static config_setting_t *list_of(struct onnx_attrs *a, const char *name, size_t 
 
 static char *text_of(const ProtobufCBinaryData *s)
 {
-    return g_strndup((const char *)s->data, s->len);
+    return s->data ? g_strndup((const char *)s->data, s->len) : g_strdup("");
 }
 
 /* One attribute; false where its type has no counterpart. */
