@@ -113,6 +113,13 @@ static void not_found(const char *spec, const char *const *dirs, GError **error)
 struct graph *net_load(const char *spec, const char *const *dirs, const struct net_options *options,
                        GError **error)
 {
+    const char *shape = options->shapes ? options->shapes[0] : NULL;
+    if (shape && !g_str_has_suffix(spec, ".onnx")) {
+        error_set(error, ERROR_INPUT,
+                  "--shape %s: only .onnx networks have free dimensions, '%s' has none", shape,
+                  spec);
+        return NULL;
+    }
     bool is_shape;
     struct graph *g = net_from_shape(spec, options->batch, &is_shape, error);
     if (is_shape)

@@ -156,6 +156,34 @@ static bool import_inputs(struct onnx *o, const Onnx__GraphProto *p, GError **er
     return true;
 }
 
+static bool has_dim(const Onnx__ValueInfoProto *p, const char *name)
+{
+    const Onnx__TypeProto *t = p->type;
+    const Onnx__TensorShapeProto *shape =
+        t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? t->tensor_type->shape : NULL;
+    for (size_t i = 0; shape && i < shape->n_dim; i++)
+        if (shape->dim[i]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
+            strcmp(shape->dim[i]->dim_param, name) == 0)
+            return true;
+    return false;
+}
+
+/* Every --shape is of an input or a free dimension: a misspelt one changes nothing unseen. */
+static bool check_shapes(const struct onnx *o, const Onnx__GraphProto *p, GError **error)
+{
+    for (const char *const *s = o->options->shapes; s && *s; s++) {
+        g_autofree char *name = g_strndup(*s, strcspn(*s, "="));
+        bool is_known = false;
+        for (size_t i = 0; i < p->n_input && !is_known; i++)
+            is_known = g_strcmp0(p->input[i]->name, name) == 0 || has_dim(p->input[i], name);
+        if (!is_known)
+            return error_set(error, ERROR_INPUT,
+                             "%s: --shape %s: no input or free dimension has the name '%s'",
+                             o->file, *s, name);
+    }
+    return true;
+}
+
 static bool find_opset(struct onnx *o, const Onnx__ModelProto *m, GError **error)
 {
     for (size_t i = 0; i < m->n_opset_import; i++) {
@@ -199,7 +227,7 @@ static bool import_model(struct onnx *o, Onnx__ModelProto *m, GError **error)
         if (p->output[i]->name)
             g_hash_table_add(o->outputs, p->output[i]->name);
     onnx_push_scope(o, "");
-    return find_opset(o, m, error) && import_inputs(o, p, error) &&
+    return find_opset(o, m, error) && check_shapes(o, p, error) && import_inputs(o, p, error) &&
            onnx_import_nodes(o, p, error) && finish(o, p, error);
 }
 
