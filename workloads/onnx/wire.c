@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "sim/base/error.h"
 
@@ -57,6 +59,39 @@ static bool check(const ProtobufCMessageDescriptor *type, const uint8_t *at, con
     return true;
 }
 
+/* protobuf-c copies every tensor: what it has copied out of the file need not stay in memory. */
+struct file_pages {
+    void *start;
+    size_t bytes, allocated;
+};
+#define DROP_EVERY (16 << 20)
+
+static void *allocate(void *pages, size_t n)
+{
+    struct file_pages *p = pages;
+    p->allocated += n;
+    if (p->allocated >= DROP_EVERY) {
+        madvise(p->start, p->bytes, MADV_DONTNEED);
+        p->allocated = 0;
+    }
+    return malloc(n); /* and freed by protobuf-c's own free() */
+}
+
+static void release(void *pages, void *p)
+{
+    (void)pages;
+    free(p);
+}
+
+static void *unpack(const ProtobufCMessageDescriptor *type, GMappedFile *map)
+{
+    struct file_pages pages = {.start = g_mapped_file_get_contents(map),
+                               .bytes = g_mapped_file_get_length(map)};
+    ProtobufCAllocator allocator = {allocate, release, &pages};
+    madvise(pages.start, pages.bytes, MADV_DONTNEED); /* that check() has touched */
+    return protobuf_c_message_unpack(type, &allocator, pages.bytes, pages.start);
+}
+
 void *wire_read(const char *file, const ProtobufCMessageDescriptor *type, GError **error)
 {
     GError *why = NULL;
@@ -72,7 +107,7 @@ void *wire_read(const char *file, const ProtobufCMessageDescriptor *type, GError
         error_set(error, ERROR_INPUT, "%s: no ONNX file, or a damaged one", file);
         return NULL;
     }
-    void *message = protobuf_c_message_unpack(type, NULL, size, data);
+    void *message = unpack(type, map);
     if (!message)
         error_set(error, ERROR_INPUT, "%s: no ONNX file, a damaged one, or no memory for it", file);
     return message;
