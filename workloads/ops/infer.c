@@ -69,6 +69,17 @@ int infer_list(const struct op_infer *c, int i, int64_t *out, int most, GError *
     return (int)n;
 }
 
+bool infer_int(const struct op_infer *c, int i, int64_t *out, GError **error)
+{
+    if (!infer_input(c, i))
+        return true;
+    int64_t given;
+    const int n = infer_list(c, i, &given, 1, error);
+    if (n == 1)
+        *out = given;
+    return n == 1 || (n == 0 && error_set(error, ERROR_INPUT, "input %d is empty", i + 1));
+}
+
 bool infer_ints(const struct op_infer *c, int i, struct cfg_ints *out, GError **error)
 {
     if (!infer_input(c, i))

@@ -22,5 +22,7 @@ static inline const struct operand *infer_input(const struct op_infer *c, int i)
 int infer_list(const struct op_infer *c, int i, int64_t *out, int most, GError **error);
 /* The same into a list of settings, which is left as it is where the input is absent. */
 bool infer_ints(const struct op_infer *c, int i, struct cfg_ints *out, GError **error);
+/* And of one integer. */
+bool infer_int(const struct op_infer *c, int i, int64_t *out, GError **error);
 /* A flag for each of n dimensions named by `axes`, negative ones counted from the end. */
 bool infer_axes(const struct cfg_ints *axes, int n, bool *flags, GError **error);

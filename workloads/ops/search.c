@@ -12,8 +12,10 @@
 #define LD G_GINT64_FORMAT
 
 #define FIELD_AXIS(attr, def)                                                                      \
-    {"axis", CFG_INT, offsetof(struct attr, axis), -SHAPE_MAX_DIM, SHAPE_MAX_DIM - 1, def, NULL,   \
-     "Dimension; negative counts from the end.", NULL}
+    {                                                                                              \
+        "axis", CFG_INT, offsetof(struct attr, axis), -SHAPE_MAX_DIM, SHAPE_MAX_DIM - 1, def,      \
+            NULL, "Dimension; negative counts from the end.", NULL                                 \
+    }
 
 /* Lines along the axis: `n` elements, `inner` apart. */
 struct lines {
@@ -125,10 +127,8 @@ static const struct cfg_field top_k_fields[] = {
 static bool top_k_infer(const struct op_infer *c, GError **error)
 {
     struct top_k_attr *a = c->attr;
-    const struct operand *k = infer_input(c, 1);
-    if (k)
-        a->k = number_get_int64(k->known, k->type, 0);
-    if (!axis_normalise(&a->axis, &c->in[0]->shape, error) || !refuse_uint64(c, error))
+    if (!infer_int(c, 1, &a->k, error) || !axis_normalise(&a->axis, &c->in[0]->shape, error) ||
+        !refuse_uint64(c, error))
         return false;
     if (a->k < 0 || a->k > c->in[0]->shape.dim[a->axis])
         return error_set(error, ERROR_INPUT, "k = %" LD " of %" LD, a->k,
@@ -189,11 +189,9 @@ static const struct cfg_field cumulate_fields[] = {
 static bool cumulate_infer(const struct op_infer *c, GError **error)
 {
     struct cumulate_attr *a = c->attr;
-    const struct operand *axis = infer_input(c, 1);
-    if (axis)
-        a->axis = number_get_int64(axis->known, axis->type, 0);
     c->out[0].shape = c->in[0]->shape;
-    return axis_normalise(&a->axis, &c->in[0]->shape, error) && refuse_uint64(c, error);
+    return infer_int(c, 1, &a->axis, error) && axis_normalise(&a->axis, &c->in[0]->shape, error) &&
+           refuse_uint64(c, error);
 }
 
 /* Running sums or products of a line, in fp64 or int64. */

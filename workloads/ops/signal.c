@@ -22,9 +22,8 @@ static const struct cfg_field window_fields[] = {
 static bool window_infer(const struct op_infer *c, GError **error)
 {
     struct window_function_attr *a = c->attr;
-    const struct operand *size = infer_input(c, 0);
-    if (size)
-        a->size = number_get_int64(size->known, size->type, 0);
+    if (!infer_int(c, 0, &a->size, error))
+        return false;
     c->out[0].shape = (struct shape){1, {a->size}};
     c->out[0].type = (enum number)a->type;
     return a->size >= 1 || error_set(error, ERROR_INPUT, "a window of %" LD " elements", a->size);
@@ -97,9 +96,8 @@ static bool dft_infer(const struct op_infer *c, GError **error)
 {
     struct dft_attr *a = c->attr;
     const struct shape *x = &c->in[0]->shape;
-    const struct operand *length = infer_input(c, 1);
-    if (length)
-        a->length = number_get_int64(length->known, length->type, 0);
+    if (!infer_int(c, 1, &a->length, error))
+        return false;
     a->axis += a->axis < 0 ? x->n_dim : 0;
     if (x->n_dim < 2 || a->axis < 0 || a->axis >= x->n_dim - 1 || x->dim[x->n_dim - 1] > 2 ||
         a->length < 0 || (a->onesided && a->inverse))
