@@ -145,7 +145,7 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     s->clock_hz = s->cfg.clock_mhz * 1e6;
     s->tile_bytes = (uint64_t)(s->cfg.rows * s->cfg.cols);
     s->shift_cyc = (uint64_t)s->cfg.rows;
-    s->latency_cyc = (uint64_t)(s->cfg.rows + s->cfg.cols);
+    s->latency_cyc = (uint64_t)(s->cfg.rows + s->cfg.cols - 1);
     s->machine = m;
     if (s->cfg.weights.size_kib * 1024 < (double)s->tile_bytes) {
         error_set(error, ERROR_UNSUPPORTED,

@@ -99,6 +99,7 @@ static void occupy(struct unit_state *u, const struct insn *in, uint64_t ready_c
 {
     const uint64_t start = sk_now();
     u->busy = 1;
+    u->n_begun++;
     sk_wait_cycles(ready_cyc - start);
     u->busy = 0;
     u->busy_cyc += sk_now() - start;
@@ -152,7 +153,10 @@ static void weight_loader(void *arg)
             sk_wait(s->shadow_freed);
         s->shadow_free = false;
         s->shift_start_cyc = core_shift_start(slot.arrival_cyc, sk_now());
-        sk_wait_cycles(s->shift_start_cyc - sk_now() + s->self->shift_cyc);
+        if (s->shift_start_cyc > sk_now())
+            sk_wait_cycles(s->shift_start_cyc - sk_now());
+        s->n_shift++;
+        sk_wait_cycles(s->self->shift_cyc);
         if (s->state)
             state_shift_in(s->state, slot.tile);
         s->fifo_head = (s->fifo_head + 1) % depth;
@@ -269,6 +273,7 @@ static void build_unit(struct sim *s, enum unit unit, struct arena *arena)
     sk_spawn(name, unit_processes[unit].run, u, describe_unit, 0);
     sk_trace(arena_printf(arena, "%s.busy", name), &u->busy, 1);
     sk_trace(arena_printf(arena, "%s.layer", name), &u->layer, 16);
+    sk_trace(arena_printf(arena, "%s.begun", name), &u->n_begun, 32);
 }
 
 void *systolic_build(const void *self, const struct plan *p, struct arch_io *io, GError **error)
@@ -305,5 +310,6 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
     sk_spawn("weight_loader", weight_loader, s, describe_loader, 0);
     sk_spawn("controller", controller, s, NULL, 0);
     sk_trace("weight_fifo.level", &s->fifo_level, 11);
+    sk_trace("weight_loader.begun", &s->n_shift, 32);
     return s;
 }

@@ -16,7 +16,7 @@ struct unit_state {
     struct sk_event *set;
     const struct insn *now; /* being executed, for a deadlock report */
     uint64_t busy, busy_cyc;
-    uint64_t layer; /* for waveforms */
+    uint64_t layer, n_begun; /* for waveforms */
 };
 
 struct fifo_slot {
@@ -44,6 +44,7 @@ struct sim {
     uint64_t shift_start_cyc;
     struct sk_event *shadow_filled, *shadow_freed;
     uint64_t n_tile; /* that the loader will shift in */
+    uint64_t n_shift; /* begun so far, for waveforms */
     struct record_layer *layers;
     GArray *waits;         /* struct wait_span of the array, in order */
     bool *started;         /* by layer */
