@@ -64,7 +64,7 @@ static void find_lifetimes(struct plan *p)
         if (!p->homes[v].used)
             continue;
         struct dims d = dims_of(&p->graph->values[v].shape);
-        p->homes[v].size_bytes = align_up((uint64_t)(d.n * dims_image_bytes(&d)));
+        p->homes[v].size_bytes = align_up((uint64_t)(d.n * plan_image_bytes(p, v)));
     }
 }
 
@@ -73,7 +73,6 @@ int64_t stage_slot_bytes(const struct plan *p, const struct plan_layer *l, int i
     const int value = i_in < 0 ? l->out : l->in[i_in];
     if (p->homes[value].resident)
         return 0;
-    const struct dims d = dims_of(&p->graph->values[value].shape);
     int64_t rows = l->chunk_row;
     if (i_in >= 0) {
         /* The middle of an image needs the most rows: no edge is cut off. */
@@ -86,7 +85,7 @@ int64_t stage_slot_bytes(const struct plan *p, const struct plan_layer *l, int i
             rows = MAX(rows, n_row);
         }
     }
-    return (int64_t)align_up((uint64_t)(l->chunk_image * rows * d.w * d.c));
+    return (int64_t)align_up((uint64_t)(l->chunk_image * rows * plan_row_bytes(p, value)));
 }
 
 uint64_t layer_stage_bytes(const struct plan *p, const struct plan_layer *l)

@@ -9,7 +9,7 @@ struct host {
     const struct plan *plan;
     const struct quant *quant;
     struct tensor *host;
-    int8_t *const *machine;
+    void *const *machine;
 };
 
 /* fp32 of what a node reads, in the shape that it expects. */
@@ -26,13 +26,13 @@ static bool operand(const struct host *h, const struct node *n, int i_in, struct
     }
     const struct shape shape = x->shape;
     x->shape = g->values[root].shape;
-    quant_from_nhwc(x, h->machine[root], h->quant->scale[root]);
+    quant_from_nhwc(x, h->machine[root], quant_storage(h->plan, h->quant, root));
     x->shape = shape;
     return true;
 }
 
 bool host_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
-                  struct tensor *host, int8_t *const *machine, GError **error)
+                  struct tensor *host, void *const *machine, GError **error)
 {
     const struct host h = {p, q, host, machine};
     const struct node *n = &p->graph->nodes[l->nodes[0]];

@@ -5,6 +5,6 @@
 #include "mapper/plan.h"
 
 /* Computes layer l into host[l->out], which is allocated. `host` has fp32 tensors by value (absent:
- * no data), `machine` int8 NHWC values by value for those that are absent. */
+ * no data), `machine` NHWC values by value, as stored, for those that are absent. */
 bool host_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
-                  struct tensor *host, int8_t *const *machine, GError **error);
+                  struct tensor *host, void *const *machine, GError **error);

@@ -95,10 +95,12 @@ static struct gemm gemm_of(const struct graph *g, const struct node *n)
     return gemm;
 }
 
+/* Sums of products of int8 fill 32 bits; those of other formats are kept wider, or in fp32. */
 static bool matrix_fits(const struct plan *p, const struct plan_layer *l, const struct node *n,
                         GError **error)
 {
-    if (l->gemm.k <= p->machine->max_k)
+    const bool is_int8 = p->formats[l->in[0]] == NUMBER_int8 && l->weight_format == NUMBER_int8;
+    if (!is_int8 || l->gemm.k <= p->machine->max_k)
         return true;
     return error_set(error, ERROR_UNSUPPORTED,
                      "%s: layer '%s': sums of %" PRId64 " products could overflow the accumulators "
@@ -166,9 +168,11 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
 {
     const struct plan *p = b->plan;
     const struct machine *m = p->machine;
-    enum number precision = n->precision < 0 ? m->precision : (enum number)n->precision;
-    if (n->op->is_matrix && m->peak_macs_per_cyc[precision] <= 0)
-        return format_missing(m, n, precision, error);
+    l->format = formats_of_node(p, l, n);
+    if (n->op->is_matrix && m->peak_macs_per_cyc[l->format] <= 0)
+        return format_missing(m, n, l->format, error);
+    if (n->weight_precision >= 0 && m->peak_macs_per_cyc[n->weight_precision] <= 0)
+        return format_missing(m, n, (enum number)n->weight_precision, error);
     g_autoptr(GString) why = g_string_new(NULL);
     const char *fault;
     if (!values_possible(p, n, &fault))
@@ -177,8 +181,10 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
         g_string_assign(why, "its tensors have fewer than 2 dimensions");
     else if (!order_kept(p, n))
         g_string_assign(why, "the values of a flattened image lie in another order");
-    else if (b->target->supports(b->target->self, p->graph, n, precision, why)) {
+    else if (b->target->supports(b->target->self, p->graph, n, l->format, why)) {
         l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
+        if (!formats_set(b->plan, l, n, error))
+            return false;
         if (l->kind == LAYER_VECTOR)
             return true;
         l->gemm = gemm_of(p->graph, n);
@@ -223,6 +229,7 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
     p->n_layer = 0;
     p->n_tile = 0;
     find_roots(&b);
+    formats_init(p);
     for (int i = 0; i < g->n_node; i++) {
         const struct node *n = &g->nodes[i];
         if (b.taken[i] || is_view(n))
@@ -234,8 +241,10 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
                 l->in[l->n_in++] = p->roots[n->in[j]];
         if (!choose_kind(&b, l, n, error))
             return false;
-        if (l->kind != LAYER_HOST)
+        if (l->kind != LAYER_HOST) {
             fuse_tails(&b, l);
+            p->formats[l->out] = l->format;
+        }
         name_layer(p, l);
         if (l->kind == LAYER_MATRIX) {
             l->weight_offset = p->n_tile;
@@ -244,6 +253,7 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
         }
         p->n_layer++;
     }
+    formats_finish(p);
     if (p->n_layer == 0)
         return error_set(error, ERROR_INPUT, "%s: no layer computes anything", g->name);
     return true;

@@ -7,6 +7,13 @@
 /* Fold and fuse: fills plan->roots and plan->layers. no_fuse[i] keeps node i a layer of its own. */
 bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GError **error);
 
+/* Number formats, in this order: none is known; that of a layer's first node; that node's weights
+ * and inputs, or ERROR_UNSUPPORTED where integers meet floating-point numbers; what nobody reads. */
+void formats_init(struct plan *p);
+enum number formats_of_node(const struct plan *p, const struct plan_layer *l, const struct node *n);
+bool formats_set(struct plan *p, struct plan_layer *l, const struct node *n, GError **error);
+void formats_finish(struct plan *p);
+
 /* Homes: which activations stay in the activation memory, where, and in what chunks a layer is
  * computed whose operands do not. On failure *unfuse is a node to keep apart in another attempt
  * (pooling fused into a layer forbids chunks of rows), or -1 with an error. */

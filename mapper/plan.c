@@ -25,9 +25,26 @@ struct dims dims_of(const struct shape *s)
     return (struct dims){.n = s->dim[0], .c = s->dim[1], .h = s->dim[2], .w = s->dim[3]};
 }
 
-int64_t dims_image_bytes(const struct dims *d)
+int64_t dims_image(const struct dims *d)
 {
     return d->h * d->w * d->c;
+}
+
+int64_t plan_element_bytes(const struct plan *p, int value)
+{
+    return (int64_t)number_bytes(p->formats[value]);
+}
+
+int64_t plan_row_bytes(const struct plan *p, int value)
+{
+    const struct dims d = dims_of(&p->graph->values[value].shape);
+    return d.w * d.c * plan_element_bytes(p, value);
+}
+
+int64_t plan_image_bytes(const struct plan *p, int value)
+{
+    const struct dims d = dims_of(&p->graph->values[value].shape);
+    return d.h * plan_row_bytes(p, value);
 }
 
 const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l, const char *op)

@@ -6,8 +6,8 @@
  * the steps into its own program, opaque to others. plan_new() makes all of it; plan_free() ends
  * it. A plan is not changed once made and can be run many times.
  *
- * Activations are laid out NHWC in the activation memory and in the host's copies, one byte a
- * value: the mapper knows formats of one byte alone so far. */
+ * Activations are laid out NHWC in the activation memory and in the host's copies, each in the
+ * number format of the layer that makes it (docs/quantisation.md). */
 #pragma once
 
 #include <glib.h>
@@ -62,6 +62,7 @@ struct plan_layer {
     int out;                 /* value */
     struct gemm gemm;        /* LAYER_MATRIX */
     uint64_t macs;
+    enum number format, weight_format; /* of its output and of its weights */
     struct tiling tiling; /* LAYER_MATRIX */
     int64_t chunk_image,
         chunk_row; /* size of a chunk: images, and rows of one image (chunk_image 1) */
@@ -107,6 +108,7 @@ struct plan {
     int n_layer;
     struct home *homes; /* by value */
     int *roots;         /* by value: the value it is a view of, itself where it is none */
+    enum number *formats; /* by value: of the roots, how a machine stores them */
     struct plan_step *steps;
     int n_step;
     int64_t n_tile;              /* weight tiles in all */
@@ -116,7 +118,11 @@ struct plan {
 
 struct dims dims_of(const struct shape *s); /* asserts dims_possible() */
 bool dims_possible(const struct shape *s);
-int64_t dims_image_bytes(const struct dims *d);
+int64_t dims_image(const struct dims *d); /* elements of an image */
+/* Bytes of an element, of a row of pixels and of an image of a value as a machine stores it. */
+int64_t plan_element_bytes(const struct plan *p, int value);
+int64_t plan_row_bytes(const struct plan *p, int value);
+int64_t plan_image_bytes(const struct plan *p, int value);
 
 /* Layers, tilings, homes and steps of a graph on a machine. Errors: ERROR_UNSUPPORTED names the
  * layer and what would be needed. graph and target must outlive the plan. The family's lower() is

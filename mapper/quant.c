@@ -52,26 +52,56 @@ int64_t quant_lrn_factor(const struct quant_layer *q, int64_t sum_of_squares)
     return a + (((b - a) * rest) >> q->lrn_step_shift);
 }
 
-void quant_to_nhwc(int8_t *q, const struct tensor *t, float scale)
+struct storage quant_storage(const struct plan *p, const struct quant *q, int value)
+{
+    return (struct storage){p->formats[value], q->scale[value]};
+}
+
+void storage_encode(struct storage s, void *stored, const float *x, int64_t n)
+{
+    const float inverse = 1.0f / s.scale;
+    if (s.format == NUMBER_int8)
+        for (int64_t i = 0; i < n; i++)
+            ((int8_t *)stored)[i] = MAX(int8_from_fp32(x[i] * inverse), (int8_t)-127);
+    else
+        number_convert(stored, s.format, x, NUMBER_fp32, (size_t)n);
+}
+
+void storage_decode(struct storage s, float *x, const void *stored, int64_t n)
+{
+    if (s.format == NUMBER_int8)
+        for (int64_t i = 0; i < n; i++)
+            x[i] = (float)((const int8_t *)stored)[i] * s.scale;
+    else
+        number_convert(x, NUMBER_fp32, stored, s.format, (size_t)n);
+}
+
+void quant_to_nhwc(void *stored, const struct tensor *t, struct storage s)
 {
     const struct dims d = dims_of(&t->shape);
     const float *x = t->data;
-    const float inverse = 1.0f / scale;
-    for (int64_t n = 0; n < d.n; n++)
+    const int64_t row_bytes = d.c * (int64_t)number_bytes(s.format);
+    g_autofree float *pixel = g_new(float, d.c);
+    for (int64_t i = 0; i < d.n * d.h * d.w; i++) {
+        const float *first = x + i / (d.h * d.w) * dims_image(&d) + i % (d.h * d.w);
         for (int64_t c = 0; c < d.c; c++)
-            for (int64_t i = 0; i < d.h * d.w; i++)
-                q[(n * d.h * d.w + i) * d.c + c] =
-                    MAX(int8_from_fp32(x[(n * d.c + c) * d.h * d.w + i] * inverse), (int8_t)-127);
+            pixel[c] = first[c * d.h * d.w];
+        storage_encode(s, (char *)stored + i * row_bytes, pixel, d.c);
+    }
 }
 
-void quant_from_nhwc(struct tensor *t, const int8_t *q, float scale)
+void quant_from_nhwc(struct tensor *t, const void *stored, struct storage s)
 {
     const struct dims d = dims_of(&t->shape);
     float *x = t->data;
-    for (int64_t n = 0; n < d.n; n++)
+    const int64_t row_bytes = d.c * (int64_t)number_bytes(s.format);
+    g_autofree float *pixel = g_new(float, d.c);
+    for (int64_t i = 0; i < d.n * d.h * d.w; i++) {
+        float *first = x + i / (d.h * d.w) * dims_image(&d) + i % (d.h * d.w);
+        storage_decode(s, pixel, (const char *)stored + i * row_bytes, d.c);
         for (int64_t c = 0; c < d.c; c++)
-            for (int64_t i = 0; i < d.h * d.w; i++)
-                x[(n * d.c + c) * d.h * d.w + i] = (float)q[(n * d.h * d.w + i) * d.c + c] * scale;
+            first[c * d.h * d.w] = pixel[c];
+    }
 }
 
 static float scale_of(float max_abs)
@@ -135,8 +165,7 @@ static struct affine affine_of(const struct plan *p, const struct plan_layer *l,
         return (struct affine){0};
     const int *in = n->in + n->n_data;
     return (struct affine){params->at[in[0]].data, params->at[in[1]].data, params->at[in[2]].data,
-                           params->at[in[3]].data,
-                           ((const struct norm_attr *)n->attr)->epsilon};
+                           params->at[in[3]].data, ((const struct norm_attr *)n->attr)->epsilon};
 }
 
 /* The normalisation folded into one channel's weights, in `folded`, and its bias. */

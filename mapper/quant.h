@@ -68,17 +68,27 @@ struct quant *quant_new(const struct plan *p, const struct values *params, const
                         GError **error);
 void quant_free(struct quant *q);
 
-/* fp32 NCHW -> int8 NHWC and back. n_dim 2 tensors are 1 x 1 images. */
-void quant_to_nhwc(int8_t *q, const struct tensor *t, float scale);
-void quant_from_nhwc(struct tensor *t, const int8_t *q, float scale);
+/* How a machine stores an activation: x / scale in an integer format, x in a floating-point one. */
+struct storage {
+    enum number format;
+    float scale;
+};
+struct storage quant_storage(const struct plan *p, const struct quant *q, int value);
+
+/* n elements from fp32 to what is stored, and back. */
+void storage_encode(struct storage s, void *stored, const float *x, int64_t n);
+void storage_decode(struct storage s, float *x, const void *stored, int64_t n);
+/* fp32 NCHW -> stored NHWC and back. Tensors of other than 4 dimensions are 1 x 1 images. */
+void quant_to_nhwc(void *stored, const struct tensor *t, struct storage s);
+void quant_from_nhwc(struct tensor *t, const void *stored, struct storage s);
 
 /* The graph in the machine's integer arithmetic, layer by layer, without tiles or buffers: the twin
  * that check.exact compares with. `host` has, by value of the graph, fp32 inputs and parameters.
- * Layers with skip[i] (NULL: none) are not computed: machine[i], int8 NHWC, stands in for them.
- * `visit` gets the output of each layer that was computed, in order: int8 NHWC, or fp32 NCHW of a
- * layer on the host; it is freed after the call. */
+ * Layers with skip[i] (NULL: none) are not computed: machine[i], NHWC as stored, stands in for
+ * them. `visit` gets the output of each layer that was computed, in order: NHWC as stored, or fp32
+ * NCHW of a layer on the host; it is freed after the call. */
 typedef bool (*quant_visit_fn)(int i_layer, const void *value, size_t n_byte, void *user,
                                GError **error);
 bool quant_execute(const struct plan *p, const struct quant *q, const struct tensor *host,
-                   const bool *skip, int8_t *const *machine, quant_visit_fn visit, void *user,
+                   const bool *skip, void *const *machine, quant_visit_fn visit, void *user,
                    GError **error);

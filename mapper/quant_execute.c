@@ -13,7 +13,7 @@
 struct twin {
     const struct plan *plan;
     const struct quant *quant;
-    int8_t **at;         /* by value: int8 NHWC */
+    void **at;           /* by value: NHWC as stored */
     struct tensor *host; /* by value: fp32; what was given, and what layers on the host make */
 };
 
@@ -62,7 +62,7 @@ static void conv(const struct twin *t, const struct plan_layer *l, const struct 
     const struct dims o = dims_of(&t->plan->graph->values[n->out[0]].shape);
     int8_t *window = g_malloc((gsize)l->gemm.k);
     for (int64_t i = 0; i < o.n * o.h * o.w; i++) {
-        const int8_t *image = t->at[l->in[0]] + i / (o.h * o.w) * dims_image_bytes(&in);
+        const int8_t *image = (int8_t *)t->at[l->in[0]] + i / (o.h * o.w) * dims_image(&in);
         for (int64_t g = 0; g < a->groups; g++) {
             patch(a, &in, image, g, i / o.w % o.h, i % o.w, window);
             for (int64_t c = g * l->gemm.n; c < (g + 1) * l->gemm.n; c++) {
@@ -80,7 +80,7 @@ static void fc(const struct twin *t, const struct plan_layer *l, int8_t *out, in
     const struct quant_layer *q = &t->quant->layers[l->index];
     for (int64_t c = 0; c < l->gemm.n; c++) {
         for (int64_t i = 0; i < l->gemm.m; i++) {
-            const int64_t sum = (int64_t)dot(t->at[l->in[0]] + i * l->gemm.k,
+            const int64_t sum = (int64_t)dot((int8_t *)t->at[l->in[0]] + i * l->gemm.k,
                                              q->weight + c * l->gemm.k, l->gemm.k) +
                                 q->bias[c];
             out[i * l->gemm.n + c] = clamped(scaled(sum, q->requant[c]), lo);
@@ -95,7 +95,7 @@ static void lrn(const struct twin *t, const struct plan_layer *l, const struct n
     const struct dims d = dims_of(&t->plan->graph->values[l->in[0]].shape);
     const int64_t low = (a->size - 1) / 2, high = a->size - 1 - low;
     for (int64_t i = 0; i < d.n * d.h * d.w; i++) {
-        const int8_t *x = t->at[l->in[0]] + i * d.c;
+        const int8_t *x = (int8_t *)t->at[l->in[0]] + i * d.c;
         for (int64_t c = 0; c < d.c; c++) {
             int64_t sum = 0;
             for (int64_t j = MAX(c - low, 0); j <= MIN(c + high, d.c - 1); j++)
@@ -113,7 +113,7 @@ static void pool(const struct pool_attr *a, const struct dims *in, const struct 
     for (int64_t i = 0; i < o->n * o->h * o->w; i++) {
         const int64_t y = i / o->w % o->h * a->stride.v[0] - a->pad.v[0];
         const int64_t left = i % o->w * a->stride.v[1] - a->pad.v[1];
-        const int8_t *image = x + i / (o->h * o->w) * dims_image_bytes(in);
+        const int8_t *image = x + i / (o->h * o->w) * dims_image(in);
         for (int64_t c = 0; c < o->c; c++) {
             int64_t sum = 0, count = 0, max = -128;
             for (int64_t r = 0; r < a->kernel.v[0] * a->kernel.v[1]; r++) {
@@ -153,7 +153,7 @@ static void concat(const struct twin *t, const struct plan_layer *l, int8_t *out
         const struct requant r = t->quant->layers[l->index].requant[j];
         for (int64_t i = 0; i < o.n * o.h * o.w; i++)
             for (int64_t c = 0; c < c_in; c++)
-                out[i * o.c + first + c] = clamped(scaled(t->at[l->in[j]][i * c_in + c], r), -127);
+                out[i * o.c + first + c] = clamped(scaled(((int8_t *)t->at[l->in[j]])[i * c_in + c], r), -127);
         first += c_in;
     }
 }
@@ -195,7 +195,7 @@ static void run_avgpool(const struct job *j, int8_t *out)
 
 static void run_add(const struct job *j, int8_t *out)
 {
-    add(j->t, j->l, out, j->out.n * dims_image_bytes(&j->out), j->lo);
+    add(j->t, j->l, out, j->out.n * dims_image(&j->out), j->lo);
 }
 
 static void run_concat(const struct job *j, int8_t *out)
@@ -206,8 +206,8 @@ static void run_concat(const struct job *j, int8_t *out)
 static void run_relu(const struct job *j, int8_t *out)
 {
     const struct requant r = j->t->quant->layers[j->l->index].requant[0];
-    for (int64_t i = 0; i < j->out.n * dims_image_bytes(&j->out); i++)
-        out[i] = clamped(scaled(j->t->at[j->l->in[0]][i], r), 0);
+    for (int64_t i = 0; i < j->out.n * dims_image(&j->out); i++)
+        out[i] = clamped(scaled(((int8_t *)j->t->at[j->l->in[0]])[i], r), 0);
 }
 
 static const struct {
@@ -241,12 +241,12 @@ static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
     const struct node *last = plan_layer_pool(p, l);
     const struct dims d = dims_of(&p->graph->values[first->out[0]].shape);
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
-    int8_t *out = g_try_malloc((gsize)(d.n * dims_image_bytes(&d)));
+    int8_t *out = g_try_malloc((gsize)(d.n * dims_image(&d)));
     if (!out)
         return error_set(error, ERROR_LIMIT, "no memory to check layer '%s'", l->name);
     first_node(t, l, out);
     if (last) {
-        int8_t *pooled = g_malloc((gsize)(o.n * dims_image_bytes(&o)));
+        int8_t *pooled = g_malloc((gsize)(o.n * dims_image(&o)));
         pool(last->attr, &d, &o, out, NULL, pooled);
         g_free(out);
         out = pooled;
@@ -255,10 +255,10 @@ static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
     return true;
 }
 
-static int8_t *new_value(const struct twin *t, int value, GError **error)
+static void *new_value(const struct twin *t, int value, GError **error)
 {
     const struct dims d = dims_of(&t->plan->graph->values[value].shape);
-    int8_t *q = g_try_malloc((gsize)(d.n * dims_image_bytes(&d)));
+    void *q = g_try_malloc((gsize)(d.n * plan_image_bytes(t->plan, value)));
     if (!q)
         error_set(error, ERROR_LIMIT, "no memory to check '%s'",
                   t->plan->graph->values[value].name);
@@ -286,12 +286,12 @@ static bool take_inputs(struct twin *t, const struct plan_layer *l, GError **err
             continue;
         if (!(t->at[v] = new_value(t, v, error)))
             return false;
-        quant_to_nhwc(t->at[v], &t->host[v], t->quant->scale[v]);
+        quant_to_nhwc(t->at[v], &t->host[v], quant_storage(t->plan, t->quant, v));
     }
     return true;
 }
 
-static bool machine_layer(struct twin *t, const struct plan_layer *l, const int8_t *instead,
+static bool machine_layer(struct twin *t, const struct plan_layer *l, const void *instead,
                           GError **error)
 {
     const struct dims o = dims_of(&t->plan->graph->values[l->out].shape);
@@ -299,7 +299,7 @@ static bool machine_layer(struct twin *t, const struct plan_layer *l, const int8
         return take_inputs(t, l, error) && layer(t, l, error);
     if (!(t->at[l->out] = new_value(t, l->out, error)))
         return false;
-    memcpy(t->at[l->out], instead, (size_t)(o.n * dims_image_bytes(&o)));
+    memcpy(t->at[l->out], instead, (size_t)(o.n * plan_image_bytes(t->plan, l->out)));
     return true;
 }
 
@@ -313,12 +313,13 @@ static void forget(struct twin *t, int i_layer)
             g_clear_pointer(&t->at[v], g_free);
 }
 
-static bool execute_layer(struct twin *t, int i, const bool *skip, int8_t *const *machine,
+static bool execute_layer(struct twin *t, int i, const bool *skip, void *const *machine,
                           quant_visit_fn visit, void *user, GError **error)
 {
     const struct plan_layer *l = &t->plan->layers[i];
     const bool skipped = skip && skip[i];
-    const int64_t n = shape_count(&t->plan->graph->values[l->out].shape);
+    const int64_t n = shape_count(&t->plan->graph->values[l->out].shape) *
+                      plan_element_bytes(t->plan, l->out);
     if (l->kind == LAYER_HOST)
         return host_layer(t, l, error) &&
                visit(i, t->host[l->out].data, tensor_bytes(&t->host[l->out]), user, error);
@@ -327,10 +328,10 @@ static bool execute_layer(struct twin *t, int i, const bool *skip, int8_t *const
 }
 
 bool quant_execute(const struct plan *p, const struct quant *q, const struct tensor *host,
-                   const bool *skip, int8_t *const *machine, quant_visit_fn visit, void *user,
+                   const bool *skip, void *const *machine, quant_visit_fn visit, void *user,
                    GError **error)
 {
-    struct twin t = {p, q, g_new0(int8_t *, p->graph->n_value),
+    struct twin t = {p, q, g_new0(void *, p->graph->n_value),
                      g_new0(struct tensor, p->graph->n_value)};
     bool ok = true;
     for (int v = 0; v < p->graph->n_value; v++)

@@ -44,8 +44,8 @@ static uint64_t slot_address(const struct plan *p, const struct plan_layer *l, i
 
 static uint64_t home_address(const struct plan *p, int value, int64_t image, int64_t row)
 {
-    const struct dims d = dims_of(&p->graph->values[value].shape);
-    return p->homes[value].address + (uint64_t)(image * dims_image_bytes(&d) + row * d.w * d.c);
+    return p->homes[value].address +
+           (uint64_t)(image * plan_image_bytes(p, value) + row * plan_row_bytes(p, value));
 }
 
 /* Input i_in of a chunk: finds its address, and loads it where it is not there yet. A resident

@@ -54,6 +54,7 @@ struct node {
     int n_out;          /* at least 1 */
     int *out;           /* value indices; -1: not wanted, never the first */
     int precision;      /* enum number, or -1: the machine's */
+    int weight_precision; /* of its parameters, or -1: as precision */
     const char *origin; /* "alexnet.net:12", for messages */
     uint64_t macs;      /* of the whole batch */
 };
@@ -109,7 +110,7 @@ bool graph_add_node_outputs(struct graph *g, const char *name, const struct op *
                             const char *const *outputs, int n_output, const char *origin,
                             GError **error);
 /* Sets the number format of the node added last. */
-void graph_set_precision(struct graph *g, enum number precision);
+void graph_set_precision(struct graph *g, int precision, int weight_precision);
 /* What is known of a value so far: false for a name that is not defined yet, or whose maker waits
  * for one that is not. `known` is valid as long as the graph. */
 bool graph_peek(const struct graph *g, const char *name, struct operand *out);

@@ -302,6 +302,7 @@ bool graph_add_node_outputs(struct graph *g, const char *name, const struct op *
         .out = ARENA_ARRAY(a, int, (size_t)n_output),
         .n_out = n_output,
         .precision = -1,
+        .weight_precision = -1,
     };
     int index = (int)d->nodes->len;
     if (!add_outputs(g, &node, index, outputs, error))
@@ -318,8 +319,10 @@ bool graph_add_node(struct graph *g, const char *name, const struct op *op, cons
     return graph_add_node_outputs(g, name, op, attr, inputs, n_input, &name, 1, origin, error);
 }
 
-void graph_set_precision(struct graph *g, enum number precision)
+void graph_set_precision(struct graph *g, int precision, int weight_precision)
 {
     g_assert(g->draft && g->draft->nodes->len > 0);
-    DRAFT_NODE(g->draft, g->draft->nodes->len - 1)->precision = (int)precision;
+    struct draft_node *n = DRAFT_NODE(g->draft, g->draft->nodes->len - 1);
+    n->precision = precision;
+    n->weight_precision = weight_precision;
 }

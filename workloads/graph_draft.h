@@ -30,7 +30,7 @@ struct draft_node {
     int n_input; /* given */
     int n_in, n_data; /* once is_ready */
     int *out, n_out;
-    int precision;
+    int precision, weight_precision;
     uint64_t macs;
     bool is_ready;
     bool is_told;   /* attr holds elements that graph_know_input() gave for this run */

@@ -134,6 +134,7 @@ static void add_node(struct finish *f, const struct draft_node *d)
                        .n_out = d->n_out,
                        .out = d->out,
                        .precision = d->precision,
+                       .weight_precision = d->weight_precision,
                        .origin = d->origin,
                        .macs = d->macs};
     for (int i = 0; i < n->n_in; i++)

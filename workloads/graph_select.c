@@ -98,8 +98,7 @@ static bool copy_nodes(struct graph *to, const struct graph *g, const bool *keep
         if (!graph_add_node_outputs(to, n->name, n->op, n->attr, inputs, n_input, outputs,
                                     n->n_out, n->origin, error))
             return false;
-        if (n->precision >= 0)
-            graph_set_precision(to, (enum number)n->precision);
+        graph_set_precision(to, n->precision, n->weight_precision);
     }
     return true;
 }

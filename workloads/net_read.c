@@ -27,7 +27,7 @@ struct builder {
 struct layer {
     const char *name, *op;
     struct cfg_strings inputs, outputs;
-    int precision; /* in precision_names[] */
+    int precision, weight_precision; /* in precision_names[] */
 };
 
 static const char *const precision_names[] = {
@@ -48,7 +48,9 @@ static const struct cfg_field layer_fields[] = {
     {"outputs", CFG_STRINGS, offsetof(struct layer, outputs), 0, 0, "", NULL,
      "names of its outputs, of operators with several; default: one, named as the layer", NULL},
     {"precision", CFG_ENUM, offsetof(struct layer, precision), 0, 0, "machine", NULL,
-     "number format of matrix operands", precision_names},
+     "number format of matrix operands and of what the layer makes", precision_names},
+    {"weight_precision", CFG_ENUM, offsetof(struct layer, weight_precision), 0, 0, "machine", NULL,
+     "number format of its weights, where it is another", precision_names},
     {0},
 };
 
@@ -237,8 +239,7 @@ static bool add_layer(struct builder *b, struct cfg *cfg, const char *origin, co
     if (!graph_add_node_outputs(b->g, name, op, attr, inputs, MAX(layer.inputs.n, reads_previous),
                                 outputs, MAX(layer.outputs.n, 1), origin, error))
         return false;
-    if (layer.precision > 0)
-        graph_set_precision(b->g, (enum number)(layer.precision - 1));
+    graph_set_precision(b->g, layer.precision - 1, layer.weight_precision - 1);
     b->previous = outputs[0];
     return true;
 }

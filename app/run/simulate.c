@@ -25,7 +25,7 @@ static bool prepare_io(struct accsim *a, GError **error)
     const struct plan *p = a->plan;
     const struct graph *g = a->graph;
     a->io.host = ARENA_ARRAY(a->arena, struct tensor, (size_t)g->n_value);
-    a->io.out = ARENA_ARRAY(a->arena, int8_t *, (size_t)p->n_layer);
+    a->io.out = ARENA_ARRAY(a->arena, void *, (size_t)p->n_layer);
     for (int v = 0; v < g->n_value; v++)
         if (g->values[v].kind != VALUE_NODE)
             a->io.host[v] = a->values->at[v];
@@ -35,7 +35,8 @@ static bool prepare_io(struct accsim *a, GError **error)
         if (l->kind == LAYER_HOST) {
             ok = host_outputs(a, &g->nodes[l->nodes[0]]);
         } else {
-            const size_t n = (size_t)shape_count(&g->values[l->out].shape);
+            const size_t n = (size_t)(shape_count(&g->values[l->out].shape) *
+                                      plan_element_bytes(p, l->out));
             ok = (a->io.out[i] = arena_try_alloc(a->shared, n)) != NULL;
         }
         if (!ok)

@@ -37,8 +37,7 @@ static double tile_fetch_cyc(const struct systolic *s)
 
 static double region_bytes(const struct plan *p, int value, const struct region *r, int64_t n_row)
 {
-    const struct dims d = dims_of(&p->graph->values[value].shape);
-    return (double)(r->n_image * n_row * d.w * d.c);
+    return (double)(r->n_image * n_row * plan_row_bytes(p, value));
 }
 
 static void cost_transfers(const struct systolic *s, const struct plan *p,
@@ -168,7 +167,8 @@ static double host_store_cyc(const struct systolic *s, const struct plan *p,
     for (int j = 0; j < l->n_in; j++) {
         const struct home *h = &p->homes[l->in[j]];
         if (!h->loaded && h->resident && !h->stored)
-            cycles += link_cyc(s, (double)shape_count(&p->graph->values[l->in[j]].shape));
+            cycles += link_cyc(s, (double)(shape_count(&p->graph->values[l->in[j]].shape) *
+                                         plan_element_bytes(p, l->in[j])));
     }
     return cycles;
 }

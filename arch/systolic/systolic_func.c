@@ -31,18 +31,19 @@ static bool try_alloc(void **p, uint64_t bytes, GError **error)
 static bool init_host(struct machine_state *m, GError **error)
 {
     const struct graph *g = m->plan->graph;
-    if (!try_alloc((void **)&m->host, (uint64_t)g->n_value * sizeof(int8_t *), error))
+    if (!try_alloc((void **)&m->host, (uint64_t)g->n_value * sizeof(void *), error))
         return false;
     for (int i = 0; i < m->plan->n_step; i++) {
         const struct plan_step *s = &m->plan->steps[i];
         if ((s->kind != STEP_LOAD && s->kind != STEP_STORE) || m->host[s->value])
             continue;
         const struct dims d = dims_of(&g->values[s->value].shape);
-        if (!try_alloc((void **)&m->host[s->value], (uint64_t)(d.n * dims_image_bytes(&d)), error))
+        if (!try_alloc(&m->host[s->value], (uint64_t)(d.n * plan_image_bytes(m->plan, s->value)),
+                       error))
             return false;
         if (g->values[s->value].kind == VALUE_INPUT)
             quant_to_nhwc(m->host[s->value], &m->io->host[s->value],
-                          m->plan->quant->scale[s->value]);
+                          quant_storage(m->plan, m->plan->quant, s->value));
     }
     return true;
 }
@@ -142,7 +143,7 @@ static void gather_window(const struct window *w, int64_t row, int64_t rows_per_
     const int64_t image = row / rows_per_image, pixel = row % rows_per_image;
     const int64_t y = (pixel / w->out.w + w->out_row) * w->stride_h - w->pad_top;
     const int64_t x = pixel % w->out.w * w->stride_w - w->pad_left;
-    const int8_t *base = w->base + image * dims_image_bytes(&w->in);
+    const int8_t *base = w->base + image * dims_image(&w->in);
     int64_t tap = k / w->channels, c = k % w->channels;
     while (n > 0) {
         const int64_t iy = y + tap / w->kernel_w * w->dilation_h;
@@ -261,10 +262,10 @@ void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k
 static void transfer(struct machine_state *m, const struct insn *in)
 {
     const struct plan_step *s = &m->plan->steps[in->step];
-    const struct dims d = dims_of(&m->plan->graph->values[s->value].shape);
-    const size_t bytes = (size_t)(s->region.n_image * s->region.n_row * d.w * d.c);
-    int8_t *host =
-        m->host[s->value] + s->region.image * dims_image_bytes(&d) + s->region.row * d.w * d.c;
+    const int64_t row_bytes = plan_row_bytes(m->plan, s->value);
+    const size_t bytes = (size_t)(s->region.n_image * s->region.n_row * row_bytes);
+    char *host = (char *)m->host[s->value] + s->region.row * row_bytes +
+                 s->region.image * plan_image_bytes(m->plan, s->value);
     if (in->op == INSN_READ_HOST)
         memcpy(sram_write(&m->buffer, s->address, bytes), host, bytes);
     else
@@ -281,7 +282,7 @@ static bool host_operator(struct machine_state *m, const struct insn *in, GError
     for (int i = 0; i < n->n_out; i++) {
         const int v = n->out[i];
         if (v >= 0 && m->host[v]) /* layers on the machine read it */
-            quant_to_nhwc(m->host[v], &host[v], m->plan->quant->scale[v]);
+            quant_to_nhwc(m->host[v], &host[v], quant_storage(m->plan, m->plan->quant, v));
     }
     return true;
 }
@@ -292,11 +293,11 @@ static void capture(struct machine_state *m, const struct insn *in)
     const struct plan_layer *l = &m->plan->layers[in->layer];
     const struct home *h = &m->plan->homes[l->out];
     const struct dims d = dims_of(&m->plan->graph->values[l->out].shape);
-    const size_t bytes = (size_t)(d.n * dims_image_bytes(&d));
+    const size_t bytes = (size_t)(d.n * plan_image_bytes(m->plan, l->out));
     const bool on_host = !h->resident || h->stored;
     if (m->io->out[in->layer])
-        memcpy(m->io->out[in->layer],
-               on_host ? (uint8_t *)m->host[l->out] : m->buffer.data + h->address, bytes);
+        memcpy(m->io->out[in->layer], on_host ? m->host[l->out] : m->buffer.data + h->address,
+               bytes);
 }
 
 bool state_execute(struct machine_state *m, const struct insn *in, GError **error)

@@ -13,7 +13,7 @@ struct machine_state {
     int32_t *accumulators;   /* entries x cols */
     int8_t *array;           /* weights in the array: rows x cols */
     int8_t *shadow;          /* and in its shadow registers */
-    int8_t **host;           /* host memory by value: int8 NHWC of the whole batch */
+    void **host;             /* host memory by value: NHWC of the whole batch, as stored */
     float *lhs, *rhs, *sums; /* scratch of exact integer products on BLAS */
 };
 bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,

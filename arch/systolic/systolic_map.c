@@ -102,11 +102,10 @@ static void step_done(struct lowering *w, enum unit unit, int step)
 static void lower_transfer(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
-    const struct dims d = dims_of(&w->plan->graph->values[s->value].shape);
     wait_for_step(w, UNIT_HOST, s->after_compute, step);
     struct insn *in =
         emit(w, s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, UNIT_HOST, step);
-    in->count = (uint64_t)(s->region.n_image * s->region.n_row * d.w * d.c);
+    in->count = (uint64_t)(s->region.n_image * s->region.n_row * plan_row_bytes(w->plan, s->value));
     emit_set(w, UNIT_HOST, step);
     step_done(w, UNIT_HOST, step);
 }

@@ -334,7 +334,7 @@ static struct graph *diamond(void)
 {
     struct graph *g = graph_with_input(2, 5);
     add(g, "a", &op_dense, "data", NULL, NULL);
-    graph_set_precision(g, NUMBER_int8);
+    graph_set_precision(g, NUMBER_int8, -1);
     add(g, "b", &op_dense, "a", NULL, NULL);
     add(g, "c", &op_sum, "a", "b", NULL);
     finish(g);

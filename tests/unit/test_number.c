@@ -251,6 +251,7 @@ static long double element(const void *data, enum number type, size_t i)
     case NUMBER_int8:
         return ((const int8_t *)data)[i];
     case NUMBER_int16:
+    case NUMBER_flex16:
         return ((const int16_t *)data)[i];
     case NUMBER_int32:
         return ((const int32_t *)data)[i];
@@ -303,6 +304,7 @@ static long double oracle_round(long double x, enum number to)
     case NUMBER_int8:
         return clamp_int(x, INT8_MIN, INT8_MAX);
     case NUMBER_int16:
+    case NUMBER_flex16:
         return clamp_int(x, INT16_MIN, INT16_MAX);
     case NUMBER_int32:
         return clamp_int(x, INT32_MIN, INT32_MAX);

@@ -11,9 +11,10 @@ static const struct {
     const char *descr;
     enum number type;
 } types[] = {
-    {"|i1", NUMBER_int8},  {"<i2", NUMBER_int16},  {"<i4", NUMBER_int32},  {"<i8", NUMBER_int64},
-    {"|u1", NUMBER_uint8}, {"<u2", NUMBER_uint16}, {"<u4", NUMBER_uint32}, {"<u8", NUMBER_uint64},
-    {"<f2", NUMBER_fp16},  {"<f4", NUMBER_fp32},   {"<f8", NUMBER_fp64},   {"|b1", NUMBER_bool},
+    {"|i1", NUMBER_int8},   {"<i2", NUMBER_int16},  {"<i4", NUMBER_int32},  {"<i8", NUMBER_int64},
+    {"|u1", NUMBER_uint8},  {"<u2", NUMBER_uint16}, {"<u4", NUMBER_uint32}, {"<u8", NUMBER_uint64},
+    {"<f2", NUMBER_fp16},   {"<f4", NUMBER_fp32},   {"<f8", NUMBER_fp64},   {"|b1", NUMBER_bool},
+    {"<i2", NUMBER_flex16}, /* written so; what is read is int16, the first of the name */
 };
 
 struct cursor {

@@ -187,6 +187,8 @@ uint16_t fp16_from_fp64(double x)
 #define FORMATS_FP32(F)                                                                            \
     F(int8, int8_t, x, round_fp32(x, INT8_MIN, INT8_MAX), round_fp64(x, INT8_MIN, INT8_MAX))       \
     F(int16, int16_t, x, round_fp32(x, INT16_MIN, INT16_MAX), round_fp64(x, INT16_MIN, INT16_MAX)) \
+    F(flex16, int16_t, x, round_fp32(x, INT16_MIN, INT16_MAX),                                     \
+      round_fp64(x, INT16_MIN, INT16_MAX))                                                         \
     F(uint8, uint8_t, x, round_fp32(x, 0, UINT8_MAX), round_fp64(x, 0, UINT8_MAX))                 \
     F(uint16, uint16_t, x, round_fp32(x, 0, UINT16_MAX), round_fp64(x, 0, UINT16_MAX))             \
     F(bool, uint8_t, x != 0, x != 0, x != 0)                                                       \

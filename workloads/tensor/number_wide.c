@@ -11,6 +11,7 @@
     I(int16, int16_t)                                                                              \
     I(int32, int32_t)                                                                              \
     I(int64, int64_t)                                                                              \
+    I(flex16, int16_t)                                                                             \
     I(uint8, uint8_t)                                                                              \
     I(uint16, uint16_t)                                                                            \
     I(uint32, uint32_t)                                                                            \
@@ -24,7 +25,7 @@ bool number_is_float(enum number n)
 bool number_is_signed(enum number n)
 {
     return number_is_float(n) || n == NUMBER_int8 || n == NUMBER_int16 || n == NUMBER_int32 ||
-           n == NUMBER_int64;
+           n == NUMBER_int64 || n == NUMBER_flex16;
 }
 
 double number_get_fp64(const void *data, enum number type, size_t i)

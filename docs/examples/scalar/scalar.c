@@ -96,8 +96,7 @@ static uint64_t weight_bytes(const struct plan *p, const struct plan_layer *l)
 
 static double value_bytes(const struct plan *p, int value, int64_t n_image)
 {
-    const struct dims d = dims_of(&p->graph->values[value].shape);
-    return (double)(n_image * dims_image_bytes(&d));
+    return (double)(n_image * plan_image_bytes(p, value));
 }
 
 static void scalar_cost(const void *self, const struct plan *p, int i_layer,
@@ -141,7 +140,7 @@ struct scalar_run {
     const struct plan *plan;
     struct arch_io *io; /* NULL in timing mode */
     int8_t *buffer;
-    int8_t **host; /* by value: what was stored */
+    void **host; /* by value: what was stored */
     struct record_layer *layers;
     GError *error;
 };
@@ -160,7 +159,7 @@ static void multiply(struct scalar_run *r, const struct plan_step *st)
                 sum += x[i * l->gemm.k + k] * q->weight[n * l->gemm.k + k];
             y[i * l->gemm.n + n] = requant_clamp(requant_round(sum, q->requant[n]), lo);
         }
-    memcpy(r->io->out[st->layer] + st->region.image * l->gemm.n, y,
+    memcpy((int8_t *)r->io->out[st->layer] + st->region.image * l->gemm.n, y,
            (size_t)(st->region.n_image * l->gemm.n));
 }
 
@@ -175,14 +174,14 @@ static bool execute(struct scalar_run *r, const struct plan_step *st, GError **e
         struct tensor t = r->io->host[st->value];
         t.data = (float *)t.data + first;
         t.shape.dim[0] = st->region.n_image;
-        quant_to_nhwc(r->buffer + st->address, &t, p->quant->scale[st->value]);
+        quant_to_nhwc(r->buffer + st->address, &t, quant_storage(p, p->quant, st->value));
         return true;
     }
     case STEP_STORE:
         if (!r->host[st->value])
             r->host[st->value] =
                 ARENA_ARRAY(p->arena, int8_t, shape_count(&p->graph->values[st->value].shape));
-        memcpy(r->host[st->value] + first, r->buffer + st->address, bytes);
+        memcpy((int8_t *)r->host[st->value] + first, r->buffer + st->address, bytes);
         return true;
     case STEP_COMPUTE:
         multiply(r, st);
@@ -227,7 +226,7 @@ static struct scalar_run *run_new(const void *self, const struct plan *p, struct
     struct scalar_run *r = ARENA_NEW(p->arena, struct scalar_run);
     *r = (struct scalar_run){.cfg = self, .plan = p, .io = io};
     r->buffer = ARENA_ARRAY(p->arena, int8_t, p->machine->memories[MEM_BUFFER].size_bytes);
-    r->host = ARENA_ARRAY(p->arena, int8_t *, p->graph->n_value);
+    r->host = ARENA_ARRAY(p->arena, void *, p->graph->n_value);
     r->layers = ARENA_ARRAY(p->arena, struct record_layer, p->n_layer);
     return r;
 }
