@@ -29,6 +29,8 @@ struct arch_family {
                      enum number precision, GString *why);
     void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
                  struct record_layer *out);
+    /* May be NULL. */
+    uint64_t (*bound)(const void *self, const struct plan *p, int i_layer);
     /* Steps -> plan->program, and the image of the parameters where plan->quant is set. */
     bool (*lower)(const void *self, struct plan *p, GError **error);
     /* Processes and queues of one run of a lowered plan, between sk_begin() and sk_run(). Counters

@@ -104,6 +104,20 @@ void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
     *n_row = CLAMP(end, *row + 1, in.h) - *row;
 }
 
+int64_t plan_rows_needed(const struct plan *p, const struct plan_layer *l, int i_in)
+{
+    const int64_t h = dims_of(&p->graph->values[l->out].shape).h;
+    int64_t n = 0, end = 0;
+    for (int64_t y = 0; y < h; y++) {
+        const struct region r = {.n_image = 1, .row = y, .n_row = 1};
+        int64_t row, n_row;
+        plan_input_rows(p, l, i_in, &r, &row, &n_row);
+        n += MAX(row + n_row - MAX(row, end), 0);
+        end = MAX(end, row + n_row);
+    }
+    return n;
+}
+
 int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out)
 {
     const struct dims o = dims_of(&p->graph->values[l->out].shape);

@@ -132,6 +132,9 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
  * are ("instructions"). Asked before they are made. */
 bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const char *what,
                        GError **error);
+/* What any mapping must move and the cycles that none goes below, into bound_cyc and compulsory of
+ * the record of each layer. */
+void plan_bound(const struct plan *p, const struct target *t, struct record_layer *layers);
 void plan_free(struct plan *p); /* NULL is ignored */
 
 /* The last node of a layer's group for which `op` is the operator's name, or NULL. */
@@ -148,3 +151,6 @@ int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l);
 /* Input rows [*row, *row + *n_row) needed for output rows of the layer's first node. */
 void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
                      const struct region *out, int64_t *row, int64_t *n_row);
+/* Rows of an image of input i_in that some output row needs: where windows lie apart, or the last
+ * one ends before the image does, a layer cut into rows leaves some out. */
+int64_t plan_rows_needed(const struct plan *p, const struct plan_layer *l, int i_in);

@@ -28,4 +28,6 @@ struct target {
      * *out and moves *state on to the next layer. */
     void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
                  struct record_layer *out);
+    /* Cycles that no mapping of layer i_layer goes below; NULL: not known. */
+    uint64_t (*bound)(const void *self, const struct plan *p, int i_layer);
 };

@@ -80,7 +80,7 @@ static void put_header(struct csv *csv, const struct record *r)
     static const char *const first[] = {
         "index",       "name",   "op",          "shape",     "device", "host",
         "macs",        "cycles", "start_cycle", "end_cycle", "share",  "peak_macs_per_cycle",
-        "utilization", "bound",
+        "utilization", "bound",  "bound_cycles",
     };
     static const char *const last[] = {
         "check_reference",         "check_exact", "check_max_abs_error",
@@ -122,7 +122,7 @@ static void put_identity(struct csv *csv, const struct record_layer *l)
 static void put_times(struct csv *csv, const struct record *r, const struct record_layer *l)
 {
     if (r->total_cyc == 0) {
-        put_empty(csv, 7);
+        put_empty(csv, 8);
         return;
     }
     put_count(csv, l->cycles);
@@ -136,6 +136,10 @@ static void put_times(struct csv *csv, const struct record *r, const struct reco
         put_empty(csv, 2);
     }
     put_text(csv, record_bound_names[l->bound]);
+    if (l->bound_cyc > 0)
+        put_count(csv, l->bound_cyc);
+    else
+        put_empty(csv, 1);
 }
 
 static void put_costs(struct csv *csv, const struct record *r, const struct record_layer *l)

@@ -153,6 +153,31 @@ static json_t *bytes_object(const struct record *r, const struct record_bytes *b
     return o;
 }
 
+/* Memories that any mapping must use. */
+static json_t *compulsory_object(const struct record *r, const struct record_bytes *bytes)
+{
+    json_t *o = json_object();
+    for (int i = 0; i < r->n_memory; i++) {
+        if (bytes[i].read == 0 && bytes[i].write == 0)
+            continue;
+        json_t *memory = json_object();
+        put_count(memory, "read", bytes[i].read);
+        put_count(memory, "write", bytes[i].write);
+        json_object_set_new(o, r->memories[i].name, memory);
+    }
+    return o;
+}
+
+static void put_bound(json_t *o, const struct record *r, const struct record_layer *l)
+{
+    if (l->bound_cyc > 0) {
+        put_count(o, "bound_cycles", l->bound_cyc);
+        if (l->cycles > 0)
+            put_real(o, "gap", record_gap(l->cycles, l->bound_cyc));
+    }
+    put_object(o, "compulsory_bytes", compulsory_object(r, l->compulsory));
+}
+
 static json_t *energy_object(const struct record *r, const double *energy_pj)
 {
     json_t *o = json_object();
@@ -220,6 +245,7 @@ static json_t *totals_object(const struct record *r)
         put_count(o, "dram_write_bytes", total.bytes[r->dram_memory].write);
     }
     put_object(o, "bytes", bytes_object(r, total.bytes));
+    put_bound(o, r, &total);
     if (r->n_event > 0)
         put_count(o, "events", r->n_event);
     put_real(o, "host_seconds", r->host_seconds);
@@ -251,6 +277,7 @@ static json_t *layer_object(const struct record *r, const struct record_layer *l
     put_object(o, "stalls", cause_object(r, l->stall_cyc, false, !l->on_host));
     put_object(o, "overlapping", cause_object(r, l->stall_cyc, true, false));
     put_object(o, "bytes", bytes_object(r, l->bytes));
+    put_bound(o, r, l);
     if (r->n_component > 0)
         put_real(o, "energy_j", record_layer_energy_j(r, l));
     put_object(o, "energy", energy_object(r, l->energy_pj));

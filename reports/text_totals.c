@@ -71,6 +71,39 @@ static void put_traffic(struct text *t, const struct record *r)
     g_string_free(body, TRUE);
 }
 
+/* Compulsory bytes of a memory, and how often over they were moved. */
+static void add_compulsory(GString *body, struct text *t, const struct record *r, int i_memory)
+{
+    const struct record_bytes least = record_compulsory_bytes(r, i_memory);
+    const struct record_bytes moved = record_memory_bytes(r, i_memory);
+    const double least_bytes = (double)least.read + (double)least.write;
+    if (least_bytes <= 0)
+        return;
+    g_autofree char *name = spoken(t, r->memories[i_memory].name);
+    g_autofree char *bytes = text_si(t, least_bytes, "B");
+    g_autofree char *times =
+        text_float("%.3g", ((double)moved.read + (double)moved.write) / least_bytes);
+    g_string_append_printf(body, "%s %s of %s, moved %sx", body->len ? "," : "", bytes, name, times);
+}
+
+/* How far the run is from what no mapping of it on this machine can beat. */
+static void put_bound(struct text *t, const struct record *r)
+{
+    const uint64_t bound_cyc = record_bound_cyc(r);
+    if (bound_cyc == 0 || r->total_cyc == 0)
+        return;
+    g_autofree char *cycles = text_grouped(bound_cyc);
+    g_autofree char *gap = text_percent(record_gap(r->total_cyc, bound_cyc), 1);
+    GString *moved = g_string_new(NULL);
+    for (int i = 0; i < r->n_memory; i++)
+        add_compulsory(moved, t, r, i);
+    g_autofree char *body =
+        g_strdup_printf("%s cycles is the least possible, the run takes %s more%s%s", cycles, gap,
+                        moved->len ? "; compulsory traffic:" : "", moved->str);
+    text_paragraph(t, TEXT_BOLD, "bound", body);
+    g_string_free(moved, TRUE);
+}
+
 struct part {
     int index;
     double amount;
@@ -271,6 +304,7 @@ void text_totals(struct text *t, const struct record *r)
     put_time(t, r);
     put_speed(t, r);
     put_traffic(t, r);
+    put_bound(t, r);
     put_energy(t, r);
     put_area(t, r);
     for (int i = 0; i < r->n_unit && r->total_cyc > 0; i++)

@@ -12,8 +12,11 @@ struct record_layer total_layer(const struct record *r)
         .peak_macs_per_cycle = r->peak_macs_per_cycle,
         .check = r->check,
     };
-    for (int i = 0; i < r->n_memory; i++)
+    total.bound_cyc = record_bound_cyc(r);
+    for (int i = 0; i < r->n_memory; i++) {
         total.bytes[i] = record_memory_bytes(r, i);
+        total.compulsory[i] = record_compulsory_bytes(r, i);
+    }
     for (int i_layer = 0; i_layer < r->n_layer; i_layer++) {
         const struct record_layer *l = &r->layers[i_layer];
         for (int i = 0; i < r->n_cause; i++)

@@ -103,7 +103,8 @@ static bool map(struct accsim *a, GError **error)
                                 .self = a->machine->self,
                                 .memory_limit_bytes = a->options.memory_limit_bytes,
                                 .supports = f->supports,
-                                .cost = f->cost};
+                                .cost = f->cost,
+                                .bound = f->bound};
     progress(a, "mapping", 0);
     a->plan = plan_new(a->graph, &a->target, error);
     /* With values the parameters are part of the program: it is made when they are there. */

@@ -118,6 +118,7 @@ bool make_record(struct accsim *a, GError **error)
     if (a->machine) {
         describe_machine(a, r);
         describe_layers(a, r);
+        plan_bound(a->plan, &a->target, r->layers);
     } else {
         describe_nodes(a, r);
     }

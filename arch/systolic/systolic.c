@@ -166,6 +166,7 @@ const struct arch_family arch_systolic = {
     .create = systolic_create,
     .supports = systolic_supports,
     .cost = systolic_cost,
+    .bound = systolic_bound,
     .lower = systolic_lower,
     .build = systolic_build,
     .collect = systolic_collect,

@@ -106,6 +106,9 @@ bool systolic_lower(const void *self, struct plan *p, GError **error);
 void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
                    struct record_layer *out);
 
+/* systolic_bound.c */
+uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer);
+
 /* systolic_proc.c: processes. systolic_collect.c: what they counted. */
 struct sim;
 void *systolic_build(const void *self, const struct plan *p, struct arch_io *io, GError **error);

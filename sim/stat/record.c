@@ -53,6 +53,37 @@ struct record_bytes record_memory_bytes(const struct record *r, int i_memory)
     return sum;
 }
 
+struct record_bytes record_compulsory_bytes(const struct record *r, int i_memory)
+{
+    g_assert(i_memory >= 0 && i_memory < r->n_memory);
+    struct record_bytes sum = {0, 0};
+    for (int i = 0; i < r->n_layer; i++) {
+        sum.read += r->layers[i].compulsory[i_memory].read;
+        sum.write += r->layers[i].compulsory[i_memory].write;
+    }
+    return sum;
+}
+
+uint64_t record_bound_cyc(const struct record *r)
+{
+    uint64_t bound_cyc = 0;
+    for (int i = 0; i < r->n_layer; i++)
+        bound_cyc += r->layers[i].bound_cyc;
+    for (int i = 0; i < r->n_memory; i++) {
+        const struct record_bytes bytes = record_compulsory_bytes(r, i);
+        const double rate = r->memory_bytes_per_cyc[i];
+        if (rate > 0)
+            bound_cyc =
+                MAX(bound_cyc, (uint64_t)(((double)bytes.read + (double)bytes.write) / rate));
+    }
+    return bound_cyc;
+}
+
+double record_gap(uint64_t cycles, uint64_t bound_cyc)
+{
+    return bound_cyc > 0 ? (double)cycles / (double)bound_cyc - 1 : -1;
+}
+
 static double utilization(uint64_t macs, uint64_t cycles, double peak_macs_per_cycle)
 {
     double possible_macs = (double)cycles * peak_macs_per_cycle;

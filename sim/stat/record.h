@@ -56,6 +56,9 @@ struct record_layer {
     enum record_bound bound;
     uint64_t stall_cyc[RECORD_MAX_CAUSE];
     struct record_bytes bytes[RECORD_MAX_MEMORY];
+    uint64_t bound_cyc; /* no mapping of it on this machine takes less; 0: not known */
+    /* What any mapping must move: each weight, input and output of the network once. */
+    struct record_bytes compulsory[RECORD_MAX_MEMORY];
     double energy_pj[RECORD_MAX_COMPONENT];
     struct record_check check;
 };
@@ -126,6 +129,12 @@ uint64_t record_macs(const struct record *r);
 double record_energy_j(const struct record *r);
 double record_seconds(const struct record *r); /* total_cyc / clock_hz */
 struct record_bytes record_memory_bytes(const struct record *r, int i_memory);
+struct record_bytes record_compulsory_bytes(const struct record *r, int i_memory);
+/* No mapping takes less: the sum of the layers' bounds, or what the compulsory bytes of a memory
+ * take at its peak bandwidth. 0: not known. */
+uint64_t record_bound_cyc(const struct record *r);
+/* cycles / bound - 1; negative where there is no bound. */
+double record_gap(uint64_t cycles, uint64_t bound_cyc);
 double record_layer_energy_j(const struct record *r, const struct record_layer *l);
 /* macs / (cycles * peak); 0 where not applicable. */
 double record_layer_utilization(const struct record_layer *l);

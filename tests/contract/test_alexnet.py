@@ -11,6 +11,7 @@ import cli
 TIMING = ("--mode", "timing")
 BATCHES = (1, 16, 200)
 FC6_WEIGHT_BYTES = 37_748_736
+BIASES = 96 + 256 + 384 + 384 + 256 + 4096 + 4096 + 1000
 TILES_AHEAD = 6  # 4 in the weight FIFO, 2 in the array: what an earlier layer's time can hide
 
 
@@ -106,6 +107,37 @@ class Bounds(unittest.TestCase):
                     # Biases are no tiles: a 256th of the smallest layer's parameters at most.
                     self.assertGreaterEqual(read, 0.99 * int(row["parameters"]))
                     self.assertGreaterEqual(layer["cycles"], (read - ahead) / bytes_per_cycle)
+
+    def test_nothing_is_below_the_bound_that_it_states(self):
+        for batch in BATCHES:
+            for fidelity in ("event", "analytic"):
+                record = timing("--fidelity", fidelity, batch=batch)
+                for row in [record["totals"], *record["layers"]]:
+                    with self.subTest(f"batch {batch} {fidelity} {row.get('name', 'total')}"):
+                        bound = row.get("bound_cycles", 0)
+                        self.assertEqual(bound > 0, not row.get("host", False))
+                        self.assertGreaterEqual(row["cycles"], bound)
+                        if bound:
+                            gap = row["cycles"] / bound - 1
+                            self.assertAlmostEqual(row["gap"], gap, places=9)
+                        for name, least in row.get("compulsory_bytes", {}).items():
+                            for way in ("read", "write"):
+                                self.assertGreaterEqual(row["bytes"][name][way], least[way], name)
+
+    def test_the_bound_is_arithmetic_on_the_network(self):
+        record = timing()
+        conv1, fc6 = (cli.layer(record, name) for name in ("conv1", "fc6"))
+        self.assertEqual(conv1["bound_cycles"], 55 * 55 * 2)  # rows x tiles of 363 x 96 weights
+        # 36 x 16 tiles, but for the 5 that lie in FIFO and shadow registers when fc6 begins
+        self.assertEqual(fc6["bound_cycles"], int((36 * 16 - 5) * 65536 * 700 / 34e3))
+        self.assertEqual(fc6["compulsory_bytes"]["weights"]["read"], FC6_WEIGHT_BYTES)
+        self.assertEqual(
+            record["totals"]["compulsory_bytes"],
+            {
+                "weights": {"read": 60_965_224 - BIASES, "write": 0},
+                "host": {"read": 3 * 227 * 227, "write": 1000},
+            },
+        )
 
     def test_fc6_is_bound_by_its_weights(self):
         record = timing("--set", "memory.weights.model=fixed")

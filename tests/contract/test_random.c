@@ -157,8 +157,16 @@ static void check_sums(const struct random_case *c, const struct record *r)
                           l->peak_macs_per_cycle == 0,
                       "layer %s is faster than its peak\n%s", l->name, text);
         ck_assert_msg(exclusive(r, l->stall_cyc) <= l->cycles, "layer %s\n%s", l->name, text);
+        ck_assert_msg(l->cycles >= l->bound_cyc, "layer %s is below its bound\n%s", l->name, text);
     }
     ck_assert_msg(cycles == r->total_cyc, "layers' cycles do not add up\n%s", text);
+    ck_assert_msg(record_bound_cyc(r) <= r->total_cyc, "the total is below its bound\n%s", text);
+    for (int i = 0; i < r->n_memory; i++) {
+        const struct record_bytes moved = record_memory_bytes(r, i);
+        const struct record_bytes least = record_compulsory_bytes(r, i);
+        ck_assert_msg(moved.read >= least.read && moved.write >= least.write,
+                      "%s moved less than it must\n%s", r->memories[i].name, text);
+    }
     const struct record_unit *matrix = &r->units[0];
     ck_assert_msg(matrix->busy_cyc + exclusive(r, matrix->stall_cyc) == r->total_cyc,
                   "the array's cycles do not add up\n%s", text);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What no mapping of a layer goes below (docs/mapping.md, "The bound"). */
+#include "arch/systolic/systolic.h"
+#include "sim/base/size.h"
+
+/* A row of inputs enters the array each cycle, for every tile of weights: edge tiles take whole
+ * ones. */
+static double array_cyc(const struct systolic *s, const struct plan_layer *l)
+{
+    const double tiles = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols) *
+                                  int64_div_up(l->gemm.k, s->cfg.rows));
+    return tiles * (double)l->gemm.m;
+}
+
+/* Every tile comes at least once, but those that lie in the FIFO and the shadow registers when the
+ * layer before ends. */
+static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
+{
+    const double rate = s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
+    const double tiles = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols) *
+                                  int64_div_up(l->gemm.k, s->cfg.rows));
+    const double ahead = (double)(s->cfg.fifo_tiles + 1);
+    if (s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
+        return 0;
+    return MAX(tiles - ahead, 0) * (double)s->tile_bytes / rate;
+}
+
+uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
+{
+    const struct systolic *s = self;
+    const struct plan_layer *l = &p->layers[i_layer];
+    if (l->kind == LAYER_MATRIX)
+        return (uint64_t)MAX(array_cyc(s, l), fetch_cyc(s, l));
+    uint64_t cycles = 0;
+    for (int j = 0; j < l->n_in; j++) {
+        const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
+        cycles +=
+            (uint64_t)(d.n * plan_rows_needed(p, l, j) * d.w * int64_div_up(d.c, s->cfg.cols));
+    }
+    return cycles;
+}
