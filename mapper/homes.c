@@ -1,28 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where activations live. Every activation starts as resident for its lifetime; addresses are
- * given first-fit, largest first. What does not fit makes the largest activation alive beside it
- * move to the host, from where its layers stream it through staging buffers, in chunks of images
- * or, where one image is too large, of rows. */
+/* Where activations live. Every activation starts as resident for its lifetime. What does not fit
+ * makes the largest activation alive beside it move to the host, from where its layers stream it
+ * through slots, in chunks of images or, where one image is too large, of rows. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "mapper/passes.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
-
-enum { ALIGN_BYTES = 256 }; /* a row of the widest path into the memory */
-
-/* Something that wants room: an activation, or (value -1) the staging buffers of a layer. */
-struct item {
-    int value, layer;
-    uint64_t bytes, address;
-    int first, last; /* layers, inclusive */
-};
-
-static uint64_t align_up(uint64_t bytes)
-{
-    return (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
-}
 
 static void extend(struct home *h, int layer)
 {
@@ -64,139 +49,47 @@ static void find_lifetimes(struct plan *p)
         if (!p->homes[v].used)
             continue;
         struct dims d = dims_of(&p->graph->values[v].shape);
-        p->homes[v].size_bytes = align_up((uint64_t)(d.n * plan_image_bytes(p, v)));
+        const uint64_t bytes = (uint64_t)(d.n * plan_image_bytes(p, v));
+        p->homes[v].size_bytes =
+            (bytes + PLACE_ALIGN_BYTES - 1) / PLACE_ALIGN_BYTES * PLACE_ALIGN_BYTES;
     }
 }
 
-int64_t stage_slot_bytes(const struct plan *p, const struct plan_layer *l, int i_in)
+void homes_find(struct plan *p)
 {
-    const int value = i_in < 0 ? l->out : l->in[i_in];
-    if (p->homes[value].resident)
-        return 0;
-    int64_t rows = l->chunk_row;
-    if (i_in >= 0) {
-        /* The middle of an image needs the most rows: no edge is cut off. */
-        const struct dims o = dims_of(&p->graph->values[l->out].shape);
-        rows = 0;
-        for (int64_t y = 0; y < o.h; y += l->chunk_row) {
-            struct region r = {.n_image = 1, .row = y, .n_row = MIN(l->chunk_row, o.h - y)};
-            int64_t row, n_row;
-            plan_input_rows(p, l, i_in, &r, &row, &n_row);
-            rows = MAX(rows, n_row);
-        }
-    }
-    return (int64_t)align_up((uint64_t)(l->chunk_image * rows * plan_row_bytes(p, value)));
-}
-
-uint64_t layer_stage_bytes(const struct plan *p, const struct plan_layer *l)
-{
-    uint64_t sum = 0;
-    for (int j = -1; j < l->n_in; j++)
-        sum += (uint64_t)stage_slot_bytes(p, l, j);
-    return plan_n_chunk(p, l) > 1 ? 2 * sum : sum;
-}
-
-static bool overlaps(const struct item *a, const struct item *b)
-{
-    return a->first <= b->last && b->first <= a->last;
-}
-
-/* The lowest address at which the item fits beside those placed before it. */
-static bool place(struct item *items, int i, uint64_t capacity_bytes)
-{
-    struct item *it = &items[i];
-    uint64_t address = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int j = 0; j < i; j++) {
-            const struct item *o = &items[j];
-            if (overlaps(it, o) && address < o->address + o->bytes &&
-                o->address < address + it->bytes) {
-                address = o->address + o->bytes;
-                moved = true;
-            }
-        }
-    }
-    it->address = address;
-    return it->bytes <= capacity_bytes && address <= capacity_bytes - it->bytes;
-}
-
-static int larger_first(const void *a, const void *b)
-{
-    const struct item *x = a, *y = b;
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? 1 : -1;
-    return x->first != y->first ? x->first - y->first : x->value - y->value;
-}
-
-/* Gives addresses to all. On failure *failed is the item that found no room. */
-static bool place_all(struct plan *p, struct item *failed)
-{
-    const uint64_t capacity = p->machine->memories[p->machine->activation_memory].size_bytes;
-    g_autoptr(GArray) items = g_array_new(FALSE, TRUE, sizeof(struct item));
-    for (int v = 0; v < p->graph->n_value; v++) {
-        const struct home *h = &p->homes[v];
-        struct item it = {.value = v,
-                          .layer = -1,
-                          .bytes = h->size_bytes,
-                          .first = h->first_layer,
-                          .last = h->last_layer};
-        if (h->used && h->resident)
-            g_array_append_val(items, it);
-    }
+    size_t n_operand = 0;
+    p->homes = ARENA_ARRAY(p->arena, struct home, p->graph->n_value);
+    p->groups = ARENA_ARRAY(p->arena, struct plan_group, p->n_layer);
+    p->n_group = p->n_layer;
     for (int i = 0; i < p->n_layer; i++) {
-        struct item it = {.value = -1, .layer = i, .first = i, .last = i};
-        if (p->layers[i].kind != LAYER_HOST && (it.bytes = layer_stage_bytes(p, &p->layers[i])) > 0)
-            g_array_append_val(items, it);
+        p->groups[i] = (struct plan_group){.first = i, .last = i};
+        p->layers[i].group = i;
+        n_operand += (size_t)p->layers[i].n_in + 1;
     }
-    struct item *at = (struct item *)(void *)items->data;
-    g_array_sort(items, larger_first);
-    for (guint i = 0; i < items->len; i++) {
-        if (!place(at, (int)i, capacity)) {
-            *failed = at[i];
-            return false;
-        }
-        if (at[i].value >= 0) {
-            p->homes[at[i].value].address = at[i].address;
-        } else {
-            p->layers[at[i].layer].stage_address = at[i].address;
-            p->layers[at[i].layer].stage_bytes = at[i].bytes;
-        }
-    }
-    return true;
+    p->slots = ARENA_ARRAY(p->arena, struct plan_slot, n_operand);
+    find_transfers(p);
+    find_lifetimes(p);
 }
 
-/* The largest resident activation alive together with the item; -1: none. */
-static int largest_beside(const struct plan *p, const struct item *failed)
+/* The largest resident activation alive in any of these layers; -1: none. */
+static int largest_beside(const struct plan *p, int first, int last)
 {
     int found = -1;
     for (int v = 0; v < p->graph->n_value; v++) {
         const struct home *h = &p->homes[v];
-        const struct item it = {.first = h->first_layer, .last = h->last_layer};
-        if (h->used && h->resident && overlaps(&it, failed) &&
-            (found < 0 || h->size_bytes > p->homes[found].size_bytes))
+        if (!h->used || !h->resident)
+            continue;
+        const bool beside = p->groups[p->layers[h->first_layer].group].first <= last &&
+                            first <= p->groups[p->layers[h->last_layer].group].last;
+        if (beside && (found < 0 || h->size_bytes > p->homes[found].size_bytes))
             found = v;
     }
     return found;
 }
 
-bool layer_has_transfers(const struct plan *p, const struct plan_layer *l)
-{
-    const struct home *out = &p->homes[l->out];
-    bool has = out->stored || !out->resident;
-    for (int j = 0; j < l->n_in; j++) {
-        const struct home *h = &p->homes[l->in[j]];
-        has |= !h->resident || (h->loaded && h->first_layer == l->index);
-    }
-    return has;
-}
-
 static bool is_streamed(const struct plan *p, const struct plan_layer *l)
 {
-    for (int j = 0; j < l->n_in; j++)
-        if (!p->homes[l->in[j]].resident)
-            return true;
-    return !p->homes[l->out].resident;
+    return p->groups[l->group].n_slot > 0;
 }
 
 /* Whole images where they fit, else as many rows as do. */
@@ -204,6 +97,7 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
 {
     const uint64_t capacity = p->machine->memories[p->machine->activation_memory].size_bytes;
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    l->n_pass = 1;
     l->chunk_image = is_streamed(p, l) ? 1 : o.n;
     l->chunk_row = o.h;
     if (layer_stage_bytes(p, l) <= capacity)
@@ -227,40 +121,64 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
 /* Larger chunks load weights less often: doubles them as long as everything still fits. */
 static void grow_chunks(struct plan *p)
 {
-    struct item failed;
+    int first, last;
     for (int i = 0; i < p->n_layer; i++) {
         struct plan_layer *l = &p->layers[i];
-        if (l->kind == LAYER_HOST || !is_streamed(p, l))
+        if (l->kind == LAYER_HOST || !plan_is_alone(p, l) || !is_streamed(p, l))
             continue;
         const struct dims o = dims_of(&p->graph->values[l->out].shape);
         while (l->chunk_row == o.h && l->chunk_image < o.n) {
             int64_t before = l->chunk_image;
             l->chunk_image = MIN(2 * before, o.n);
-            if (place_all(p, &failed))
+            if (place_all(p, &first, &last))
                 continue;
             l->chunk_image = before;
             break;
         }
     }
-    bool placed = place_all(p, &failed);
+    bool placed = place_all(p, &first, &last);
     g_assert(placed);
 }
 
-bool homes_place(struct plan *p, int *unfuse, GError **error)
+/* A chunk more for the first group of several layers among these; false: there is none that has
+ * more than an image in a chunk. */
+static bool shrink_group(struct plan *p, int first, int last)
+{
+    for (int i = first; i <= last; i++) {
+        struct plan_layer *l = &p->layers[i];
+        const struct plan_group *g = &p->groups[l->group];
+        if (plan_is_alone(p, l) || l->chunk_image == 1)
+            continue;
+        const int64_t batch = dims_of(&p->graph->values[l->out].shape).n;
+        const int64_t image = MIN(l->chunk_image - 1, int64_div_up(batch, l->n_pass + 1));
+        for (int j = g->first; j <= g->last; j++) {
+            p->layers[j].chunk_image = image;
+            p->layers[j].n_pass = int64_div_up(batch, image);
+        }
+        return true;
+    }
+    return false;
+}
+
+bool homes_fit(struct plan *p, int *unfuse, GError **error)
 {
     *unfuse = -1;
-    p->homes = ARENA_ARRAY(p->arena, struct home, p->graph->n_value);
-    find_transfers(p);
-    find_lifetimes(p);
     for (;;) {
-        for (int i = 0; i < p->n_layer; i++)
-            if (p->layers[i].kind != LAYER_HOST && !smallest_chunk(p, &p->layers[i], unfuse, error))
+        place_slots(p);
+        for (int i = 0; i < p->n_layer; i++) {
+            struct plan_layer *l = &p->layers[i];
+            if (l->kind != LAYER_HOST && plan_is_alone(p, l) &&
+                !smallest_chunk(p, l, unfuse, error))
                 return false;
-        struct item failed;
-        if (place_all(p, &failed))
+        }
+        int first, last;
+        if (place_all(p, &first, &last))
             break;
-        int spilled = largest_beside(p, &failed);
-        g_assert(spilled >= 0); /* a staging buffer alone fits: smallest_chunk() saw to it */
+        if (shrink_group(p, first, last))
+            continue;
+        const int spilled = largest_beside(p, first, last);
+        if (spilled < 0)
+            return false; /* a group that does not fit; a layer alone does: smallest_chunk() */
         p->homes[spilled].resident = false;
     }
     grow_chunks(p);

@@ -39,6 +39,7 @@ struct machine {
     enum number precision;                  /* of matrix operands, unless asked otherwise */
     const struct machine_fusion *fusions;   /* ends with head NULL */
     bool host_fallback;                     /* an operator that it lacks runs on the host */
+    bool interleaves; /* layers may take turns, a chunk of each at a time */
     enum machine_search search;
     int64_t tile_k, tile_n;  /* native tile of the matrix unit: summed inputs x outputs; 0: none */
     int64_t max_tile_m;      /* rows of partial sums it can hold for one tile_n */

@@ -2,6 +2,22 @@
 /* plan_new(): the passes in their order. */
 #include "mapper/passes.h"
 
+static bool layout(struct plan *p, const struct target *t, GError **error)
+{
+    bool *no_fuse = ARENA_ARRAY(p->arena, bool, p->graph->n_node);
+    for (;;) {
+        int unfuse = -1;
+        if (!layers_make(p, t, no_fuse, error))
+            return false;
+        homes_find(p);
+        if (homes_fit(p, &unfuse, error))
+            return true;
+        if (unfuse < 0)
+            return false;
+        no_fuse[unfuse] = true;
+    }
+}
+
 struct plan *plan_new(const struct graph *g, const struct target *t, GError **error)
 {
     struct arena *arena = arena_new();
@@ -10,20 +26,10 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
     p->graph = g;
     p->machine = t->machine;
     p->memory_limit_bytes = t->memory_limit_bytes;
-    bool *no_fuse = ARENA_ARRAY(arena, bool, g->n_node);
-    for (;;) {
-        int unfuse = -1;
-        if (!layers_make(p, t, no_fuse, error))
-            break;
-        if (homes_place(p, &unfuse, error)) {
-            tiles_choose(p, t);
-            if (!steps_make(p, error))
-                break;
+    if (layout(p, t, error)) {
+        groups_improve(p, t, tiles_choose(p, t));
+        if (steps_make(p, error))
             return p;
-        }
-        if (unfuse < 0)
-            break;
-        no_fuse[unfuse] = true;
     }
     plan_free(p);
     return NULL;

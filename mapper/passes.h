@@ -4,6 +4,8 @@
 
 #include "mapper/plan.h"
 
+enum { PLACE_ALIGN_BYTES = 256 }; /* a row of the widest path into the memory */
+
 /* Fold and fuse: fills plan->roots and plan->layers. no_fuse[i] keeps node i a layer of its own. */
 bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GError **error);
 
@@ -14,21 +16,37 @@ enum number formats_of_node(const struct plan *p, const struct plan_layer *l, co
 bool formats_set(struct plan *p, struct plan_layer *l, const struct node *n, GError **error);
 void formats_finish(struct plan *p);
 
-/* Homes: which activations stay in the activation memory, where, and in what chunks a layer is
- * computed whose operands do not. On failure *unfuse is a node to keep apart in another attempt
- * (pooling fused into a layer forbids chunks of rows), or -1 with an error. */
-bool homes_place(struct plan *p, int *unfuse, GError **error);
+/* Homes: what has to live in the activation memory and when, every layer a group of its own. */
+void homes_find(struct plan *p);
+/* Which activations stay there, where, and in what chunks a layer is computed whose operands do
+ * not: what does not fit is spilled, the largest first. On failure *unfuse is a node to keep apart
+ * in another attempt (pooling fused into a layer forbids chunks of rows), or -1 with an error. */
+bool homes_fit(struct plan *p, int *unfuse, GError **error);
 
-/* Tilings: the search over block sizes, loop orders and chunks, driven by the analytic cost. */
-void tiles_choose(struct plan *p, const struct target *t);
+/* Addresses: slots, loads and stores of all layers with the present groups, chunks and residency;
+ * then room for everything. On failure false, and *first and *last are the layers during which what
+ * found no room is needed. */
+void place_slots(struct plan *p);
+bool place_all(struct plan *p, int *first, int *last);
+
+/* Tilings: the search over block sizes, loop orders and chunks, driven by the analytic cost.
+ * Returns the cycles of the whole network. */
+uint64_t tiles_choose(struct plan *p, const struct target *t);
+/* Cycles of one layer in n chunks that all its operands are there for. */
+uint64_t tiles_layer_cyc(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk);
+
+/* Groups: where activations were spilled, layers that share a chunk size, if that takes fewer
+ * cycles. Takes the cycles of the plan as it is, returns those of the better one. */
+uint64_t groups_improve(struct plan *p, const struct target *t, uint64_t cycles);
 
 /* The list of steps. ERROR_LIMIT where there would be too many. */
 bool steps_make(struct plan *p, GError **error);
 
-/* Bytes of one staging slot of a layer: of input i_in, or of the output (i_in = -1); 0 where that
- * operand is not streamed. */
-int64_t stage_slot_bytes(const struct plan *p, const struct plan_layer *l, int i_in);
-/* Bytes of all staging slots of a layer with its present chunks. */
+/* Bytes of a chunk of a slot's value, in a layer of its group; 2 copies of it where
+ * slot_n_copy(). */
+uint64_t slot_bytes(const struct plan *p, const struct plan_layer *l, const struct plan_slot *slot);
+int slot_n_copy(const struct plan *p, const struct plan_layer *l, const struct plan_slot *slot);
+/* The slot of a value in a layer's group. */
+const struct plan_slot *slot_of(const struct plan *p, const struct plan_layer *l, int value);
+/* Bytes of all slots of a layer's group with its present chunks. */
 uint64_t layer_stage_bytes(const struct plan *p, const struct plan_layer *l);
-/* Whether operands move over the host link while the layer runs. */
-bool layer_has_transfers(const struct plan *p, const struct plan_layer *l);

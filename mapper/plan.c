@@ -108,6 +108,8 @@ int64_t plan_rows_needed(const struct plan *p, const struct plan_layer *l, int i
 {
     const int64_t h = dims_of(&p->graph->values[l->out].shape).h;
     int64_t n = 0, end = 0;
+    if (plan_layer_pool(p, l))
+        return dims_of(&p->graph->values[l->in[i_in]].shape).h; /* is not cut into rows */
     for (int64_t y = 0; y < h; y++) {
         const struct region r = {.n_image = 1, .row = y, .n_row = 1};
         int64_t row, n_row;
@@ -124,6 +126,19 @@ int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const s
     const int64_t image_rows = l->gemm.m / o.n;
     /* Only whole images are pooled on the way out, so rows of an image are rows of the product. */
     return out->n_row == o.h ? out->n_image * image_rows : out->n_row * o.w;
+}
+
+bool plan_is_local(const struct plan *p, int value)
+{
+    const struct home *h = &p->homes[value];
+    return !h->resident && !h->loaded && !h->stored &&
+           p->layers[h->first_layer].group == p->layers[h->last_layer].group &&
+           !plan_is_alone(p, &p->layers[h->first_layer]);
+}
+
+bool plan_is_alone(const struct plan *p, const struct plan_layer *l)
+{
+    return p->groups[l->group].first == p->groups[l->group].last;
 }
 
 int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A plan: how a graph is laid onto a machine.
  *
- * Layers are groups of fused nodes in execution order. Each has steps: transfers between the host
- * and the activation memory, and computations of a region of its output. A family's lower() turns
- * the steps into its own program, opaque to others. plan_new() makes all of it; plan_free() ends
+ * Layers are fused nodes in execution order. Each has steps: transfers between the host and the
+ * activation memory, and computations of a region of its output; groups of layers interleave
+ * theirs. A family's lower() turns the steps into its own program, opaque to others. plan_new() makes all of it; plan_free() ends
  * it. A plan is not changed once made and can be run many times.
  *
  * Activations are laid out NHWC in the activation memory and in the host's copies, each in the
@@ -66,9 +66,28 @@ struct plan_layer {
     struct tiling tiling; /* LAYER_MATRIX */
     int64_t chunk_image,
         chunk_row; /* size of a chunk: images, and rows of one image (chunk_image 1) */
-    uint64_t stage_address, stage_bytes; /* room of the staging buffers of streamed operands */
-    int first_step, n_step;
+    int group;
+    int64_t n_pass; /* how often its group comes back to it: once a chunk where it shares the group,
+                     * else once in all */
+    uint32_t loads; /* bit j: input j comes over the host link for this layer */
+    bool stores;    /* its output goes back over it */
     int64_t weight_offset; /* LAYER_MATRIX: of its first tile, in tiles of tile_k x tile_n */
+};
+
+/* Consecutive layers on the machine that are computed chunk by chunk: all of them on some images,
+ * then all of them on the next. What they hand on needs room for the images of a chunk alone, at
+ * the price of reading the weights anew for each. Most groups are one layer. */
+struct plan_group {
+    int first, last; /* layers */
+    int first_slot, n_slot;
+};
+
+/* Room for chunks of a value that is not resident, while its group runs. Chunks that cross the host
+ * link take turns in two copies of it, so that the next one moves while this one is computed. */
+struct plan_slot {
+    int value;
+    bool crosses; /* the host link */
+    uint64_t address, room_bytes;
 };
 
 /* Where an activation lives between layers. */
@@ -76,7 +95,8 @@ struct home {
     bool used;     /* by a layer on the machine */
     bool loaded;   /* an input of the graph, or made on the host: comes over the host link */
     bool stored;   /* an output of the graph made on the machine: goes back over it */
-    bool resident; /* in the activation memory, at `address`; else in host memory */
+    bool resident; /* in the activation memory, at `address`; else in host memory, or, where one
+                    * group makes it and reads it, nowhere as a whole */
     uint64_t address, size_bytes;
     int first_layer, last_layer; /* that write or read it */
 };
@@ -90,6 +110,7 @@ enum step_kind { STEP_LOAD, STEP_STORE, STEP_COMPUTE, STEP_HOST };
 struct plan_step {
     enum step_kind kind;
     int layer;
+    int pass; /* of plan->pass_layer */
     int device;                     /* 0 */
     int value;                      /* LOAD, STORE: what is moved */
     struct region region;           /* of the output (COMPUTE) or of the value moved */
@@ -109,8 +130,14 @@ struct plan {
     struct home *homes; /* by value */
     int *roots;         /* by value: the value it is a view of, itself where it is none */
     enum number *formats; /* by value: of the roots, how a machine stores them */
+    struct plan_group *groups; /* a partition of the layers, in order */
+    int n_group;
+    struct plan_slot *slots;
+    int n_slot;
     struct plan_step *steps;
     int n_step;
+    int *pass_layer; /* in order of computation: what layer each pass is of */
+    int n_pass;
     int64_t n_tile;              /* weight tiles in all */
     uint64_t memory_limit_bytes; /* of steps and program; 0: none */
     void *program;               /* the family's */
@@ -147,6 +174,9 @@ const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer
 int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
 /* The i-th chunk of a layer, image by image, rows within. */
 struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk);
+/* Whether one group makes the value and reads it, and nothing of it leaves the chip. */
+bool plan_is_local(const struct plan *p, int value);
+bool plan_is_alone(const struct plan *p, const struct plan_layer *l); /* in its group */
 int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l);
 /* Input rows [*row, *row + *n_row) needed for output rows of the layer's first node. */
 void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of steps: per layer and chunk, what to load, to compute and to store, and what each step
- * has to wait for. */
+/* The list of steps: per group, chunk and layer, what to load, to compute and to store, and what
+ * each step has to wait for. */
 #include <string.h>
 
 #include "mapper/passes.h"
@@ -13,33 +13,25 @@ struct emitter {
     int last_load, last_compute, last_store; /* steps; -1: none */
 };
 
+/* A group's last steps of the two chunks before; -1: none yet. */
+struct turns {
+    int compute[2], store[2];
+};
+
 static int emit(struct emitter *e, const struct plan_step *s)
 {
     g_array_append_vals(e->steps, s, 1);
     return (int)e->steps->len - 1;
 }
 
-static struct plan_step step_of(const struct plan_layer *l, enum step_kind kind)
+static struct plan_step step_of(const struct plan_layer *l, enum step_kind kind, int pass)
 {
-    return (struct plan_step){
-        .kind = kind, .layer = l->index, .after_load = -1, .after_compute = -1, .after_store = -1};
-}
-
-/* The step `back` chunks before in an array of steps of this layer, or `otherwise`. */
-static int chunk_before(const int *steps, int64_t i_chunk, int64_t back, int otherwise)
-{
-    return i_chunk >= back ? steps[(i_chunk - back) % 2] : otherwise;
-}
-
-/* Where a staging slot of an operand starts: inputs in order, then the output, two slots each. */
-static uint64_t slot_address(const struct plan *p, const struct plan_layer *l, int i_in,
-                             int64_t i_chunk)
-{
-    const int n_slot = plan_n_chunk(p, l) > 1 ? 2 : 1;
-    uint64_t at = l->stage_address;
-    for (int j = 0; j < (i_in < 0 ? l->n_in : i_in); j++)
-        at += (uint64_t)(n_slot * stage_slot_bytes(p, l, j));
-    return at + (uint64_t)(i_chunk % n_slot * stage_slot_bytes(p, l, i_in));
+    return (struct plan_step){.kind = kind,
+                              .layer = l->index,
+                              .pass = pass,
+                              .after_load = -1,
+                              .after_compute = -1,
+                              .after_store = -1};
 }
 
 static uint64_t home_address(const struct plan *p, int value, int64_t image, int64_t row)
@@ -48,84 +40,128 @@ static uint64_t home_address(const struct plan *p, int value, int64_t image, int
            (uint64_t)(image * plan_image_bytes(p, value) + row * plan_row_bytes(p, value));
 }
 
-/* Input i_in of a chunk: finds its address, and loads it where it is not there yet. A resident
- * input that comes from the host is loaded whole images at a time, by its first reader. */
-static void emit_input(struct emitter *e, const struct plan_layer *l, int i_in, int64_t i_chunk,
-                       struct plan_step *compute, int after)
+/* Where a region of a value lies while chunk i_chunk of a layer is computed. */
+static uint64_t address_of(const struct plan *p, const struct plan_layer *l, int value,
+                           int64_t i_chunk, const struct region *r)
+{
+    if (p->homes[value].resident)
+        return home_address(p, value, r->image, r->row);
+    const struct plan_slot *slot = slot_of(p, l, value);
+    return slot->address + (uint64_t)(i_chunk % slot_n_copy(p, l, slot)) * slot_bytes(p, l, slot);
+}
+
+static struct region input_region(const struct plan *p, const struct plan_layer *l, int i_in,
+                                  const struct region *out)
+{
+    struct region r = *out;
+    plan_input_rows(p, l, i_in, out, &r.row, &r.n_row);
+    return r;
+}
+
+/* Input i_in of a chunk, where it is not there yet. A resident input that comes from the host is
+ * loaded whole images at a time, by its first reader. */
+static void emit_load(struct emitter *e, const struct plan_layer *l, int i_in, int64_t i_chunk,
+                      int pass, int after)
 {
     const struct plan *p = e->plan;
     const int v = l->in[i_in];
-    const struct home *h = &p->homes[v];
-    const struct dims d = dims_of(&p->graph->values[v].shape);
-    struct plan_step s = step_of(l, STEP_LOAD);
+    const struct region out = plan_chunk(p, l, i_chunk);
+    struct plan_step s = step_of(l, STEP_LOAD, pass);
     s.value = v;
-    s.region = compute->region;
+    s.region = input_region(p, l, i_in, &out);
     s.after_compute = after;
-    plan_input_rows(p, l, i_in, &compute->region, &s.region.row, &s.region.n_row);
-    compute->in_row[i_in] = s.region.row;
-    if (!h->resident) {
-        s.address = slot_address(p, l, i_in, i_chunk);
-        compute->in_address[i_in] = s.address;
-        e->last_load = emit(e, &s);
-        return;
+    if (p->homes[v].resident) {
+        if (e->on_machine[v] || out.row > 0)
+            return;
+        s.region.row = 0;
+        s.region.n_row = dims_of(&p->graph->values[v].shape).h;
     }
-    compute->in_address[i_in] = home_address(p, v, s.region.image, s.region.row);
-    if (!h->loaded || e->on_machine[v] || compute->region.row > 0)
-        return;
-    s.region.row = 0;
-    s.region.n_row = d.h;
-    s.address = home_address(p, v, s.region.image, 0);
+    s.address = address_of(p, l, v, i_chunk, &s.region);
     e->last_load = emit(e, &s);
 }
 
-/* The computation of a chunk, its inputs on their way; after: what frees its staging slots. */
-static struct plan_step emit_inputs(struct emitter *e, const struct plan_layer *l, int64_t i_chunk,
-                                    int after)
+/* What all layers of a group need of a chunk from the host; after: what frees its slots. Returns
+ * the last load. */
+static int emit_loads(struct emitter *e, const struct plan_group *g, int64_t i_chunk, int pass,
+                      int after)
 {
-    struct plan_step s = step_of(l, STEP_COMPUTE);
-    s.region = plan_chunk(e->plan, l, i_chunk);
-    for (int j = 0; j < l->n_in; j++)
-        emit_input(e, l, j, i_chunk, &s, after);
-    s.after_load = e->last_load;
-    return s;
+    for (int i = g->first; i <= g->last; i++) {
+        const struct plan_layer *l = &e->plan->layers[i];
+        for (int j = 0; j < l->n_in; j++)
+            if (l->loads >> j & 1)
+                emit_load(e, l, j, i_chunk, pass + i - g->first, after);
+    }
+    return e->last_load;
 }
 
-/* Chunk c + 1 is loaded ahead of computing chunk c, whose results are then stored: the host link
- * works in order, and would otherwise wait for the results before it loads. */
-static void emit_layer(struct emitter *e, const struct plan_layer *l)
+static void emit_store(struct emitter *e, const struct plan_layer *l,
+                       const struct plan_step *compute)
+{
+    struct plan_step store = step_of(l, STEP_STORE, compute->pass);
+    store.value = l->out;
+    store.region = compute->region;
+    store.address = compute->address;
+    store.after_compute = e->last_compute;
+    e->last_store = emit(e, &store);
+}
+
+/* A chunk of a layer, its inputs on their way. */
+static void emit_chunk(struct emitter *e, const struct plan_layer *l, int64_t i_chunk,
+                       struct plan_step s)
 {
     const struct plan *p = e->plan;
-    const struct home *h = &p->homes[l->out];
-    const int before = e->last_compute, stored = e->last_store; /* a full barrier between layers */
-    int computes[2], stores[2];
-    const int64_t n_chunk = plan_n_chunk(p, l);
-    struct plan_step next = emit_inputs(e, l, 0, before);
-    for (int64_t c = 0; c < n_chunk; c++) {
-        struct plan_step s = next;
-        s.after_compute = before;
-        s.after_store = h->resident ? stored : chunk_before(stores, c, 2, stored);
-        if (c + 1 < n_chunk)
-            next = emit_inputs(e, l, c + 1, chunk_before(computes, c + 1, 2, before));
-        s.address = h->resident ? home_address(p, l->out, s.region.image, s.region.row)
-                                : slot_address(p, l, -1, c);
-        computes[c % 2] = e->last_compute = emit(e, &s);
-        if (h->resident && !h->stored)
-            continue;
-        struct plan_step store = step_of(l, STEP_STORE);
-        store.value = l->out;
-        store.region = s.region;
-        store.address = s.address;
-        store.after_compute = e->last_compute;
-        stores[c % 2] = e->last_store = emit(e, &store);
+    s.region = plan_chunk(p, l, i_chunk);
+    s.address = address_of(p, l, l->out, i_chunk, &s.region);
+    for (int j = 0; j < l->n_in; j++) {
+        const struct region r = input_region(p, l, j, &s.region);
+        s.in_row[j] = r.row;
+        s.in_address[j] = address_of(p, l, l->in[j], i_chunk, &r);
     }
-    e->on_host[l->out] = !h->resident || h->stored;
-    e->on_machine[l->out] = h->resident;
-    for (int j = 0; j < l->n_in; j++)
-        e->on_machine[l->in[j]] |= p->homes[l->in[j]].resident;
+    e->last_compute = emit(e, &s);
+    if (l->stores)
+        emit_store(e, l, &s);
+}
+
+/* Layers of a group stand behind a full barrier, each chunk of one that is alone only behind that
+ * of the layer before. */
+static void emit_group(struct emitter *e, const struct plan_group *g, int pass)
+{
+    struct plan *p = e->plan;
+    const bool alone = g->first == g->last;
+    const int before = e->last_compute, stored = e->last_store;
+    struct turns turns = {{before, before}, {stored, stored}};
+    const int64_t n_chunk = plan_n_chunk(p, &p->layers[g->first]);
+    const int n_layer = g->last - g->first + 1;
+    /* Chunk c + 1 is loaded ahead of computing chunk c, whose results are then stored: the host
+     * link works in order, and would otherwise wait for the results before it loads. */
+    int next = emit_loads(e, g, 0, pass, before);
+    for (int64_t c = 0; c < n_chunk; c++) {
+        const int here = pass + (alone ? 0 : (int)c * n_layer), loaded = next;
+        if (c + 1 < n_chunk)
+            next =
+                emit_loads(e, g, c + 1, alone ? here : here + n_layer, turns.compute[(c + 1) % 2]);
+        for (int i = g->first; i <= g->last; i++) {
+            const struct plan_layer *l = &p->layers[i];
+            struct plan_step s = step_of(l, STEP_COMPUTE, here + i - g->first);
+            s.after_load = loaded;
+            s.after_compute = alone ? before : e->last_compute;
+            s.after_store = p->homes[l->out].resident ? stored : turns.store[c % 2];
+            emit_chunk(e, l, c, s);
+        }
+        turns.compute[c % 2] = e->last_compute;
+        turns.store[c % 2] = e->last_store;
+    }
+    for (int i = g->first; i <= g->last; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        e->on_host[l->out] |= l->stores;
+        e->on_machine[l->out] |= p->homes[l->out].resident;
+        for (int j = 0; j < l->n_in; j++)
+            e->on_machine[l->in[j]] |= p->homes[l->in[j]].resident;
+    }
 }
 
 /* A layer on the host: what it reads is stored first, unless it is there already. */
-static void emit_host_layer(struct emitter *e, const struct plan_layer *l)
+static void emit_host_layer(struct emitter *e, const struct plan_layer *l, int pass)
 {
     const struct plan *p = e->plan;
     for (int j = 0; j < l->n_in; j++) {
@@ -133,7 +169,7 @@ static void emit_host_layer(struct emitter *e, const struct plan_layer *l)
         if (p->homes[v].loaded || e->on_host[v])
             continue;
         const struct dims d = dims_of(&p->graph->values[v].shape);
-        struct plan_step s = step_of(l, STEP_STORE);
+        struct plan_step s = step_of(l, STEP_STORE, pass);
         s.value = v;
         s.region = (struct region){.n_image = d.n, .n_row = d.h};
         s.address = p->homes[v].address;
@@ -141,7 +177,7 @@ static void emit_host_layer(struct emitter *e, const struct plan_layer *l)
         e->last_store = emit(e, &s);
         e->on_host[v] = true;
     }
-    struct plan_step s = step_of(l, STEP_HOST);
+    struct plan_step s = step_of(l, STEP_HOST, pass);
     s.value = l->out;
     emit(e, &s);
 }
@@ -154,6 +190,11 @@ bool steps_make(struct plan *p, GError **error)
             n_step += (double)plan_n_chunk(p, &p->layers[i]) * (p->layers[i].n_in + 2);
     if (!plan_within_limit(p, n_step, 2 * sizeof(struct plan_step), "steps", error))
         return false; /* twice: once in a growing array, once in the arena */
+    int64_t n_pass = 0;
+    for (int i = 0; i < p->n_layer; i++)
+        n_pass += MAX(p->layers[i].n_pass, 1);
+    p->pass_layer = ARENA_ARRAY(p->arena, int, (size_t)n_pass);
+    p->n_pass = 0;
     struct emitter e = {
         .plan = p,
         .steps = g_array_new(FALSE, TRUE, sizeof(struct plan_step)),
@@ -163,14 +204,18 @@ bool steps_make(struct plan *p, GError **error)
         .last_compute = -1,
         .last_store = -1,
     };
-    for (int i = 0; i < p->n_layer; i++) {
-        struct plan_layer *l = &p->layers[i];
-        l->first_step = (int)e.steps->len;
+    for (int i = 0; i < p->n_group; i++) {
+        const struct plan_group *g = &p->groups[i];
+        const struct plan_layer *l = &p->layers[g->first];
+        const int pass = p->n_pass;
+        const int64_t n_turn = l->kind == LAYER_HOST || g->first == g->last ? 1 : l->n_pass;
+        for (int64_t turn = 0; turn < n_turn; turn++)
+            for (int j = g->first; j <= g->last; j++)
+                p->pass_layer[p->n_pass++] = j;
         if (l->kind == LAYER_HOST)
-            emit_host_layer(&e, l);
+            emit_host_layer(&e, l, pass);
         else
-            emit_layer(&e, l);
-        l->n_step = (int)e.steps->len - l->first_step;
+            emit_group(&e, g, pass);
     }
     p->n_step = (int)e.steps->len;
     p->steps = ARENA_ARRAY(p->arena, struct plan_step, e.steps->len);

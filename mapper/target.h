@@ -14,6 +14,7 @@ struct plan;
 struct cost_state {
     uint64_t now_cyc;
     double prefetch_cyc; /* of weight traffic for the next layer already done */
+    double group_cyc, link_cyc; /* of the group so far: in all, and of the host link */
 };
 
 struct target {

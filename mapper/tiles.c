@@ -57,14 +57,26 @@ static void try_blocks(struct search *s)
     }
 }
 
-/* Chunks of n images; false where their staging slots do not fit. */
+/* Whether chunks of the present size fit into the room that the slots were given: chunks that take
+ * turns have two copies each, and may need more room than one chunk has. */
+static bool chunk_fits(const struct plan *p, const struct plan_layer *l)
+{
+    const struct plan_group *g = &p->groups[l->group];
+    for (int i = g->first_slot; i < g->first_slot + g->n_slot; i++) {
+        const struct plan_slot *slot = &p->slots[i];
+        if (slot_bytes(p, l, slot) * (uint64_t)slot_n_copy(p, l, slot) > slot->room_bytes)
+            return false;
+    }
+    return true;
+}
+
+/* Chunks of n images; false where their slots do not fit. */
 static bool try_chunk(struct search *s, int64_t n)
 {
     struct plan_layer *l = s->layer;
     const int64_t most = l->chunk_image;
     l->chunk_image = n;
-    /* Chunks that take turns have two slots each, and may need more room than one chunk has. */
-    const bool fits = n == most || layer_stage_bytes(s->plan, l) <= l->stage_bytes;
+    const bool fits = n == most || chunk_fits(s->plan, l);
     if (fits && l->kind == LAYER_MATRIX)
         try_blocks(s);
     else if (fits)
@@ -78,7 +90,7 @@ static void try_chunks(struct search *s)
 {
     const int64_t most = s->layer->chunk_image;
     const bool is_heuristic = s->plan->machine->search == SEARCH_HEURISTIC;
-    const bool overlap = layer_has_transfers(s->plan, s->layer);
+    const bool overlap = (s->layer->loads || s->layer->stores) && s->layer->n_pass == 1;
     for (int64_t n = 1; overlap && !is_heuristic && n < most; n *= 2)
         try_chunk(s, n);
     for (int64_t n = overlap ? int64_div_up(most, 4) : most;; n = MIN(2 * n, most))
@@ -86,21 +98,40 @@ static void try_chunks(struct search *s)
             return;
 }
 
-void tiles_choose(struct plan *p, const struct target *t)
+static uint64_t choose_layer(struct search *s)
+{
+    s->best_cyc = s->best_bytes = UINT64_MAX;
+    if (s->layer->kind == LAYER_HOST)
+        try_mapping(s);
+    else
+        try_chunks(s);
+    *s->layer = s->best;
+    return s->best_cyc;
+}
+
+uint64_t tiles_choose(struct plan *p, const struct target *t)
 {
     struct cost_state state = {0};
+    uint64_t cycles = 0;
     for (int i = 0; i < p->n_layer; i++) {
-        struct search s = {.plan = p,
-                           .target = t,
-                           .layer = &p->layers[i],
-                           .state = state,
-                           .best_cyc = UINT64_MAX,
-                           .best_bytes = UINT64_MAX};
-        if (p->layers[i].kind == LAYER_HOST)
-            try_mapping(&s);
-        else
-            try_chunks(&s);
-        p->layers[i] = s.best;
+        struct search s = {.plan = p, .target = t, .layer = &p->layers[i], .state = state};
+        cycles += choose_layer(&s);
         state = s.after;
     }
+    return cycles;
+}
+
+uint64_t tiles_layer_cyc(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk)
+{
+    struct plan_layer *l = &p->layers[i_layer], kept = *l;
+    struct search s = {.plan = p, .target = t, .layer = l};
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    l->loads = 0;
+    l->stores = false;
+    l->chunk_row = o.h;
+    l->chunk_image = int64_div_up(o.n, n_chunk);
+    l->n_pass = int64_div_up(o.n, l->chunk_image);
+    const uint64_t cycles = choose_layer(&s);
+    *l = kept;
+    return cycles;
 }

@@ -120,6 +120,7 @@ static void fill_machine(const struct systolic *s, struct machine *m)
     m->peak_macs_per_cyc[NUMBER_int8] = (double)(c->rows * c->cols);
     m->fusions = fusions;
     m->host_fallback = c->host_fallback;
+    m->interleaves = true;
     m->search = (enum machine_search)c->search;
     m->tile_k = c->rows;
     m->tile_n = c->cols;

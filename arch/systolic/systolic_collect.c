@@ -4,48 +4,55 @@
 
 #include "arch/systolic/systolic_sim.h"
 
-/* When the next layer that computes on the machine begins to; compute_cyc NULL: not known. */
-static uint64_t next_compute_cyc(const struct record *r, const uint64_t *compute_cyc, int i)
+/* A layer's share of the total is that of its passes. A pass's share runs from the end of the passes
+ * before it to its own end, or to where the next one begins to compute: passes of different layers
+ * compute behind a full barrier, but an output may still be on its way to the host then. The last
+ * share ends with the run. What the array did not do otherwise in a share is non_matrix. */
+static uint64_t *share_cycles(const struct sim *s, struct record *r)
 {
-    for (int j = i + 1; compute_cyc && j < r->n_layer; j++)
-        if (compute_cyc[j] != UINT64_MAX)
-            return compute_cyc[j];
-    return UINT64_MAX;
-}
-
-/* A layer's share of the total runs from the end of the layers before it to its own end, or to
- * where a later layer begins to compute: layers compute behind a full barrier, but an output may
- * still be on its way to the host then. The last share ends with the run. What the array did not do
- * otherwise in a share is non_matrix. */
-static void share_cycles(struct record *r, const uint64_t *compute_cyc)
-{
-    uint64_t before = 0;
+    const int n = s->plan->n_pass;
+    uint64_t *ends = ARENA_ARRAY(s->plan->arena, uint64_t, (size_t)n);
+    uint64_t next_cyc = UINT64_MAX; /* when the next pass that computes on the machine begins to */
+    for (int i = n - 1; i >= 0; i--) {
+        ends[i] = MIN(s->passes[i].end_cyc, next_cyc);
+        next_cyc = s->passes[i].compute_cyc != UINT64_MAX ? s->passes[i].compute_cyc : next_cyc;
+    }
     for (int i = 0; i < r->n_layer; i++)
         r->total_cyc = MAX(r->total_cyc, r->layers[i].end_cycle);
-    for (int i = 0; i < r->n_layer; i++) {
-        struct record_layer *l = &r->layers[i];
-        uint64_t end = MIN(l->end_cycle, next_compute_cyc(r, compute_cyc, i));
-        end = i + 1 < r->n_layer ? MAX(before, end) : r->total_cyc;
-        l->cycles = end - before;
-        before = end;
+    uint64_t before = 0;
+    for (int i = 0; i < n; i++) {
+        ends[i] = i + 1 < n ? MAX(before, ends[i]) : r->total_cyc;
+        r->layers[s->plan->pass_layer[i]].cycles += ends[i] - before;
+        before = ends[i];
     }
+    return ends;
 }
 
-/* A wait at the barrier between layers lies in the share of the layer waited for: each span is cut
- * at the ends of the shares. */
-static void share_waits(const struct sim *s, struct record *r)
+/* A wait at the barrier lies in the share of the pass waited for: each span is cut at the ends of
+ * the shares. */
+static void share_waits(const struct sim *s, const uint64_t *ends, struct record *r)
 {
     int i = 0;
-    uint64_t end = r->n_layer ? r->layers[0].cycles : 0;
     for (guint j = 0; j < s->waits->len; j++) {
         const struct wait_span *w = &g_array_index(s->waits, struct wait_span, j);
         for (uint64_t at = w->start_cyc; at < w->end_cyc;) {
-            while (at >= end && i + 1 < r->n_layer)
-                end += r->layers[++i].cycles;
-            const uint64_t until = at < end ? MIN(w->end_cyc, end) : w->end_cyc;
-            r->layers[i].stall_cyc[w->cause] += until - at;
+            while (at >= ends[i] && i + 1 < s->plan->n_pass)
+                i++;
+            const uint64_t until = at < ends[i] ? MIN(w->end_cyc, ends[i]) : w->end_cyc;
+            r->layers[s->plan->pass_layer[i]].stall_cyc[w->cause] += until - at;
             at = until;
         }
+    }
+}
+
+static void collect_spans(const struct sim *s, struct record *r)
+{
+    for (int i = 0; i < s->plan->n_pass; i++) {
+        const struct pass_span *p = &s->passes[i];
+        struct record_layer *l = &r->layers[s->plan->pass_layer[i]];
+        const bool is_first = l->end_cycle == 0 || p->start_cyc < l->start_cycle;
+        l->start_cycle = is_first ? p->start_cyc : l->start_cycle;
+        l->end_cycle = MAX(l->end_cycle, p->end_cyc);
     }
 }
 
@@ -66,12 +73,11 @@ static void collect_event(const struct sim *s, struct record *r)
         memcpy(l->bytes, from->bytes, sizeof(l->bytes));
         memcpy(l->energy_pj, from->energy_pj, sizeof(l->energy_pj));
         l->macs = from->macs;
-        l->start_cycle = from->start_cycle;
-        l->end_cycle = from->end_cycle;
+        l->cycles = 0;
     }
     check_traffic(s, r);
-    share_cycles(r, s->compute_cyc);
-    share_waits(s, r);
+    collect_spans(s, r);
+    share_waits(s, share_cycles(s, r), r);
 }
 
 /* Bytes, MACs and energy follow from the program; cycles and stalls are there already. */
@@ -88,7 +94,8 @@ static void collect_analytic(const struct systolic *self, const struct plan *p, 
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
         count_insn(self, p, in, &r->layers[in->layer]);
     }
-    share_cycles(r, NULL);
+    for (int i = 0; i < r->n_layer; i++)
+        r->total_cyc += r->layers[i].cycles;
 }
 
 /* Cycles in which the array computed: a row of each block for each of its tiles. */

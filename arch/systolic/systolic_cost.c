@@ -43,16 +43,14 @@ static double region_bytes(const struct plan *p, int value, const struct region 
 static void cost_transfers(const struct systolic *s, const struct plan *p,
                            const struct plan_layer *l, const struct region *r, struct chunk_cost *c)
 {
-    for (int j = 0; j < l->n_in; j++) {
-        const struct home *h = &p->homes[l->in[j]];
-        if (h->resident && (!h->loaded || h->first_layer != l->index))
+    for (int j = 0; j < l->n_in && l->loads >> j; j++) {
+        if (!(l->loads >> j & 1))
             continue;
         int64_t row, n_row;
         plan_input_rows(p, l, j, r, &row, &n_row);
         c->load += link_cyc(s, region_bytes(p, l->in[j], r, n_row));
     }
-    const struct home *h = &p->homes[l->out];
-    if (!h->resident || h->stored)
+    if (l->stores)
         c->store = link_cyc(s, region_bytes(p, l->out, r, r->n_row));
 }
 
@@ -181,37 +179,97 @@ static void finish(struct cost_state *state, double cycles, struct record_layer 
     out->end_cycle = state->now_cyc;
 }
 
+/* The FIFO and the shadow registers are what can be filled ahead of a layer. */
+static double ahead_cyc(const struct systolic *s)
+{
+    return (double)(s->cfg.fifo_tiles + (s->cfg.double_buffer ? 1 : 0)) * tile_fetch_cyc(s);
+}
+
+/* From the first product to the last sum drained, with so much of the weights there already. */
+static double body_cyc(const struct chunk_cost *c, double prefetched)
+{
+    const double stalls = c->mixed - c->compute;
+    return MAX(c->mixed - MIN(prefetched, stalls), c->fetch - prefetched);
+}
+
+/* While the last tile is shifted in, used and drained, tiles of what comes next arrive. */
+static double prefetch_after(const struct systolic *s, const struct plan_layer *l,
+                             const struct chunk_cost *c, double cycles, double before)
+{
+    const double tail = l->kind == LAYER_MATRIX ? (double)s->shift_cyc + c->drain : cycles;
+    const double slack = cycles - MAX(c->fetch - before, 0);
+    return MIN(ahead_cyc(s), MAX(slack, tail) + MAX(before - c->fetch, 0));
+}
+
+/* Of the stalls for weights, each tile's shift is the part that ends them. */
+static void put_weights(const struct systolic *s, double n_tile, double exposed,
+                        struct record_layer *out)
+{
+    out->bytes[MEM_WEIGHTS].read = (uint64_t)(n_tile + 0.5) * s->tile_bytes;
+    const double shift = MIN(exposed, n_tile * (double)s->shift_cyc);
+    out->stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
+    out->stall_cyc[CAUSE_WEIGHT_STALL] = (uint64_t)(exposed - shift);
+}
+
+/* A layer that shares its group: a pass a chunk, each behind a barrier, while the host link moves
+ * what the chunks before and behind need. The group's last layer bears what the link takes longer
+ * than all computing. */
+static void cost_passes(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        struct cost_state *state, struct record_layer *out)
+{
+    const struct plan_group *g = &p->groups[l->group];
+    const bool is_first = l->index == g->first, is_last = l->index == g->last;
+    const struct region first = plan_chunk(p, l, 0), last = plan_chunk(p, l, l->n_pass - 1);
+    const struct chunk_cost a = cost_chunk(s, p, l, &first, true);
+    const struct chunk_cost z = cost_chunk(s, p, l, &last, true);
+    const double n = (double)(l->n_pass - 1), before = state->prefetch_cyc;
+    if (is_first)
+        state->group_cyc = state->link_cyc = 0;
+    const double load = is_first ? a.load : 0, store = is_last ? z.store : 0;
+    const double begin = body_cyc(&a, MIN(ahead_cyc(s), before + load)) + a.drain;
+    const double again = body_cyc(&a, before) + a.drain, end = body_cyc(&z, before) + z.drain;
+    double cycles = load + begin + (n - 1) * again + end + store;
+    const double exposed = cycles - load - store - n * (a.compute + a.drain) - z.compute - z.drain;
+    state->group_cyc += cycles;
+    state->link_cyc += n * (a.load + a.store) + z.load + z.store;
+    if (is_last) {
+        const double by_link = state->link_cyc + state->group_cyc / (double)l->n_pass;
+        cycles += MAX(by_link - state->group_cyc, 0);
+    }
+    finish(state, cycles, out);
+    state->prefetch_cyc = prefetch_after(s, l, &z, end, before);
+    put_weights(s, n * a.n_tile + z.n_tile, MAX(exposed, 0), out);
+    out->stall_cyc[CAUSE_INPUT] = (uint64_t)load;
+}
+
+/* A layer that is alone in its group. */
+static void cost_alone(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                       struct cost_state *state, struct record_layer *out)
+{
+    const struct layer_cost c = cost_layer(s, p, l);
+    const double prefetched = MIN(ahead_cyc(s), state->prefetch_cyc + c.first_load);
+    const double body = body_cyc(&c.sum, prefetched);
+    /* Either the array sets the pace, or the host link does. */
+    const double by_array = c.first_load + body + c.sum.drain + c.last_store;
+    const double cycles = MAX(by_array, c.by_link);
+    finish(state, cycles, out);
+    state->prefetch_cyc = prefetch_after(s, l, &c.sum, cycles, state->prefetch_cyc);
+    put_weights(s, c.sum.n_tile, MAX(body - c.sum.compute, 0), out);
+    out->stall_cyc[CAUSE_INPUT] = (uint64_t)(cycles - body - c.sum.drain - c.last_store);
+}
+
 void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
                    struct record_layer *out)
 {
     const struct systolic *s = self;
     const struct plan_layer *l = &p->layers[i_layer];
-    const double fetch = tile_fetch_cyc(s);
-    /* The FIFO and the shadow registers are what can be filled ahead of a layer. */
-    const double ahead = (double)(s->cfg.fifo_tiles + (s->cfg.double_buffer ? 1 : 0)) * fetch;
     if (l->kind == LAYER_HOST) {
         const double cycles = host_store_cyc(s, p, l);
         finish(state, cycles, out);
-        state->prefetch_cyc = MIN(ahead, state->prefetch_cyc + cycles);
-        return;
+        state->prefetch_cyc = MIN(ahead_cyc(s), state->prefetch_cyc + cycles);
+    } else if (l->n_pass > 1) {
+        cost_passes(s, p, l, state, out);
+    } else {
+        cost_alone(s, p, l, state, out);
     }
-    const struct layer_cost c = cost_layer(s, p, l);
-    const double prefetched = MIN(ahead, state->prefetch_cyc + c.first_load);
-    const double stalls = c.sum.mixed - c.sum.compute;
-    const double body = MAX(c.sum.mixed - MIN(prefetched, stalls), c.sum.fetch - prefetched);
-    /* Either the array sets the pace, or the host link does. */
-    const double by_array = c.first_load + body + c.sum.drain + c.last_store;
-    const double cycles = MAX(by_array, c.by_link);
-    finish(state, cycles, out);
-    /* While the last tile is shifted in, used and drained, tiles of the next layer arrive. */
-    const double tail = l->kind == LAYER_MATRIX ? (double)s->shift_cyc + c.sum.drain : cycles;
-    const double slack = cycles - MAX(c.sum.fetch - state->prefetch_cyc, 0);
-    state->prefetch_cyc = MIN(ahead, MAX(slack, tail) + MAX(state->prefetch_cyc - c.sum.fetch, 0));
-    out->bytes[MEM_WEIGHTS].read = (uint64_t)(c.sum.n_tile + 0.5) * s->tile_bytes;
-    /* Of the stalls for weights, each tile's shift is the part that ends them. */
-    const double exposed = MAX(body - c.sum.compute, 0);
-    const double shift = MIN(exposed, c.sum.n_tile * (double)s->shift_cyc);
-    out->stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
-    out->stall_cyc[CAUSE_WEIGHT_STALL] = (uint64_t)(exposed - shift);
-    out->stall_cyc[CAUSE_INPUT] = (uint64_t)(cycles - body - c.sum.drain - c.last_store);
 }

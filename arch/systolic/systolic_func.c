@@ -287,17 +287,20 @@ static bool host_operator(struct machine_state *m, const struct insn *in, GError
     return true;
 }
 
-/* Keeps a layer's output as it stands when the layer ends. */
+/* Keeps a chunk of a layer's output as it stands when it is complete. */
 static void capture(struct machine_state *m, const struct insn *in)
 {
-    const struct plan_layer *l = &m->plan->layers[in->layer];
-    const struct home *h = &m->plan->homes[l->out];
-    const struct dims d = dims_of(&m->plan->graph->values[l->out].shape);
-    const size_t bytes = (size_t)(d.n * plan_image_bytes(m->plan, l->out));
-    const bool on_host = !h->resident || h->stored;
+    const struct plan *p = m->plan;
+    const struct plan_layer *l = &p->layers[in->layer];
+    const struct plan_step *s = &p->steps[in->step];
+    const struct region *r = &s->region;
+    const size_t at = (size_t)(r->image * plan_image_bytes(p, l->out) +
+                               r->row * plan_row_bytes(p, l->out));
+    const size_t bytes = (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out));
+    const uint8_t *from = in->op == INSN_WRITE_HOST ? (const uint8_t *)m->host[l->out] + at
+                                                    : m->buffer.data + s->address;
     if (m->io->out[in->layer])
-        memcpy(m->io->out[in->layer], on_host ? m->host[l->out] : m->buffer.data + h->address,
-               bytes);
+        memcpy((uint8_t *)m->io->out[in->layer] + at, from, bytes);
 }
 
 bool state_execute(struct machine_state *m, const struct insn *in, GError **error)
@@ -311,7 +314,7 @@ bool state_execute(struct machine_state *m, const struct insn *in, GError **erro
         vector_activate(m, in);
     else if (in->op == INSN_NORMALIZE_POOL)
         vector_pass(m, in);
-    if (ok && in->last_of_layer)
+    if (ok && in->last_of_chunk)
         capture(m, in);
     return ok;
 }

@@ -30,7 +30,7 @@ enum opcode {
 struct insn {
     uint8_t op, unit;
     uint8_t on;         /* SYNC_WAIT: the unit waited for */
-    bool last_of_layer; /* after it the layer's output is where it stays */
+    bool last_of_chunk; /* after it the step's part of the layer's output is where it goes */
     int32_t layer;
     int32_t step;          /* of the plan: addresses and region */
     int32_t group, tile_n; /* matrix, ACTIVATE: which columns of the output */

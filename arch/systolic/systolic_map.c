@@ -56,7 +56,8 @@ struct lowering {
     uint64_t *done;                  /* by step: its unit's counter when it is complete */
     enum unit *done_unit;
     uint64_t *drained;     /* by half of the accumulators: the activation counter */
-    int64_t n_block;       /* of the layer so far */
+    int64_t n_block;       /* of the pass so far */
+    int pass;              /* of the last computation */
     int64_t tile_in_array; /* -1: none known */
     guint last_matrix;     /* instruction that used it */
 };
@@ -106,6 +107,7 @@ static void lower_transfer(struct lowering *w, int step)
     struct insn *in =
         emit(w, s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, UNIT_HOST, step);
     in->count = (uint64_t)(s->region.n_image * s->region.n_row * plan_row_bytes(w->plan, s->value));
+    in->last_of_chunk = s->kind == STEP_STORE && w->plan->layers[s->layer].kind != LAYER_HOST;
     emit_set(w, UNIT_HOST, step);
     step_done(w, UNIT_HOST, step);
 }
@@ -130,6 +132,21 @@ static int64_t bytes_out(const struct plan *p, const struct plan_step *s, int64_
     const struct plan_layer *l = &p->layers[s->layer];
     const int64_t w = dims_of(&p->graph->values[l->out].shape).w;
     return rows * (s->region.n_image * s->region.n_row * w) / plan_gemm_rows(p, l, &s->region);
+}
+
+/* Where nothing of a layer's output goes to the host, a chunk of it is complete with the last
+ * instruction of the activation unit. */
+static void mark_last(struct lowering *w, const struct plan_step *s)
+{
+    if (w->plan->layers[s->layer].stores)
+        return;
+    for (guint i = w->insns->len; i > 0; i--) {
+        struct insn *in = &g_array_index(w->insns, struct insn, i - 1);
+        if (in->op == INSN_ACTIVATE || in->op == INSN_NORMALIZE_POOL) {
+            in->last_of_chunk = true;
+            return;
+        }
+    }
 }
 
 static void lower_block(struct lowering *w, struct insn block)
@@ -218,28 +235,14 @@ static void lower_step(struct lowering *w, int step)
         step_done(w, UNIT_HOST, step);
         break;
     case STEP_COMPUTE:
+        w->n_block = s->pass == w->pass ? w->n_block : 0;
+        w->pass = s->pass;
         if (w->plan->layers[s->layer].kind == LAYER_MATRIX)
             lower_matrix(w, step);
         else
             lower_vector(w, step);
+        mark_last(w, s);
         break;
-    }
-}
-
-/* The instruction with which a layer's output is where it stays: the last that writes it, to host
- * memory where it goes there. */
-static void mark_last(struct lowering *w, const struct plan_layer *l, guint first)
-{
-    const struct home *h = &w->plan->homes[l->out];
-    const bool resident = h->resident && !h->stored;
-    for (guint i = w->insns->len; i > first; i--) {
-        struct insn *in = &g_array_index(w->insns, struct insn, i - 1);
-        const bool writes = resident ? in->op == INSN_ACTIVATE || in->op == INSN_NORMALIZE_POOL
-                                     : in->op == INSN_WRITE_HOST;
-        if (writes) {
-            in->last_of_layer = true;
-            return;
-        }
     }
 }
 
@@ -315,17 +318,11 @@ bool systolic_lower(const void *self, struct plan *p, GError **error)
         .done_unit = ARENA_ARRAY(p->arena, enum unit, (size_t)p->n_step),
         .drained = drained,
         .tile_in_array = -1,
+        .pass = -1,
     };
     program->insns = arena_own(p->arena, w.insns, (GDestroyNotify)g_array_unref);
     p->program = program;
-    for (int i = 0; i < p->n_layer; i++) {
-        const struct plan_layer *l = &p->layers[i];
-        const guint first = w.insns->len;
-        w.n_block = 0;
-        for (int j = 0; j < l->n_step; j++)
-            lower_step(&w, l->first_step + j);
-        if (l->kind != LAYER_HOST)
-            mark_last(&w, l, first);
-    }
+    for (int i = 0; i < p->n_step; i++)
+        lower_step(&w, i);
     return true;
 }

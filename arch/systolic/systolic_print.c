@@ -62,26 +62,39 @@ void insn_print(const struct plan *p, const struct insn *in, GString *out)
     }
 }
 
+/* A layer in full the first time, then by its name: groups come back to it. */
+static void print_layer(const struct plan *p, const struct plan_layer *l, bool again, GString *out)
+{
+    g_string_append_printf(out, "# %d %s", l->index, l->name);
+    if (!again)
+        g_string_append_printf(out, ": %s -> %s", l->op, l->shape);
+    if (!again && l->kind == LAYER_MATRIX)
+        g_string_append_printf(out,
+                               ", %" PRId64 " x (M %" PRId64 ", N %" PRId64 ", K %" PRId64
+                               "), blocks of %" PRId64 " rows, order %s, %s accumulators",
+                               l->gemm.groups, l->gemm.m, l->gemm.n, l->gemm.k, l->tiling.block_m,
+                               loop_order_names[l->tiling.order],
+                               l->tiling.double_buffer ? "double-buffered" : "single");
+    if (!again && l->n_pass > 1)
+        g_string_append_printf(
+            out, ", %" PRId64 " images at a time in turn with layers %d to %d", l->chunk_image,
+            p->groups[l->group].first, p->groups[l->group].last);
+    g_string_append_c(out, '\n');
+}
+
 char *systolic_print(const void *self, const struct plan *p)
 {
     (void)self;
     const struct program *program = p->program;
     GString *out = g_string_new(NULL);
+    g_autofree bool *seen = g_new0(bool, (gsize)p->n_layer);
     int layer = -1;
     for (guint i = 0; i < program->insns->len; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
         if (in->layer != layer) {
             layer = in->layer;
-            const struct plan_layer *l = &p->layers[layer];
-            g_string_append_printf(out, "# %d %s: %s -> %s", l->index, l->name, l->op, l->shape);
-            if (l->kind == LAYER_MATRIX)
-                g_string_append_printf(out,
-                                       ", %" PRId64 " x (M %" PRId64 ", N %" PRId64 ", K %" PRId64
-                                       "), blocks of %" PRId64 " rows, order %s, %s accumulators",
-                                       l->gemm.groups, l->gemm.m, l->gemm.n, l->gemm.k,
-                                       l->tiling.block_m, loop_order_names[l->tiling.order],
-                                       l->tiling.double_buffer ? "double-buffered" : "single");
-            g_string_append_c(out, '\n');
+            print_layer(p, &p->layers[layer], seen[layer], out);
+            seen[layer] = true;
         }
         g_string_append_printf(out, "%6u  ", i);
         insn_print(p, in, out);

@@ -5,16 +5,16 @@
 
 #include "arch/systolic/systolic_sim.h"
 
-static void layer_span(struct sim *s, enum unit unit, int layer, uint64_t start_cyc,
-                       uint64_t end_cyc)
+static void pass_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t start_cyc,
+                      uint64_t end_cyc)
 {
-    struct record_layer *l = &s->layers[layer];
+    struct pass_span *p = &s->passes[s->plan->steps[in->step].pass];
     if (unit == UNIT_MATRIX || unit == UNIT_ACTIVATION)
-        s->compute_cyc[layer] = MIN(s->compute_cyc[layer], start_cyc);
-    if (!s->started[layer] || start_cyc < l->start_cycle)
-        l->start_cycle = start_cyc;
-    s->started[layer] = true;
-    l->end_cycle = MAX(l->end_cycle, end_cyc);
+        p->compute_cyc = MIN(p->compute_cyc, start_cyc);
+    if (!p->started || start_cyc < p->start_cyc)
+        p->start_cyc = start_cyc;
+    p->started = true;
+    p->end_cyc = MAX(p->end_cyc, end_cyc);
 }
 
 static void execute(struct sim *s, const struct insn *in)
@@ -103,7 +103,7 @@ static void occupy(struct unit_state *u, const struct insn *in, uint64_t ready_c
     sk_wait_cycles(ready_cyc - start);
     u->busy = 0;
     u->busy_cyc += sk_now() - start;
-    layer_span(u->sim, u->unit, in->layer, start, sk_now());
+    pass_span(u->sim, u->unit, in, start, sk_now());
 }
 
 static void host_dma(void *arg)
@@ -112,7 +112,7 @@ static void host_dma(void *arg)
     struct sim *s = u->sim;
     for (const struct insn *in; (in = next_insn(u));) {
         if (in->op == INSN_HOST_OPERATOR)
-            layer_span(s, UNIT_HOST, in->layer, sk_now(), sk_now());
+            pass_span(s, UNIT_HOST, in, sk_now(), sk_now());
         else
             occupy(u, in, dma_copy(&s->core.dma, in->count, sk_now()));
         execute(s, in);
@@ -179,7 +179,7 @@ static void take_tile(struct sim *s, const struct insn *in)
         const uint64_t shift = CLAMP(s->shift_start_cyc, start, sk_now());
         l->stall_cyc[CAUSE_WEIGHT_STALL] += shift - start;
         l->stall_cyc[CAUSE_WEIGHT_SHIFT] += sk_now() - shift;
-        layer_span(s, UNIT_MATRIX, in->layer, start, sk_now());
+        pass_span(s, UNIT_MATRIX, in, start, sk_now());
     }
     if (s->state)
         state_swap(s->state);
@@ -292,9 +292,9 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
     s->layers = ARENA_ARRAY(arena, struct record_layer, (size_t)p->n_layer);
     s->waits = arena_own(arena, g_array_new(FALSE, FALSE, sizeof(struct wait_span)),
                          (GDestroyNotify)g_array_unref);
-    s->started = ARENA_ARRAY(arena, bool, (size_t)p->n_layer);
-    s->compute_cyc = ARENA_ARRAY(arena, uint64_t, (size_t)p->n_layer);
-    memset(s->compute_cyc, 0xff, (size_t)p->n_layer * sizeof(uint64_t));
+    s->passes = ARENA_ARRAY(arena, struct pass_span, (size_t)p->n_pass);
+    for (int i = 0; i < p->n_pass; i++)
+        s->passes[i].compute_cyc = UINT64_MAX;
     s->fifo = ARENA_ARRAY(arena, struct fifo_slot, (size_t)s->self->cfg.fifo_tiles);
     s->fifo_filled = sk_event_new("weight_fifo.filled");
     s->fifo_freed = sk_event_new("weight_fifo.freed");

@@ -24,6 +24,13 @@ struct fifo_slot {
     uint64_t arrival_cyc;
 };
 
+/* When a pass was worked on. */
+struct pass_span {
+    uint64_t start_cyc, end_cyc;
+    uint64_t compute_cyc; /* when it began to compute; UINT64_MAX: not on the machine */
+    bool started;
+};
+
 /* The array waiting for another unit: from and to a cycle. */
 struct wait_span {
     uint64_t start_cyc, end_cyc;
@@ -47,7 +54,6 @@ struct sim {
     uint64_t n_shift; /* begun so far, for waveforms */
     struct record_layer *layers;
     GArray *waits;         /* struct wait_span of the array, in order */
-    bool *started;         /* by layer */
-    uint64_t *compute_cyc; /* by layer: when it began to compute; UINT64_MAX: not on the machine */
+    struct pass_span *passes;
     GError *error;         /* of a process; the run was stopped */
 };

@@ -148,6 +148,18 @@ class Bounds(unittest.TestCase):
         self.assertLess(abs(took / least - 1), 0.03, f"{took} s against {least} s")
 
 
+class Traffic(unittest.TestCase):
+    """What does not fit is computed some images at a time, not sent to the host and back."""
+
+    def test_nothing_but_inputs_and_outputs_crosses_the_link(self):
+        for batch in BATCHES:
+            totals = timing(batch=batch)["totals"]
+            self.assertEqual(totals["bytes"]["host"], totals["compulsory_bytes"]["host"])
+
+    def test_batch_200_is_near_its_bound(self):
+        self.assertLess(timing(batch=200)["totals"]["gap"], 0.15)
+
+
 class Trends(unittest.TestCase):
     """What a change of the hardware does."""
 

@@ -131,16 +131,22 @@ static void ck_apart(const struct plan *p, const char *text)
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(struct extent));
     for (int v = 0; v < p->graph->n_value; v++) {
         const struct home *h = &p->homes[v];
-        const struct extent e = {h->address, h->size_bytes, h->first_layer, h->last_layer};
+        const struct extent e = {h->address, h->size_bytes,
+                                 p->groups[p->layers[h->first_layer].group].first,
+                                 p->groups[p->layers[h->last_layer].group].last};
         if (h->used && h->resident)
             g_array_append_val(all, e);
     }
-    for (int i = 0; i < p->n_layer; i++) {
-        const struct plan_layer *l = &p->layers[i];
-        if (l->kind == LAYER_HOST)
-            continue;
-        const struct extent e = {l->stage_address, layer_stage_bytes(p, l), i, i};
-        g_array_append_val(all, e);
+    for (int i = 0; i < p->n_group; i++) {
+        const struct plan_group *g = &p->groups[i];
+        for (int j = g->first_slot; j < g->first_slot + g->n_slot; j++) {
+            const struct plan_slot *slot = &p->slots[j];
+            const struct home *h = &p->homes[slot->value];
+            const struct extent e = {slot->address, slot->room_bytes,
+                                     slot->crosses ? g->first : h->first_layer,
+                                     slot->crosses ? g->last : h->last_layer};
+            g_array_append_val(all, e);
+        }
     }
     for (guint i = 0; i < all->len; i++) {
         const struct extent *a = &g_array_index(all, struct extent, i);
@@ -184,8 +190,8 @@ static void ck_covered(const struct plan *p, const char *text)
         const struct dims o =
             l->kind == LAYER_HOST ? (struct dims){0} : dims_of(&p->graph->values[l->out].shape);
         int64_t rows = 0;
-        for (int j = l->first_step; j < l->first_step + l->n_step; j++)
-            if (p->steps[j].kind == STEP_COMPUTE)
+        for (int j = 0; j < p->n_step; j++)
+            if (p->steps[j].layer == i && p->steps[j].kind == STEP_COMPUTE)
                 rows += p->steps[j].region.n_image * p->steps[j].region.n_row;
         ck_assert_msg(rows == o.n * o.h, "layer %s:\n%s", l->name, text);
     }
@@ -194,13 +200,14 @@ static void ck_covered(const struct plan *p, const char *text)
 /* Buffers from hardly enough on: sizes that are refused are passed over. */
 START_TEST(test_no_two_living_values_overlap)
 {
-    int n_mapped = 0, n_spilled = 0, n_row_chunk = 0;
+    int n_mapped = 0, n_spilled = 0, n_row_chunk = 0, n_shared = 0, n_local = 0;
     for (guint32 seed = 0; seed < 400; seed++) {
         GRand *rand = g_rand_new_with_seed(seed);
         g_autofree char *text = random_net_text(rand, 9);
         g_autofree char *kib =
             g_strdup_printf("memory.unified_buffer.size_kib=%g", g_rand_double_range(rand, 1, 8));
-        const char *const set[] = {kib, "array.rows=16", "array.cols=16", NULL};
+        const char *const set[] = {kib, "array.rows=16", "array.cols=16",
+                                   seed % 2 ? "host.bandwidth_gb_s=0.2" : NULL, NULL};
         GError *error = NULL;
         struct accsim *a = map(text, pick(rand, 1, 5), set, &error);
         g_rand_free(rand);
@@ -216,6 +223,8 @@ START_TEST(test_no_two_living_values_overlap)
         for (int i = 0; i < a->plan->n_layer; i++) {
             const struct plan_layer *l = &a->plan->layers[i];
             n_spilled += l->kind != LAYER_HOST && !a->plan->homes[l->out].resident;
+            n_shared += l->kind != LAYER_HOST && l->n_pass > 1;
+            n_local += l->kind != LAYER_HOST && plan_is_local(a->plan, l->out);
             n_row_chunk +=
                 l->kind != LAYER_HOST && l->chunk_row < dims_of(&a->graph->values[l->out].shape).h;
         }
@@ -225,6 +234,8 @@ START_TEST(test_no_two_living_values_overlap)
     ck_assert_int_gt(n_mapped, 200);
     ck_assert_int_gt(n_spilled, 100);
     ck_assert_int_gt(n_row_chunk, 20);
+    ck_assert_int_gt(n_shared, 40);
+    ck_assert_int_gt(n_local, 20);
 }
 END_TEST
 
@@ -273,6 +284,39 @@ START_TEST(test_a_row_too_large_names_its_layer)
         map("inputs = ( { name = \"x\"; shape = [64, 4, 40]; } );\nlayers = (" CONV("wide") ");", 1,
             set, &error),
         error, ERROR_UNSUPPORTED, "layer 'wide': one row of it needs");
+}
+END_TEST
+
+/* Three layers of 4 x 12 x 12 = 576 bytes a value and image, 16 images, 5 KiB: nothing is whole.
+ * Chunks of an image of the outer two values in two copies, and of two values between, take
+ * 6 x 768. */
+START_TEST(test_layers_that_do_not_fit_take_turns_on_some_images)
+{
+    const char *net = NET(CONV("a") "," CONV("b") "," CONV("c"));
+    const char *const small[] = {"memory.unified_buffer.size_kib=5",
+                                 "memory.weights.model=ideal", "host.bandwidth_gb_s=0.1", NULL};
+    struct accsim *a = map_ok(net, 16, small);
+    const struct plan *p = a->plan;
+    ck_assert_int_eq(p->n_group, 1);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(p->layers[i].n_pass, 16);
+        ck_assert_int_eq(plan_is_local(p, p->layers[i].out), i < 2);
+        ck_assert_int_eq(p->layers[i].loads, i == 0);
+        ck_assert_int_eq(p->layers[i].stores, i == 2);
+    }
+    int layer = -1, n_load = 0, n_store = 0;
+    for (int i = 0; i < p->n_step; i++) {
+        const struct plan_step *s = &p->steps[i];
+        n_load += s->kind == STEP_LOAD;
+        n_store += s->kind == STEP_STORE;
+        if (s->kind != STEP_COMPUTE)
+            continue;
+        ck_assert_int_eq(s->layer, (layer + 1) % 3); /* one after the other, again and again */
+        layer = s->layer;
+    }
+    ck_assert_int_eq(n_load, 16);
+    ck_assert_int_eq(n_store, 16);
+    accsim_free(a);
 }
 END_TEST
 
@@ -331,4 +375,5 @@ TEST_MAIN("mapper", test_what_the_activation_unit_does_joins_its_layer, test_a_l
           test_a_flattened_image_is_for_fc_alone, test_no_two_living_values_overlap,
           test_a_small_buffer_spills_the_largest, test_an_image_too_large_is_cut_into_rows,
           test_a_row_too_large_names_its_layer, test_sums_that_could_overflow_are_refused,
+          test_layers_that_do_not_fit_take_turns_on_some_images,
           test_a_wider_search_is_never_worse)

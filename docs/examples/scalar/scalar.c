@@ -209,7 +209,7 @@ static void sequencer(void *arg)
     for (int i = 0; i < r->plan->n_step; i++) {
         const struct plan_step *st = &r->plan->steps[i];
         struct record_layer *l = &r->layers[st->layer];
-        if (st == &r->plan->steps[r->plan->layers[st->layer].first_step])
+        if (i == 0 || st->layer != st[-1].layer)
             l->start_cycle = sk_now();
         sk_wait_cycles(step_cyc(r, st));
         if (r->io && !execute(r, st, &r->error)) {

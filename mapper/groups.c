@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Groups of layers that take turns on some images at a time: what one hands to the next then needs
+ * room for these images alone, and need not go to the host and back. The price is that each layer's
+ * weights are read anew for every chunk.
+ *
+ * Where to cut the row of layers, into how many chunks, and whether what crosses a cut stays on the
+ * chip is found by dynamic programming over the cuts: the best way up to a cut, once with what
+ * crosses it on the chip and once without. The cycles of a layer in n chunks are the analytic
+ * ones; the link's are bytes / bandwidth. The winner is then laid out for real and kept if the
+ * analytic model says that it takes fewer cycles than the layout it is to replace. */
+#include <math.h>
+#include <string.h>
+
+#include "mapper/passes.h"
+#include "sim/base/size.h"
+
+enum {
+    MAX_LAYERS = 64,   /* in a group */
+    MAX_CHUNKS = 1024, /* of a group */
+    TRIES = 3,         /* the fewest chunks that fit, and as many more as halve them, twice */
+};
+
+/* The best way to a cut: the group that ends there. */
+struct way {
+    double cycles; /* infinite: none */
+    int from;      /* the cut at which the group begins */
+    bool from_resident;
+    int64_t n_chunk;
+};
+
+struct cuts {
+    struct plan *plan;
+    const struct target *target;
+    struct way (*best)[2]; /* by cut and residency of what crosses it */
+    uint64_t *cyc;         /* by layer and number of chunks, 0: not known yet */
+    GArray **alive;        /* by layer: values alive during it */
+};
+
+/* What a group needs of the activation memory, and of the link. */
+struct need {
+    double whole_bytes; /* of values that stay as a whole */
+    double image_bytes; /* an image's of all slots at their peak */
+    double link_bytes;  /* of all chunks */
+};
+
+static bool crosses(const struct home *h, int cut)
+{
+    return h->first_layer < cut && cut <= h->last_layer;
+}
+
+static int64_t batch_of(const struct plan *p, const struct plan_layer *l)
+{
+    return dims_of(&p->graph->values[l->out].shape).n;
+}
+
+static bool touches(const struct plan_layer *l, int value)
+{
+    if (l->out == value)
+        return true;
+    for (int j = 0; j < l->n_in; j++)
+        if (l->in[j] == value)
+            return true;
+    return false;
+}
+
+/* One value's part, seen at layer `at` of layers [first, end); adds to *live what is alive there an
+ * image. resident: of what crosses either cut. */
+static void add_value(const struct cuts *c, int value, int at, int first, int end,
+                      const bool resident[2], struct need *need, double *live)
+{
+    const struct plan *p = c->plan;
+    const struct home *h = &p->homes[value];
+    const double image = (double)plan_image_bytes(p, value), whole = (double)h->size_bytes;
+    const bool in = crosses(h, first), out = crosses(h, end);
+    const bool once = at == MAX(h->first_layer, first);
+    const bool stays = (in || out) && (!in || resident[0]) && (!out || resident[1]);
+    if (stays) {
+        need->whole_bytes += once ? whole : 0;
+        need->link_bytes += once && h->loaded && !in ? whole : 0;
+        return;
+    }
+    const bool made = h->first_layer >= first && !h->loaded;
+    if (in || out || h->loaded || h->stored) {
+        /* Two copies for as long as the group runs, counted where a layer first touches it. */
+        for (int i = first; i < at; i++)
+            if (touches(&p->layers[i], value))
+                return;
+        if (!touches(&p->layers[at], value))
+            return;
+        need->image_bytes += 2 * image;
+        need->whole_bytes += 2 * PLACE_ALIGN_BYTES;
+        need->link_bytes += made && !out && !h->stored ? 0 : whole;
+        return;
+    }
+    *live += image;
+    need->whole_bytes += once ? PLACE_ALIGN_BYTES : 0;
+}
+
+static struct need need_of(const struct cuts *c, int first, int end, const bool resident[2])
+{
+    struct need need = {0};
+    double peak = 0;
+    for (int at = first; at < end; at++) {
+        double live = 0;
+        for (guint i = 0; i < c->alive[at]->len; i++)
+            add_value(c, g_array_index(c->alive[at], int, i), at, first, end, resident, &need,
+                      &live);
+        peak = MAX(peak, live);
+    }
+    need.image_bytes += peak;
+    return need;
+}
+
+static double layer_cyc(struct cuts *c, int layer, int64_t n_chunk)
+{
+    uint64_t *known = &c->cyc[layer * (MAX_CHUNKS + 1) + n_chunk];
+    if (*known == 0)
+        *known = MAX(tiles_layer_cyc(c->plan, c->target, layer, n_chunk), 1);
+    return (double)*known;
+}
+
+/* The link moves what the next chunk needs while one is computed; the first load and the last store
+ * show. */
+static double group_cyc(struct cuts *c, int first, int end, const struct need *need,
+                        int64_t n_chunk)
+{
+    const struct machine *m = c->plan->machine;
+    const double rate = m->memories[m->host_memory].bytes_per_cyc;
+    const double link = rate > 0 ? need->link_bytes / rate : 0;
+    double cycles = 0;
+    for (int i = first; i < end; i++)
+        cycles += layer_cyc(c, i, n_chunk);
+    return MAX(cycles, link) + MIN(cycles, link) / (double)n_chunk;
+}
+
+static void try_group(struct cuts *c, int first, int end, const bool resident[2])
+{
+    const struct plan *p = c->plan;
+    const struct way *from = &c->best[first][resident[0]];
+    struct way *to = &c->best[end][resident[1]];
+    if (isinf(from->cycles))
+        return;
+    const int64_t batch = batch_of(p, &p->layers[first]);
+    const double capacity = (double)p->machine->memories[p->machine->activation_memory].size_bytes;
+    const struct need need = need_of(c, first, end, resident);
+    const double room = capacity - need.whole_bytes;
+    if (room < need.image_bytes)
+        return;
+    int64_t image =
+        need.image_bytes > 0 ? (int64_t)MIN((double)batch, room / need.image_bytes) : batch;
+    if (end - first > 1 && image == batch)
+        image = int64_div_up(batch, 2);
+    for (int i = 0; i < TRIES; i++, image = int64_div_up(image, 2)) {
+        const int64_t n_chunk = int64_div_up(batch, image);
+        if (n_chunk > MAX_CHUNKS || (end - first > 1 && n_chunk == 1))
+            return;
+        const double cycles = from->cycles + group_cyc(c, first, end, &need, n_chunk);
+        if (cycles < to->cycles)
+            *to = (struct way){cycles, first, resident[0], n_chunk};
+    }
+}
+
+/* All layers of a group work on the same images. */
+static bool joins(const struct plan *p, const struct plan_layer *l, int64_t batch)
+{
+    bool same = l->kind != LAYER_HOST && batch_of(p, l) == batch;
+    for (int j = 0; same && j < l->n_in; j++)
+        same = dims_of(&p->graph->values[l->in[j]].shape).n == batch;
+    return same;
+}
+
+/* Ways to all cuts behind a group that begins at `first`. */
+static void extend_ways(struct cuts *c, int first)
+{
+    const struct plan *p = c->plan;
+    if (p->layers[first].kind == LAYER_HOST) {
+        for (int r = 0; r < 2; r++)
+            if (c->best[first][r].cycles < c->best[first + 1][r].cycles)
+                c->best[first + 1][r] = (struct way){c->best[first][r].cycles, first, r, 1};
+        return;
+    }
+    const int64_t batch = batch_of(p, &p->layers[first]);
+    for (int end = first + 1; end <= MIN(p->n_layer, first + MAX_LAYERS); end++) {
+        if (end > first + 1 && !joins(p, &p->layers[end - 1], batch))
+            return;
+        for (int r = 0; r < 4; r++)
+            try_group(c, first, end, (const bool[]){r & 1, r >> 1});
+        if (!joins(p, &p->layers[first], batch))
+            return;
+    }
+}
+
+/* From the last cut back: groups and chunks into the layers; a value stays on the chip where every
+ * cut that it crosses says so. */
+static void apply(struct cuts *c)
+{
+    struct plan *p = c->plan;
+    int end = p->n_layer;
+    bool resident = c->best[end][0].cycles > c->best[end][1].cycles;
+    for (int v = 0; v < p->graph->n_value; v++)
+        p->homes[v].resident = p->homes[v].used;
+    int *firsts = g_new(int, (gsize)p->n_layer), n = 0;
+    while (end > 0) {
+        const struct way w = c->best[end][resident];
+        firsts[n++] = w.from;
+        const bool alone = w.from + 1 == end;
+        for (int i = w.from; i < end && p->layers[i].kind != LAYER_HOST; i++) {
+            const struct dims o = dims_of(&p->graph->values[p->layers[i].out].shape);
+            p->layers[i].chunk_image = int64_div_up(o.n, w.n_chunk);
+            p->layers[i].chunk_row = o.h;
+            p->layers[i].n_pass = alone ? 1 : int64_div_up(o.n, p->layers[i].chunk_image);
+        }
+        for (int v = 0; v < p->graph->n_value; v++) {
+            struct home *h = &p->homes[v];
+            const bool within = h->used && h->first_layer >= w.from && h->last_layer < end;
+            if ((h->used && crosses(h, end) && !resident) || (within && !alone))
+                h->resident = false;
+        }
+        end = w.from;
+        resident = w.from_resident;
+    }
+    p->n_group = 0;
+    for (int i = n - 1; i >= 0; i--) {
+        const int last = i > 0 ? firsts[i - 1] - 1 : p->n_layer - 1;
+        for (int j = firsts[i]; j <= last; j++)
+            p->layers[j].group = p->n_group;
+        p->groups[p->n_group++] = (struct plan_group){.first = firsts[i], .last = last};
+    }
+    g_free(firsts);
+}
+
+static void find_ways(struct cuts *c)
+{
+    const struct plan *p = c->plan;
+    for (int i = 0; i <= p->n_layer; i++)
+        for (int r = 0; r < 2; r++)
+            c->best[i][r].cycles = i == 0 && r == 1 ? 0 : INFINITY;
+    for (int i = 0; i < p->n_layer; i++) {
+        c->alive[i] = g_array_new(FALSE, FALSE, sizeof(int));
+        for (int v = 0; v < p->graph->n_value; v++)
+            if (p->homes[v].used && p->homes[v].first_layer <= i && i <= p->homes[v].last_layer)
+                g_array_append_val(c->alive[i], v);
+    }
+    for (int i = 0; i < p->n_layer; i++)
+        extend_ways(c, i);
+    for (int i = 0; i < p->n_layer; i++)
+        g_array_unref(c->alive[i]);
+}
+
+/* All that a layout decides, to go back to. */
+struct layout {
+    struct plan_layer *layers;
+    struct home *homes;
+    struct plan_group *groups;
+    struct plan_slot *slots;
+    int n_group, n_slot;
+};
+
+static struct layout layout_keep(const struct plan *p)
+{
+    return (struct layout){
+        g_memdup2(p->layers, (gsize)p->n_layer * sizeof(*p->layers)),
+        g_memdup2(p->homes, (gsize)p->graph->n_value * sizeof(*p->homes)),
+        g_memdup2(p->groups, (gsize)p->n_group * sizeof(*p->groups)),
+        g_memdup2(p->slots, (gsize)p->n_slot * sizeof(*p->slots)),
+        p->n_group,
+        p->n_slot,
+    };
+}
+
+static void layout_back(struct plan *p, const struct layout *l)
+{
+    p->n_group = l->n_group;
+    p->n_slot = l->n_slot;
+    memcpy(p->layers, l->layers, (size_t)p->n_layer * sizeof(*p->layers));
+    memcpy(p->homes, l->homes, (size_t)p->graph->n_value * sizeof(*p->homes));
+    memcpy(p->groups, l->groups, (size_t)p->n_group * sizeof(*p->groups));
+    if (p->n_slot)
+        memcpy(p->slots, l->slots, (size_t)p->n_slot * sizeof(*p->slots));
+}
+
+static void layout_free(struct layout *l)
+{
+    g_free(l->layers);
+    g_free(l->homes);
+    g_free(l->groups);
+    g_free(l->slots);
+}
+
+uint64_t groups_improve(struct plan *p, const struct target *t, uint64_t cycles)
+{
+    if (!p->machine->interleaves || p->n_slot == 0)
+        return cycles;
+    struct layout before = layout_keep(p);
+    struct cuts c = {.plan = p,
+                     .target = t,
+                     .best = g_malloc_n((gsize)p->n_layer + 1, sizeof(*c.best)),
+                     .cyc = g_new0(uint64_t, (gsize)p->n_layer * (MAX_CHUNKS + 1)),
+                     .alive = g_new(GArray *, (gsize)p->n_layer)};
+    find_ways(&c);
+    const bool found = !isinf(MIN(c.best[p->n_layer][0].cycles, c.best[p->n_layer][1].cycles));
+    if (found)
+        apply(&c);
+    int unfuse;
+    const uint64_t better = found && homes_fit(p, &unfuse, NULL) ? tiles_choose(p, t) : UINT64_MAX;
+    if (better >= cycles)
+        layout_back(p, &before);
+    layout_free(&before);
+    g_free(c.best);
+    g_free(c.cyc);
+    g_free(c.alive);
+    return MIN(better, cycles);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where everything lies in the activation memory: values that stay for their lifetime, and slots
+ * for chunks of those that do not. Addresses are given first-fit, largest first. */
+#include "mapper/passes.h"
+#include "sim/base/size.h"
+
+/* Something that wants room: a value, or a slot. */
+struct item {
+    int value; /* -1: a slot */
+    int slot;
+    uint64_t bytes, address;
+    int first, last; /* layers, inclusive */
+};
+
+static uint64_t align_up(uint64_t bytes)
+{
+    return (bytes + PLACE_ALIGN_BYTES - 1) / PLACE_ALIGN_BYTES * PLACE_ALIGN_BYTES;
+}
+
+const struct plan_slot *slot_of(const struct plan *p, const struct plan_layer *l, int value)
+{
+    const struct plan_group *g = &p->groups[l->group];
+    for (int i = g->first_slot; i < g->first_slot + g->n_slot; i++)
+        if (p->slots[i].value == value)
+            return &p->slots[i];
+    return NULL;
+}
+
+/* Rows of a chunk's value: those of the output's chunk, or as many of an input as the middle of an
+ * image needs, where no edge is cut off. */
+static int64_t slot_rows(const struct plan *p, const struct plan_layer *l, int value)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    if (l->chunk_row == o.h)
+        return dims_of(&p->graph->values[value].shape).h;
+    if (value == l->out)
+        return l->chunk_row;
+    int j = 0;
+    while (l->in[j] != value)
+        j++;
+    int64_t rows = 0;
+    for (int64_t y = 0; y < o.h; y += l->chunk_row) {
+        struct region r = {.n_image = 1, .row = y, .n_row = MIN(l->chunk_row, o.h - y)};
+        int64_t row, n_row;
+        plan_input_rows(p, l, j, &r, &row, &n_row);
+        rows = MAX(rows, n_row);
+    }
+    return rows;
+}
+
+uint64_t slot_bytes(const struct plan *p, const struct plan_layer *l, const struct plan_slot *slot)
+{
+    return align_up(
+        (uint64_t)(l->chunk_image * slot_rows(p, l, slot->value) * plan_row_bytes(p, slot->value)));
+}
+
+int slot_n_copy(const struct plan *p, const struct plan_layer *l, const struct plan_slot *slot)
+{
+    return slot->crosses && plan_n_chunk(p, l) > 1 ? 2 : 1;
+}
+
+uint64_t layer_stage_bytes(const struct plan *p, const struct plan_layer *l)
+{
+    const struct plan_group *g = &p->groups[l->group];
+    uint64_t sum = 0;
+    for (int i = g->first_slot; i < g->first_slot + g->n_slot; i++)
+        sum += slot_bytes(p, l, &p->slots[i]) * (uint64_t)slot_n_copy(p, l, &p->slots[i]);
+    return sum;
+}
+
+static void add_slot(struct plan *p, struct plan_group *g, int value)
+{
+    if (p->homes[value].resident || slot_of(p, &p->layers[g->first], value))
+        return;
+    p->slots[p->n_slot++] = (struct plan_slot){.value = value, .crosses = !plan_is_local(p, value)};
+    g->n_slot++;
+}
+
+/* Whether an earlier layer of the group, or an earlier operand, makes the value or reads it. */
+static bool seen_in_group(const struct plan *p, const struct plan_layer *l, int i_in)
+{
+    const int value = l->in[i_in];
+    for (int j = 0; j < i_in; j++)
+        if (l->in[j] == value)
+            return true;
+    for (int i = p->groups[l->group].first; i < l->index; i++) {
+        if (p->layers[i].out == value)
+            return true;
+        for (int j = 0; j < p->layers[i].n_in; j++)
+            if (p->layers[i].in[j] == value)
+                return true;
+    }
+    return false;
+}
+
+static void find_crossings(struct plan *p, struct plan_layer *l)
+{
+    l->loads = 0;
+    for (int j = 0; j < l->n_in; j++) {
+        const struct home *h = &p->homes[l->in[j]];
+        const bool first = !seen_in_group(p, l, j);
+        if (first && (!h->resident || (h->loaded && h->first_layer == l->index)))
+            l->loads |= UINT32_C(1) << j;
+    }
+    const struct home *out = &p->homes[l->out];
+    l->stores = out->stored || (!out->resident && !plan_is_local(p, l->out));
+}
+
+void place_slots(struct plan *p)
+{
+    p->n_slot = 0;
+    for (int i = 0; i < p->n_group; i++) {
+        struct plan_group *g = &p->groups[i];
+        g->first_slot = p->n_slot;
+        g->n_slot = 0;
+        for (int j = g->first; j <= g->last && p->layers[j].kind != LAYER_HOST; j++) {
+            struct plan_layer *l = &p->layers[j];
+            for (int k = 0; k < l->n_in; k++)
+                add_slot(p, g, l->in[k]);
+            add_slot(p, g, l->out);
+            find_crossings(p, l);
+        }
+    }
+}
+
+static bool overlaps(const struct item *a, const struct item *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/* The lowest address at which the item fits beside those placed before it. */
+static bool place(struct item *items, int i, uint64_t capacity_bytes)
+{
+    struct item *it = &items[i];
+    uint64_t address = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (int j = 0; j < i; j++) {
+            const struct item *o = &items[j];
+            if (overlaps(it, o) && address < o->address + o->bytes &&
+                o->address < address + it->bytes) {
+                address = o->address + o->bytes;
+                moved = true;
+            }
+        }
+    }
+    it->address = address;
+    return it->bytes <= capacity_bytes && address <= capacity_bytes - it->bytes;
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? 1 : -1;
+    if (x->first != y->first)
+        return x->first - y->first;
+    return x->value != y->value ? x->value - y->value : x->slot - y->slot;
+}
+
+/* A group comes back to its first layer when it is through with its last: what any of them needs
+ * as a whole must be there all the time. */
+static struct item item_of_value(const struct plan *p, int v)
+{
+    const struct home *h = &p->homes[v];
+    return (struct item){.value = v,
+                         .slot = -1,
+                         .bytes = h->size_bytes,
+                         .first = p->groups[p->layers[h->first_layer].group].first,
+                         .last = p->groups[p->layers[h->last_layer].group].last};
+}
+
+static struct item item_of_slot(const struct plan *p, const struct plan_group *g, int slot)
+{
+    const struct plan_slot *s = &p->slots[slot];
+    const struct plan_layer *l = &p->layers[g->first];
+    const struct home *h = &p->homes[s->value];
+    return (struct item){.value = -1,
+                         .slot = slot,
+                         .bytes = slot_bytes(p, l, s) * (uint64_t)slot_n_copy(p, l, s),
+                         .first = s->crosses ? g->first : h->first_layer,
+                         .last = s->crosses ? g->last : h->last_layer};
+}
+
+static void collect(const struct plan *p, GArray *items)
+{
+    for (int v = 0; v < p->graph->n_value; v++) {
+        if (!p->homes[v].used || !p->homes[v].resident)
+            continue;
+        const struct item it = item_of_value(p, v);
+        g_array_append_val(items, it);
+    }
+    for (int i = 0; i < p->n_group; i++) {
+        const struct plan_group *g = &p->groups[i];
+        for (int j = g->first_slot; j < g->first_slot + g->n_slot; j++) {
+            const struct item it = item_of_slot(p, g, j);
+            g_array_append_val(items, it);
+        }
+    }
+}
+
+bool place_all(struct plan *p, int *first, int *last)
+{
+    const uint64_t capacity = p->machine->memories[p->machine->activation_memory].size_bytes;
+    g_autoptr(GArray) items = g_array_new(FALSE, TRUE, sizeof(struct item));
+    collect(p, items);
+    struct item *at = (struct item *)(void *)items->data;
+    g_array_sort(items, larger_first);
+    for (guint i = 0; i < items->len; i++) {
+        if (!place(at, (int)i, capacity)) {
+            *first = at[i].first;
+            *last = at[i].last;
+            return false;
+        }
+        if (at[i].value >= 0) {
+            p->homes[at[i].value].address = at[i].address;
+        } else {
+            p->slots[at[i].slot].address = at[i].address;
+            p->slots[at[i].slot].room_bytes = at[i].bytes;
+        }
+    }
+    return true;
+}
