@@ -99,6 +99,12 @@ static struct gemm gemm_of(const struct graph *g, const struct node *n)
 static bool matrix_fits(const struct plan *p, const struct plan_layer *l, const struct node *n,
                         GError **error)
 {
+    if (p->machine->max_tile_m < plan_sum_words(p, l))
+        return error_set(
+            error, ERROR_UNSUPPORTED,
+            "%s: layer '%s': a sum of %s products takes two entries of the accumulators; "
+            "%s has one",
+            n->origin, n->name, number_names[l->format], p->machine->name);
     const bool is_int8 = p->formats[l->in[0]] == NUMBER_int8 && l->weight_format == NUMBER_int8;
     if (!is_int8 || l->gemm.k <= p->machine->max_k)
         return true;
@@ -168,7 +174,7 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
 {
     const struct plan *p = b->plan;
     const struct machine *m = p->machine;
-    l->format = formats_of_node(p, l, n);
+    l->format = l->weight_format = formats_of_node(p, l, n);
     if (n->op->is_matrix && m->peak_macs_per_cyc[l->format] <= 0)
         return format_missing(m, n, l->format, error);
     if (n->weight_precision >= 0 && m->peak_macs_per_cyc[n->weight_precision] <= 0)
@@ -227,7 +233,7 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
     p->roots = ARENA_ARRAY(p->arena, int, g->n_value);
     p->layers = ARENA_ARRAY(p->arena, struct plan_layer, g->n_node);
     p->n_layer = 0;
-    p->n_tile = 0;
+    p->weight_bytes = 0;
     find_roots(&b);
     formats_init(p);
     for (int i = 0; i < g->n_node; i++) {
@@ -247,9 +253,12 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
         }
         name_layer(p, l);
         if (l->kind == LAYER_MATRIX) {
-            l->weight_offset = p->n_tile;
-            p->n_tile += l->gemm.groups * int64_div_up(l->gemm.n, p->machine->tile_n) *
-                         int64_div_up(l->gemm.k, p->machine->tile_k);
+            l->weight_address = p->weight_bytes;
+            p->weight_bytes +=
+                (uint64_t)(l->gemm.groups * int64_div_up(l->gemm.n, p->machine->tile_n) *
+                           int64_div_up(l->gemm.k, p->machine->tile_k) * p->machine->tile_n *
+                           p->machine->tile_k) *
+                number_bytes(l->weight_format);
         }
         p->n_layer++;
     }

@@ -39,12 +39,13 @@ struct machine {
     enum number precision;                  /* of matrix operands, unless asked otherwise */
     const struct machine_fusion *fusions;   /* ends with head NULL */
     bool host_fallback;                     /* an operator that it lacks runs on the host */
-    bool interleaves; /* layers may take turns, a chunk of each at a time */
+    bool interleaves;                       /* layers may take turns, a chunk of each at a time */
     enum machine_search search;
-    int64_t tile_k, tile_n;  /* native tile of the matrix unit: summed inputs x outputs; 0: none */
-    int64_t max_tile_m;      /* rows of partial sums it can hold for one tile_n */
-    int64_t max_k;           /* longest sum its accumulators hold without overflow */
-    double area_mm2;         /* 0: not known */
+    int64_t tile_k, tile_n; /* native tile of the matrix unit: summed inputs x outputs; 0: none */
+    int64_t max_tile_m;     /* rows of partial sums it can hold for one tile_n */
+    int64_t max_k;          /* longest sum of int8 products its accumulators hold */
+    int64_t sum_k;   /* products summed before the sum joins the accumulator; 0: all of them */
+    double area_mm2; /* 0: not known */
     const char *known_error; /* a sentence: how far the model is known to be off, with its source */
     struct stat_desc causes[RECORD_MAX_CAUSE];
     bool cause_overlaps[RECORD_MAX_CAUSE];

@@ -10,7 +10,8 @@ enum { PLACE_ALIGN_BYTES = 256 }; /* a row of the widest path into the memory */
 bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GError **error);
 
 /* Number formats, in this order: none is known; that of a layer's first node; that node's weights
- * and inputs, or ERROR_UNSUPPORTED where integers meet floating-point numbers; what nobody reads. */
+ * and inputs, or ERROR_UNSUPPORTED where integers meet floating-point numbers; what nobody reads.
+ */
 void formats_init(struct plan *p);
 enum number formats_of_node(const struct plan *p, const struct plan_layer *l, const struct node *n);
 bool formats_set(struct plan *p, struct plan_layer *l, const struct node *n, GError **error);

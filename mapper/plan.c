@@ -47,6 +47,12 @@ int64_t plan_image_bytes(const struct plan *p, int value)
     return d.h * plan_row_bytes(p, value);
 }
 
+int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l)
+{
+    const enum number in = p->formats[l->in[0]];
+    return !number_is_float(in) && number_bits[in] + number_bits[l->weight_format] > 16 ? 2 : 1;
+}
+
 const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l, const char *op)
 {
     const struct node *found = NULL;

@@ -3,8 +3,8 @@
  *
  * Layers are fused nodes in execution order. Each has steps: transfers between the host and the
  * activation memory, and computations of a region of its output; groups of layers interleave
- * theirs. A family's lower() turns the steps into its own program, opaque to others. plan_new() makes all of it; plan_free() ends
- * it. A plan is not changed once made and can be run many times.
+ * theirs. A family's lower() turns the steps into its own program, opaque to others. plan_new()
+ * makes all of it; plan_free() ends it. A plan is not changed once made and can be run many times.
  *
  * Activations are laid out NHWC in the activation memory and in the host's copies, each in the
  * number format of the layer that makes it (docs/quantisation.md). */
@@ -63,7 +63,7 @@ struct plan_layer {
     struct gemm gemm;        /* LAYER_MATRIX */
     uint64_t macs;
     enum number format, weight_format; /* of its output and of its weights */
-    struct tiling tiling; /* LAYER_MATRIX */
+    struct tiling tiling;              /* LAYER_MATRIX */
     int64_t chunk_image,
         chunk_row; /* size of a chunk: images, and rows of one image (chunk_image 1) */
     int group;
@@ -71,7 +71,7 @@ struct plan_layer {
                      * else once in all */
     uint32_t loads; /* bit j: input j comes over the host link for this layer */
     bool stores;    /* its output goes back over it */
-    int64_t weight_offset; /* LAYER_MATRIX: of its first tile, in tiles of tile_k x tile_n */
+    uint64_t weight_address; /* LAYER_MATRIX: of its first tile in the weight memory */
 };
 
 /* Consecutive layers on the machine that are computed chunk by chunk: all of them on some images,
@@ -110,11 +110,11 @@ enum step_kind { STEP_LOAD, STEP_STORE, STEP_COMPUTE, STEP_HOST };
 struct plan_step {
     enum step_kind kind;
     int layer;
-    int pass; /* of plan->pass_layer */
-    int device;                     /* 0 */
-    int value;                      /* LOAD, STORE: what is moved */
-    struct region region;           /* of the output (COMPUTE) or of the value moved */
-    uint64_t address;               /* LOAD, STORE: of the region; COMPUTE: of the output region */
+    int pass;             /* of plan->pass_layer */
+    int device;           /* 0 */
+    int value;            /* LOAD, STORE: what is moved */
+    struct region region; /* of the output (COMPUTE) or of the value moved */
+    uint64_t address;     /* LOAD, STORE: of the region; COMPUTE: of the output region */
     uint64_t in_address[PLAN_MAX_IN]; /* COMPUTE: of each input's first image and row needed */
     int64_t in_row[PLAN_MAX_IN];      /* COMPUTE: the input row that lies at in_address */
     int after_load, after_compute, after_store; /* last step of that kind to wait for */
@@ -127,9 +127,9 @@ struct plan {
     const struct quant *quant; /* NULL in timing mode */
     struct plan_layer *layers;
     int n_layer;
-    struct home *homes; /* by value */
-    int *roots;         /* by value: the value it is a view of, itself where it is none */
-    enum number *formats; /* by value: of the roots, how a machine stores them */
+    struct home *homes;        /* by value */
+    int *roots;                /* by value: the value it is a view of, itself where it is none */
+    enum number *formats;      /* by value: of the roots, how a machine stores them */
     struct plan_group *groups; /* a partition of the layers, in order */
     int n_group;
     struct plan_slot *slots;
@@ -138,7 +138,7 @@ struct plan {
     int n_step;
     int *pass_layer; /* in order of computation: what layer each pass is of */
     int n_pass;
-    int64_t n_tile;              /* weight tiles in all */
+    uint64_t weight_bytes;       /* of all weight tiles, whole ones of tile_k x tile_n */
     uint64_t memory_limit_bytes; /* of steps and program; 0: none */
     void *program;               /* the family's */
 };
@@ -164,6 +164,9 @@ bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const 
 void plan_bound(const struct plan *p, const struct target *t, struct record_layer *layers);
 void plan_free(struct plan *p); /* NULL is ignored */
 
+/* Entries of the accumulators that a sum of the layer takes: two where a product of integers is
+ * wider than 16 bits, since 32 bits overflow after few of them. */
+int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l);
 /* The last node of a layer's group for which `op` is the operator's name, or NULL. */
 const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l,
                                    const char *op);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "mapper/autoflex.h"
 #include "mapper/plan.h"
 #include "sim/base/error.h"
 #include "workloads/ops/neural.h"
@@ -52,6 +53,13 @@ int64_t quant_lrn_factor(const struct quant_layer *q, int64_t sum_of_squares)
     return a + (((b - a) * rest) >> q->lrn_step_shift);
 }
 
+int32_t storage_limit(enum number format)
+{
+    if (number_is_float(format))
+        return 0;
+    return format == NUMBER_int8 ? 127 : 32767;
+}
+
 struct storage quant_storage(const struct plan *p, const struct quant *q, int value)
 {
     return (struct storage){p->formats[value], q->scale[value]};
@@ -63,6 +71,9 @@ void storage_encode(struct storage s, void *stored, const float *x, int64_t n)
     if (s.format == NUMBER_int8)
         for (int64_t i = 0; i < n; i++)
             ((int8_t *)stored)[i] = MAX(int8_from_fp32(x[i] * inverse), (int8_t)-127);
+    else if (!number_is_float(s.format))
+        for (int64_t i = 0; i < n; i++)
+            ((int16_t *)stored)[i] = MAX(int16_from_fp32(x[i] * inverse), (int16_t)-32767);
     else
         number_convert(stored, s.format, x, NUMBER_fp32, (size_t)n);
 }
@@ -72,6 +83,9 @@ void storage_decode(struct storage s, float *x, const void *stored, int64_t n)
     if (s.format == NUMBER_int8)
         for (int64_t i = 0; i < n; i++)
             x[i] = (float)((const int8_t *)stored)[i] * s.scale;
+    else if (!number_is_float(s.format))
+        for (int64_t i = 0; i < n; i++)
+            x[i] = (float)((const int16_t *)stored)[i] * s.scale;
     else
         number_convert(x, NUMBER_fp32, stored, s.format, (size_t)n);
 }
@@ -104,9 +118,12 @@ void quant_from_nhwc(struct tensor *t, const void *stored, struct storage s)
     }
 }
 
-static float scale_of(float max_abs)
+static float scale_of(float max_abs, enum number format)
 {
-    return max_abs > 0 && isfinite(max_abs) ? max_abs / 127 : 1.0f;
+    if (number_is_float(format) || !(max_abs > 0) || !isfinite(max_abs))
+        return 1;
+    return format == NUMBER_flex16 ? autoflex_scale(max_abs)
+                                   : max_abs / (float)storage_limit(format);
 }
 
 /* The value whose range a layer's output has: pooling for maxima after another operator does not
@@ -121,34 +138,42 @@ static int ranged_value(const struct plan *p, const struct plan_layer *l)
     return l->in[0];
 }
 
-static void set_scales(struct quant *q, const struct plan *p, const float *max_abs)
+static float scale_from(const struct quant_ranges *r, int value, enum number format)
 {
-    for (int i = 0; i < p->graph->n_input; i++)
-        q->scale[p->graph->inputs[i]] = scale_of(max_abs[p->graph->inputs[i]]);
+    if (format == NUMBER_flex16 && r->flex_scale)
+        return r->flex_scale[value];
+    return scale_of(r->max_abs[value], format);
+}
+
+static void set_scales(struct quant *q, const struct plan *p, const struct quant_ranges *r)
+{
+    for (int i = 0; i < p->graph->n_input; i++) {
+        const int v = p->graph->inputs[i];
+        q->scale[v] = scale_from(r, v, p->formats[v]);
+    }
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         const int v = ranged_value(p, l);
-        q->scale[l->out] = v == l->in[0] ? q->scale[v] : scale_of(max_abs[v]);
+        q->scale[l->out] = v == l->in[0] ? q->scale[v] : scale_from(r, v, p->formats[l->out]);
     }
 }
 
 /* A row of weights from the graph's order (channel, row, column) to the machine's (row, column,
  * channel). */
-static void quantise_row(int8_t *out, const float *w, int64_t k, int64_t channels, float scale)
+static void reorder_row(float *out, const float *w, int64_t k, int64_t channels)
 {
-    const float inverse = 1.0f / scale;
     const int64_t pixels = k / channels;
     for (int64_t c = 0; c < channels; c++)
         for (int64_t i = 0; i < pixels; i++)
-            out[i * channels + c] = MAX(int8_from_fp32(w[c * pixels + i] * inverse), (int8_t)-127);
+            out[i * channels + c] = w[c * pixels + i];
 }
 
-static float row_scale(const float *w, int64_t k)
+static float row_max(const float *w, int64_t k)
 {
     float max = 0;
     for (int64_t i = 0; i < k; i++)
         max = fabsf(w[i]) > max ? fabsf(w[i]) : max;
-    return scale_of(max);
+    return max;
 }
 
 /* y = factor x + shift, channel by channel: a batch normalisation behind a product. */
@@ -178,38 +203,97 @@ static void fold(const struct affine *a, int64_t channel, const float *w, int64_
     *bias = (float)((*bias - a->mean[channel]) * factor + a->bias[channel]);
 }
 
+/* A product's parameters on their way into a layer's numbers. */
+struct matrix {
+    const struct plan_layer *l;
+    const float *weight, *bias; /* fp32, as the graph has them; bias NULL: none */
+    struct affine affine;
+    int64_t rows, channels;
+    bool is_wide; /* sums of more than 32 bits */
+    float *row;   /* scratch: one output channel in the machine's order, normalisation folded in */
+};
+
+/* One output channel's weights and bias in fp32. */
+static float matrix_row(const struct matrix *m, int64_t i)
+{
+    const int64_t k = m->l->gemm.k;
+    const float *w = m->weight + i * k;
+    float bias = m->bias ? m->bias[i] : 0;
+    g_autofree float *folded = m->affine.scale ? g_new(float, k) : NULL;
+    if (folded) {
+        fold(&m->affine, i, w, k, folded, &bias);
+        w = folded;
+    }
+    reorder_row(m->row, w, k, m->channels);
+    return bias;
+}
+
+/* Flexpoint: one exponent for all weights of a layer. */
+static float shared_scale(const struct matrix *m)
+{
+    float max = 0;
+    for (int64_t i = 0; i < m->rows; i++) {
+        matrix_row(m, i);
+        max = MAX(max, row_max(m->row, m->l->gemm.k));
+    }
+    return scale_of(max, NUMBER_flex16);
+}
+
+static int64_t rounded(double x)
+{
+    return (int64_t)rint(CLAMP(x, -0x1p62, 0x1p62));
+}
+
+static void matrix_numbers(struct quant *q, const struct matrix *m)
+{
+    struct quant_layer *ql = &q->layers[m->l->index];
+    const enum number format = m->l->weight_format;
+    const bool is_float = number_is_float(format);
+    const int64_t k = m->l->gemm.k, row_bytes = k * (int64_t)number_bytes(format);
+    const double s_in = q->scale[m->l->in[0]], s_out = q->scale[m->l->out];
+    const float shared = format == NUMBER_flex16 ? shared_scale(m) : 0;
+    for (int64_t i = 0; i < m->rows; i++) {
+        const float bias = matrix_row(m, i);
+        const float s_w = shared > 0 ? shared : scale_of(row_max(m->row, k), format);
+        storage_encode((struct storage){format, s_w}, (char *)ql->weight + i * row_bytes, m->row,
+                       k);
+        if (is_float) {
+            ql->float_bias[i] = bias;
+            continue;
+        }
+        const double steps = bias / (s_in * s_w); /* of the sums */
+        ql->bias[i] = m->is_wide ? rounded(steps) : int32_from_fp32((float)steps);
+        ql->requant[i] = requant_make(MIN(s_in * s_w / s_out, 0x1p29));
+    }
+}
+
 static bool matrix_params(struct quant *q, const struct plan *p, const struct plan_layer *l,
                           const struct values *params, GError **error)
 {
     const struct graph *g = p->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
-    const struct tensor *weight = &params->at[n->in[n->n_data]];
     const int i_bias = n->n_in > n->n_data + 1 ? n->in[n->n_data + 1] : -1;
-    const float *bias = i_bias < 0 ? NULL : params->at[i_bias].data;
-    const struct affine affine = affine_of(p, l, params);
-    const struct dims in = dims_of(&g->values[l->in[0]].shape);
-    const int64_t rows = l->gemm.n * l->gemm.groups, k = l->gemm.k;
-    const int64_t channels = in.c / l->gemm.groups;
+    struct matrix m = {.l = l,
+                       .weight = params->at[n->in[n->n_data]].data,
+                       .bias = i_bias < 0 ? NULL : params->at[i_bias].data,
+                       .affine = affine_of(p, l, params),
+                       .rows = l->gemm.n * l->gemm.groups,
+                       .is_wide = plan_sum_words(p, l) > 1};
+    m.channels = dims_of(&g->values[l->in[0]].shape).c / l->gemm.groups;
     struct quant_layer *ql = &q->layers[l->index];
-    ql->weight = arena_try_alloc(q->arena, (size_t)(rows * k));
+    ql->weight =
+        arena_try_alloc(q->arena, (size_t)(m.rows * l->gemm.k) * number_bytes(l->weight_format));
     if (!ql->weight)
         return error_set(error, ERROR_LIMIT, "no memory for the weights of layer '%s'", l->name);
-    ql->bias = ARENA_ARRAY(q->arena, int32_t, (size_t)rows);
-    ql->requant = ARENA_ARRAY(q->arena, struct requant, (size_t)rows);
-    const double s_in = q->scale[l->in[0]], s_out = q->scale[l->out];
-    g_autofree float *folded = affine.scale ? g_new(float, k) : NULL;
-    for (int64_t i = 0; i < rows; i++) {
-        const float *w = (const float *)weight->data + i * k;
-        float b = bias ? bias[i] : 0;
-        if (folded)
-            fold(&affine, i, w, k, folded, &b);
-        w = folded ? folded : w;
-        const float s_w = row_scale(w, k);
-        quantise_row(ql->weight + i * k, w, k, channels, s_w);
-        if (bias || folded)
-            ql->bias[i] = int32_from_fp32((float)(b / (s_in * s_w)));
-        ql->requant[i] = requant_make(MIN(s_in * s_w / s_out, 0x1p29));
+    if (number_is_float(l->weight_format)) {
+        ql->float_bias = ARENA_ARRAY(q->arena, float, (size_t)m.rows);
+    } else {
+        ql->bias = ARENA_ARRAY(q->arena, int64_t, (size_t)m.rows);
+        ql->requant = ARENA_ARRAY(q->arena, struct requant, (size_t)m.rows);
     }
+    m.row = g_new(float, l->gemm.k);
+    matrix_numbers(q, &m);
+    g_free(m.row);
     return true;
 }
 
@@ -218,15 +302,22 @@ static void lrn_params(struct quant *q, const struct plan *p, const struct plan_
     const struct lrn_attr *a = p->graph->nodes[l->nodes[0]].attr;
     struct quant_layer *ql = &q->layers[l->index];
     const double s_in = q->scale[l->in[0]], s_out = q->scale[l->out];
-    const int64_t max_sum = MIN(a->size, p->graph->values[l->in[0]].shape.dim[1]) * 127 * 127;
+    const int64_t limit = storage_limit(p->formats[l->in[0]]);
+    const int64_t max_sum = MIN(a->size, p->graph->values[l->in[0]].shape.dim[1]) * limit * limit;
     while (((int64_t)(QUANT_LRN_NODES - 1) << ql->lrn_step_shift) < max_sum)
         ql->lrn_step_shift++;
     ql->lrn_table = ARENA_ARRAY(q->arena, int32_t, QUANT_LRN_NODES);
+    double factors[QUANT_LRN_NODES], largest = 0;
     for (int i = 0; i < QUANT_LRN_NODES; i++) {
         const double sum = (double)((int64_t)i << ql->lrn_step_shift) * s_in * s_in;
-        const double factor = s_in / s_out * pow(a->k + a->alpha / (double)a->size * sum, -a->beta);
-        ql->lrn_table[i] = (int32_t)MIN(rint(ldexp(factor, QUANT_LRN_BITS)), INT32_MAX);
+        factors[i] = s_in / s_out * pow(a->k + a->alpha / (double)a->size * sum, -a->beta);
+        largest = MAX(largest, factors[i]);
     }
+    ql->lrn_bits = QUANT_LRN_MOST_BITS;
+    while (ql->lrn_bits > 1 && ldexp(largest, ql->lrn_bits) > INT32_MAX)
+        ql->lrn_bits--;
+    for (int i = 0; i < QUANT_LRN_NODES; i++)
+        ql->lrn_table[i] = (int32_t)MIN(rint(ldexp(factors[i], ql->lrn_bits)), INT32_MAX);
 }
 
 /* Operands of a sum share one shift, so that they are added before they are rounded. */
@@ -245,6 +336,8 @@ static void vector_params(struct quant *q, const struct plan *p, const struct pl
     const struct node *n = &p->graph->nodes[l->nodes[0]];
     struct quant_layer *ql = &q->layers[l->index];
     const double s_out = q->scale[l->out];
+    if (number_is_float(l->format))
+        return; /* nothing is scaled */
     if (!strcmp(n->op->name, "lrn")) {
         lrn_params(q, p, l);
         return;
@@ -265,15 +358,15 @@ static void vector_params(struct quant *q, const struct plan *p, const struct pl
     }
 }
 
-struct quant *quant_new(const struct plan *p, const struct values *params, const float *max_abs,
-                        GError **error)
+struct quant *quant_new(const struct plan *p, const struct values *params,
+                        const struct quant_ranges *ranges, GError **error)
 {
     struct arena *arena = arena_new();
     struct quant *q = ARENA_NEW(arena, struct quant);
     q->arena = arena;
     q->scale = ARENA_ARRAY(arena, float, (size_t)p->graph->n_value);
     q->layers = ARENA_ARRAY(arena, struct quant_layer, (size_t)p->n_layer);
-    set_scales(q, p, max_abs);
+    set_scales(q, p, ranges);
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         if (l->kind == LAYER_VECTOR)

@@ -13,7 +13,7 @@ struct plan;
 /* What is left over from one layer to the next in the analytic model. */
 struct cost_state {
     uint64_t now_cyc;
-    double prefetch_cyc; /* of weight traffic for the next layer already done */
+    double prefetch_cyc;        /* of weight traffic for the next layer already done */
     double group_cyc, link_cyc; /* of the group so far: in all, and of the host link */
 };
 

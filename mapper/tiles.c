@@ -39,7 +39,8 @@ static void try_blocks(struct search *s)
     const struct region chunk = plan_chunk(s->plan, l, 0);
     const int64_t rows = plan_gemm_rows(s->plan, l, &chunk);
     for (int half = 1; half >= 0; half--) {
-        const int64_t cap = half ? m->max_tile_m / 2 : m->max_tile_m;
+        const int64_t entries = m->max_tile_m / plan_sum_words(s->plan, l);
+        const int64_t cap = half ? entries / 2 : entries;
         if (cap < 1)
             continue;
         const int64_t fewest = int64_div_up(rows, cap);

@@ -238,6 +238,9 @@ static json_t *totals_object(const struct record *r)
     if (r->n_component > 0)
         put_real(o, "energy_j", record_energy_j(r));
     put_object(o, "energy", energy_object(r, total.energy_pj));
+    uint64_t n_saturated;
+    if (record_saturated(r, &n_saturated))
+        put_count(o, "saturated", n_saturated);
     if (r->area_mm2 > 0)
         put_real(o, "area_mm2", r->area_mm2);
     if (r->dram_memory >= 0) {
@@ -262,6 +265,8 @@ static json_t *layer_object(const struct record *r, const struct record_layer *l
     json_object_set_new(o, "device", json_integer(l->device));
     if (l->on_host)
         put_bool(o, "host", true);
+    put_text(o, "format", l->format);
+    put_text(o, "weight_format", l->weight_format);
     put_count(o, "macs", l->macs);
     if (r->total_cyc > 0) {
         put_count(o, "cycles", l->cycles);
@@ -281,6 +286,8 @@ static json_t *layer_object(const struct record *r, const struct record_layer *l
     if (r->n_component > 0)
         put_real(o, "energy_j", record_layer_energy_j(r, l));
     put_object(o, "energy", energy_object(r, l->energy_pj));
+    if (l->has_saturated)
+        put_count(o, "saturated", l->saturated);
     put_object(o, "check", check_object(&l->check));
     return o;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parameters, inputs and their ranges. */
 #include "app/run/internal.h"
+#include "mapper/autoflex.h"
 #include "sim/base/error.h"
 #include "workloads/ref/ref.h"
 
@@ -52,7 +53,8 @@ static bool take_given(const struct accsim *a, struct values *v, GError **error)
 static struct values *load_values(const struct accsim *a, const struct graph *g, GError **error)
 {
     struct values *v = values_new(g);
-    if (take_given(a, v, error) && (!a->options.weights || values_load(v, VALUE_PARAM, a->options.weights, error)) &&
+    if (take_given(a, v, error) &&
+        (!a->options.weights || values_load(v, VALUE_PARAM, a->options.weights, error)) &&
         (!a->options.input || load_inputs(a->options.input, DATA_TEST, v, error)) &&
         values_seed(v, a->options.seed, error))
         return v;
@@ -104,14 +106,33 @@ bool make_values(struct accsim *a, GError **error)
 
 struct observation {
     struct accsim *a;
-    float *max_abs;
+    float *max_abs, *flex_scale;
 };
+
+/* Autoflex sees one image after the other, as it would in use. */
+static void observe_flexpoint(const struct observation *o, const struct graph *g, int value,
+                              const struct tensor *t)
+{
+    const int64_t n_image = t->shape.n_dim > 0 && t->shape.dim[0] == g->batch ? g->batch : 1;
+    const int64_t n = t->type == NUMBER_fp32 ? shape_count(&t->shape) / n_image : 0;
+    struct autoflex state = {.scale = 1};
+    for (int64_t i = 0; i < n_image && n > 0; i++) {
+        const struct tensor image = {NUMBER_fp32, shape_make(1, (int64_t[]){n}),
+                                     (float *)t->data + i * n};
+        const double max = quant_max_abs(&image);
+        if (i == 0)
+            autoflex_start(&state, max);
+        autoflex_observe(&state, max);
+    }
+    o->flex_scale[value] = state.scale;
+}
 
 static bool observe(const struct graph *g, int value, const struct tensor *t, void *user,
                     GError **error)
 {
     struct observation *o = user;
     progress(o->a, "calibrating", (double)value / g->n_value);
+    observe_flexpoint(o, g, value, t);
     return quant_observe(g, value, t, o->max_abs, error);
 }
 
@@ -121,8 +142,8 @@ static bool calibration_set(const struct accsim *a, struct graph **g, struct val
 {
     const int64_t batch = a->graph->batch;
     *v = NULL;
-    *g = graph_rebatch(a->graph, a->options.calibrate ? batch : MIN(batch, CALIBRATION_BATCH),
-                       NULL);
+    *g =
+        graph_rebatch(a->graph, a->options.calibrate ? batch : MIN(batch, CALIBRATION_BATCH), NULL);
     if (!*g) /* shapes that are fixed to the batch */
         *g = graph_rebatch(a->graph, batch, error);
     if (!*g)
@@ -147,15 +168,18 @@ static void return_borrowed(const struct accsim *a, struct values *v)
     values_free(v);
 }
 
-float *calibrate(struct accsim *a, GError **error)
+bool calibrate(struct accsim *a, struct quant_ranges *ranges, GError **error)
 {
     struct graph *g;
     struct values *v;
     float *max_abs = ARENA_ARRAY(a->arena, float, (size_t)a->graph->n_value);
-    struct observation o = {a, max_abs};
+    float *flex_scale = ARENA_ARRAY(a->arena, float, (size_t)a->graph->n_value);
+    struct observation o = {a, max_abs, flex_scale};
     bool ok = calibration_set(a, &g, &v, error);
-    for (int i = 0; ok && i < g->n_input; i++)
+    for (int i = 0; ok && i < g->n_input; i++) {
         max_abs[g->inputs[i]] = quant_max_abs(&v->at[g->inputs[i]]);
+        observe_flexpoint(&o, g, g->inputs[i], &v->at[g->inputs[i]]);
+    }
     if (ok) {
         struct executor *ref = ref_new(a->options.threads);
         ok = ref->run(ref->self, g, v, NULL, NULL, observe, &o, error);
@@ -163,5 +187,6 @@ float *calibrate(struct accsim *a, GError **error)
     }
     return_borrowed(a, v);
     graph_free(g);
-    return ok ? max_abs : NULL;
+    *ranges = (struct quant_ranges){max_abs, flex_scale};
+    return ok;
 }

@@ -24,10 +24,10 @@ static bool shared_bytes(const struct accsim *a, size_t *bytes)
         !size_add(bytes, *bytes, part))
         return false;
     for (int v = 0; v < a->graph->n_value; v++) {
-        /* int8 of what layers on the machine make, fp32 of those on the host: 5 bytes cover both */
+        /* What layers on the machine make as stored, fp32 of those on the host: 8 bytes cover both */
         if (a->graph->values[v].kind != VALUE_NODE || a->options.mode == ACCSIM_TIMING || !a->plan)
             continue;
-        if (!size_mul(&part, (size_t)shape_count(&a->graph->values[v].shape), 5) ||
+        if (!size_mul(&part, (size_t)shape_count(&a->graph->values[v].shape), 8) ||
             !size_add(bytes, *bytes, part + 128))
             return false;
     }
@@ -72,6 +72,11 @@ static void describe_layers(const struct accsim *a, struct record *r)
                                              .shape = l->shape,
                                              .macs = l->macs,
                                              .on_host = l->kind == LAYER_HOST};
+        if (l->kind == LAYER_HOST)
+            continue;
+        r->layers[i].format = number_names[l->format];
+        if (l->kind == LAYER_MATRIX)
+            r->layers[i].weight_format = number_names[l->weight_format];
     }
 }
 

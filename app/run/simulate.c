@@ -25,6 +25,7 @@ static bool prepare_io(struct accsim *a, GError **error)
     const struct plan *p = a->plan;
     const struct graph *g = a->graph;
     a->io.host = ARENA_ARRAY(a->arena, struct tensor, (size_t)g->n_value);
+    a->io.saturated = ARENA_ARRAY(a->shared, uint64_t, (size_t)p->n_layer);
     a->io.out = ARENA_ARRAY(a->arena, void *, (size_t)p->n_layer);
     for (int v = 0; v < g->n_value; v++)
         if (g->values[v].kind != VALUE_NODE)
@@ -35,8 +36,8 @@ static bool prepare_io(struct accsim *a, GError **error)
         if (l->kind == LAYER_HOST) {
             ok = host_outputs(a, &g->nodes[l->nodes[0]]);
         } else {
-            const size_t n = (size_t)(shape_count(&g->values[l->out].shape) *
-                                      plan_element_bytes(p, l->out));
+            const size_t n =
+                (size_t)(shape_count(&g->values[l->out].shape) * plan_element_bytes(p, l->out));
             ok = (a->io.out[i] = arena_try_alloc(a->shared, n)) != NULL;
         }
         if (!ok)
@@ -78,9 +79,11 @@ static bool run_child(void *arg, GError **error)
 bool simulate(struct accsim *a, GError **error)
 {
     if (a->options.mode == ACCSIM_FUNCTIONAL) {
-        const float *max_abs = calibrate(a, error);
+        struct quant_ranges ranges;
+        if (!calibrate(a, &ranges, error))
+            return false;
         progress(a, "quantising", 0);
-        if (!max_abs || !(a->quant = quant_new(a->plan, a->values, max_abs, error)))
+        if (!(a->quant = quant_new(a->plan, a->values, &ranges, error)))
             return false;
         a->plan->quant = a->quant;
         if (!prepare_io(a, error))
@@ -91,6 +94,13 @@ bool simulate(struct accsim *a, GError **error)
         if (!a->machine->family->lower(a->machine->self, a->plan, error))
             return false;
     progress(a, "simulating", 0);
-    return sk_run_forked(run_child, a, a->options.memory_limit_bytes, a->options.time_limit_s,
-                         error);
+    if (!sk_run_forked(run_child, a, a->options.memory_limit_bytes, a->options.time_limit_s, error))
+        return false;
+    for (int i = 0; a->quant && i < a->plan->n_layer; i++) {
+        const struct plan_layer *l = &a->plan->layers[i];
+        struct record_layer *r = &a->record->layers[i];
+        r->has_saturated = l->kind != LAYER_HOST && !number_is_float(l->format);
+        r->saturated = a->io.saturated[i];
+    }
+    return true;
 }

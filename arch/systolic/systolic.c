@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arch/systolic/systolic.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 
 #include "sim/base/error.h"
@@ -28,6 +29,10 @@ const struct cfg_field systolic_fields[] = {
           "columns of the matrix unit: outputs computed side by side", NULL),
     FIELD("array.dataflow", CFG_ENUM, dataflow, 0, 0, "ws", NULL,
           "what stays in the array: ws, the weights", dataflow_names),
+    FIELD("array.formats", CFG_STRINGS, formats, 0, 0, "int8", NULL,
+          "number formats of the operands that it multiplies; the first is its own, at full speed "
+          "and unless asked otherwise, wider ones take several passes",
+          NULL),
     FIELD("array.double_buffer", CFG_BOOL, double_buffer, 0, 0, "true", NULL,
           "shadow registers take the next weight tile while the array computes", NULL),
     FIELD("accumulators.entries", CFG_INT, accumulators, 1, 1 << 20, NULL, NULL,
@@ -72,8 +77,9 @@ const struct cfg_field systolic_fields[] = {
  * normalise / pool. Normalisation needs neighbouring channels, which another tile or tower may
  * hold, so it is a pass of its own, pooled on its way out. */
 static const struct machine_fusion fusions[] = {
-    {"conv2d", "batch_norm"}, {"fc", "batch_norm"}, {"conv2d", "relu"}, {"fc", "relu"},  {"conv2d", "maxpool"}, {"lrn", "maxpool"},
-    {"relu", "maxpool"}, {"add", "relu"}, {NULL, NULL},
+    {"conv2d", "batch_norm"}, {"fc", "batch_norm"},  {"conv2d", "relu"},
+    {"fc", "relu"},           {"conv2d", "maxpool"}, {"lrn", "maxpool"},
+    {"relu", "maxpool"},      {"add", "relu"},       {NULL, NULL},
 };
 
 static const struct stat_desc causes[N_CAUSE] = {
@@ -116,8 +122,13 @@ static void fill_machine(const struct systolic *s, struct machine *m)
     m->weight_memory = MEM_WEIGHTS;
     m->activation_memory = MEM_BUFFER;
     m->host_memory = MEM_HOST;
-    m->precision = NUMBER_int8;
-    m->peak_macs_per_cyc[NUMBER_int8] = (double)(c->rows * c->cols);
+    m->precision = s->native;
+    for (int i = 0; i < c->formats.n; i++) {
+        enum number n;
+        const bool is_known = number_from_name(c->formats.v[i], &n);
+        g_assert(is_known);
+        m->peak_macs_per_cyc[n] = (double)(c->rows * c->cols) / (double)core_row_cyc(s, n, n);
+    }
     m->fusions = fusions;
     m->host_fallback = c->host_fallback;
     m->interleaves = true;
@@ -126,6 +137,7 @@ static void fill_machine(const struct systolic *s, struct machine *m)
     m->tile_n = c->cols;
     m->max_tile_m = c->accumulators;
     m->max_k = INT32_MAX / (127 * 127) - 1; /* the bias takes the place of one product at least */
+    m->sum_k = c->rows;
     m->area_mm2 = c->area_mm2;
     m->known_error = c->known_error;
     m->n_cause = N_CAUSE;
@@ -138,21 +150,45 @@ static void fill_machine(const struct systolic *s, struct machine *m)
         m->components[i] = components[i];
 }
 
+/* Formats that the multipliers can be built for; each array is of one kind. */
+static const enum number known_formats[] = {NUMBER_int8, NUMBER_int16, NUMBER_bf16,
+                                            NUMBER_fp16, NUMBER_fp32,  NUMBER_flex16};
+
+static bool read_formats(struct systolic *s, const char *file, GError **error)
+{
+    for (int i = 0; i < s->cfg.formats.n; i++) {
+        enum number n = NUMBER_COUNT;
+        size_t j = 0;
+        if (number_from_name(s->cfg.formats.v[i], &n))
+            while (j < G_N_ELEMENTS(known_formats) && known_formats[j] != n)
+                j++;
+        if (n == NUMBER_COUNT || j == G_N_ELEMENTS(known_formats))
+            return error_set(error, ERROR_INPUT,
+                             "%s: array.formats: '%s' is no format of an array; it can be any of "
+                             "int8 int16 bf16 fp16 fp32 flex16",
+                             file, s->cfg.formats.v[i]);
+        if (i == 0)
+            s->native = n;
+    }
+    return true;
+}
+
 static void *systolic_create(const void *cfg, const char *file, struct machine *m,
                              struct arena *arena, GError **error)
 {
     struct systolic *s = ARENA_NEW(arena, struct systolic);
     s->cfg = *(const struct systolic_cfg *)cfg;
     s->clock_hz = s->cfg.clock_mhz * 1e6;
-    s->tile_bytes = (uint64_t)(s->cfg.rows * s->cfg.cols);
-    s->shift_cyc = (uint64_t)s->cfg.rows;
     s->latency_cyc = (uint64_t)(s->cfg.rows + s->cfg.cols - 1);
     s->machine = m;
-    if (s->cfg.weights.size_kib * 1024 < (double)s->tile_bytes) {
+    if (!read_formats(s, file, error))
+        return NULL;
+    const int64_t tile_bytes = s->cfg.rows * s->cfg.cols * (int64_t)number_bytes(s->native);
+    if (s->cfg.weights.size_kib * 1024 < (double)tile_bytes) {
         error_set(error, ERROR_UNSUPPORTED,
-                  "%s: memory.weights.size_kib = %g holds not one tile of %" G_GUINT64_FORMAT
+                  "%s: memory.weights.size_kib = %g holds not one tile of %" PRId64
                   " bytes (array.rows x array.cols)",
-                  file, s->cfg.weights.size_kib, s->tile_bytes);
+                  file, s->cfg.weights.size_kib, tile_bytes);
         return NULL;
     }
     fill_machine(s, m);

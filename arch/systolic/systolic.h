@@ -19,6 +19,7 @@ struct systolic_energy {
 struct systolic_cfg {
     int64_t rows, cols;
     int dataflow;
+    struct cfg_strings formats;
     bool double_buffer;
     int64_t accumulators;
     int64_t fifo_tiles;
@@ -40,8 +41,7 @@ extern const struct cfg_field systolic_fields[];
 struct systolic {
     struct systolic_cfg cfg;
     double clock_hz;
-    uint64_t tile_bytes;  /* rows * cols, always whole: edge tiles are padded in weight memory */
-    uint64_t shift_cyc;   /* to shift a tile in: one row a cycle */
+    enum number native;   /* what a multiplier takes at full speed: the first of array.formats */
     uint64_t latency_cyc; /* from the last row of inputs in to its sums in the accumulators */
     const struct machine *machine;
 };
@@ -75,12 +75,23 @@ struct systolic_core {
     struct dma dma; /* of the host link */
 };
 void core_init(struct systolic_core *c, const struct systolic *s);
-/* Cycles of a matrix instruction's one tile: a row of inputs enters each cycle. */
-uint64_t core_matrix_cyc(int64_t m);
+/* Bytes of a weight tile, always whole: edge tiles are padded in weight memory. */
+uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l);
+/* Passes of one row of inputs through the array: operands of twice the native width go through in
+ * two pieces, those of both sides in four. */
+uint64_t core_row_cyc(const struct systolic *s, enum number in, enum number weight);
+/* Cycles of a matrix instruction's one tile. */
+uint64_t core_matrix_cyc(const struct systolic *s, const struct plan *p, const struct insn *in);
+/* Bytes of a sum in the accumulators: products of 16-bit integers need two entries a sum. */
+uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l);
+/* Cycles to shift a tile in: one row of native operands a cycle. */
+uint64_t core_shift_cyc(const struct systolic *s, const struct plan_layer *l);
 /* Cycles of Activate: a row of sums each cycle. */
 uint64_t core_activate_cyc(int64_t m);
-/* Cycles of a pass from buffer to buffer: each pixel's channels in pieces of `cols`, each operand.
- */
+/* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
+ * as a row of the array. */
+uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, int value);
+/* Cycles of a pass from buffer to buffer: each pixel of each operand. */
 uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p,
                          const struct plan_step *st);
 /* When the shift of a tile can start: it has arrived and the shadow registers are free. */

@@ -3,13 +3,14 @@
 #include "arch/systolic/systolic.h"
 #include "sim/base/size.h"
 
-/* A row of inputs enters the array each cycle, for every tile of weights: edge tiles take whole
- * ones. */
-static double array_cyc(const struct systolic *s, const struct plan_layer *l)
+/* A row of inputs enters the array each cycle, or each of its passes, for every tile of weights:
+ * edge tiles take whole ones. */
+static double array_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
 {
     const double tiles = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols) *
                                   int64_div_up(l->gemm.k, s->cfg.rows));
-    return tiles * (double)l->gemm.m;
+    return tiles * (double)l->gemm.m *
+           (double)core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
 }
 
 /* Every tile comes at least once, but those that lie in the FIFO and the shadow registers when the
@@ -22,7 +23,7 @@ static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
     const double ahead = (double)(s->cfg.fifo_tiles + 1);
     if (s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
         return 0;
-    return MAX(tiles - ahead, 0) * (double)s->tile_bytes / rate;
+    return MAX(tiles - ahead, 0) * (double)core_tile_bytes(s, l) / rate;
 }
 
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
@@ -30,12 +31,12 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     const struct systolic *s = self;
     const struct plan_layer *l = &p->layers[i_layer];
     if (l->kind == LAYER_MATRIX)
-        return (uint64_t)MAX(array_cyc(s, l), fetch_cyc(s, l));
+        return (uint64_t)MAX(array_cyc(s, p, l), fetch_cyc(s, l));
     uint64_t cycles = 0;
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
         cycles +=
-            (uint64_t)(d.n * plan_rows_needed(p, l, j) * d.w * int64_div_up(d.c, s->cfg.cols));
+            (uint64_t)(d.n * plan_rows_needed(p, l, j) * d.w) * core_pixel_cyc(s, p, l->in[j]);
     }
     return cycles;
 }

@@ -4,10 +4,10 @@
 
 #include "arch/systolic/systolic_sim.h"
 
-/* A layer's share of the total is that of its passes. A pass's share runs from the end of the passes
- * before it to its own end, or to where the next one begins to compute: passes of different layers
- * compute behind a full barrier, but an output may still be on its way to the host then. The last
- * share ends with the run. What the array did not do otherwise in a share is non_matrix. */
+/* A layer's share of the total is that of its passes. A pass's share runs from the end of the
+ * passes before it to its own end, or to where the next one begins to compute: passes of different
+ * layers compute behind a full barrier, but an output may still be on its way to the host then. The
+ * last share ends with the run. What the array did not do otherwise in a share is non_matrix. */
 static uint64_t *share_cycles(const struct sim *s, struct record *r)
 {
     const int n = s->plan->n_pass;
@@ -99,25 +99,28 @@ static void collect_analytic(const struct systolic *self, const struct plan *p, 
 }
 
 /* Cycles in which the array computed: a row of each block for each of its tiles. */
-static uint64_t array_cyc(const struct insn *in)
+static uint64_t array_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
 {
     const bool is_matrix = in->op == INSN_MATRIX_MULTIPLY || in->op == INSN_CONVOLVE;
-    return is_matrix ? in->repeat * core_matrix_cyc(in->m) : 0;
+    return is_matrix ? in->repeat * core_matrix_cyc(s, p, in) : 0;
 }
 
-static uint64_t pass_cyc(const struct insn *in)
+static uint64_t pass_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
 {
+    (void)s, (void)p;
     return in->op == INSN_NORMALIZE_POOL ? in->count : 0;
 }
 
 /* A sum over the program, by layer. */
-static uint64_t *sum_cycles(const struct plan *p, uint64_t (*cycles)(const struct insn *in))
+static uint64_t *sum_cycles(const struct systolic *s, const struct plan *p,
+                            uint64_t (*cycles)(const struct systolic *s, const struct plan *p,
+                                               const struct insn *in))
 {
     const struct program *program = p->program;
     uint64_t *sum = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_layer);
     for (guint i = 0; i < program->insns->len; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        sum[in->layer] += cycles(in);
+        sum[in->layer] += cycles(s, p, in);
     }
     return sum;
 }
@@ -129,16 +132,22 @@ static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
 
 static void finish_layers(const struct systolic *self, const struct plan *p, struct record *r)
 {
-    const uint64_t *active = sum_cycles(p, array_cyc), *pass = sum_cycles(p, pass_cyc);
+    const uint64_t *active = sum_cycles(self, p, array_cyc);
+    const uint64_t *pass = sum_cycles(self, p, pass_cyc);
     struct record_unit matrix = {.name = "matrix_unit"};
-    matrix.useful_cyc = (double)record_macs(r) / (double)self->tile_bytes;
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
         const uint64_t known =
             active[i] + l->stall_cyc[CAUSE_WEIGHT_STALL] + l->stall_cyc[CAUSE_WEIGHT_SHIFT];
         g_assert(known <= l->cycles);
         l->stall_cyc[CAUSE_NON_MATRIX] = l->cycles - known;
-        l->peak_macs_per_cycle = p->layers[i].kind == LAYER_MATRIX ? (double)self->tile_bytes : 0;
+        const struct plan_layer *pl = &p->layers[i];
+        if (pl->kind == LAYER_MATRIX) {
+            l->peak_macs_per_cycle =
+                (double)(self->cfg.rows * self->cfg.cols) /
+                (double)core_row_cyc(self, p->formats[pl->in[0]], pl->weight_format);
+            matrix.useful_cyc += (double)l->macs / l->peak_macs_per_cycle;
+        }
         count_layer_end(self, l, active[i] + pass[i]);
         matrix.busy_cyc += active[i];
         for (int c = 0; c < N_CAUSE; c++)

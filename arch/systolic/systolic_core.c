@@ -10,14 +10,48 @@ void core_init(struct systolic_core *c, const struct systolic *s)
     dma_init(&c->dma, &c->host, s->cfg.dma_setup_ns, s->clock_hz);
 }
 
-uint64_t core_matrix_cyc(int64_t m)
+/* Pieces of native width that an operand is cut into. */
+static uint64_t pieces(const struct systolic *s, enum number n)
 {
-    return (uint64_t)m;
+    return (uint64_t)int64_div_up(number_bits[n], number_bits[s->native]);
+}
+
+uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l)
+{
+    return (uint64_t)(s->cfg.rows * s->cfg.cols) * number_bytes(l->weight_format);
+}
+
+uint64_t core_row_cyc(const struct systolic *s, enum number in, enum number weight)
+{
+    return pieces(s, in) * pieces(s, weight);
+}
+
+uint64_t core_matrix_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
+{
+    const struct plan_layer *l = &p->layers[in->layer];
+    return (uint64_t)in->m * core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
+}
+
+uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l)
+{
+    return 4 * (uint64_t)plan_sum_words(p, l);
+}
+
+uint64_t core_shift_cyc(const struct systolic *s, const struct plan_layer *l)
+{
+    return (uint64_t)s->cfg.rows * pieces(s, l->weight_format);
 }
 
 uint64_t core_activate_cyc(int64_t m)
 {
     return (uint64_t)m;
+}
+
+uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, int value)
+{
+    const int64_t path_bytes = s->cfg.cols * (int64_t)number_bytes(s->native);
+    const struct dims d = dims_of(&p->graph->values[value].shape);
+    return (uint64_t)int64_div_up(d.c * plan_element_bytes(p, value), path_bytes);
 }
 
 uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p, const struct plan_step *st)
@@ -28,7 +62,7 @@ uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p, const s
         const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
         int64_t row, n_row;
         plan_input_rows(p, l, j, &st->region, &row, &n_row);
-        cycles += (uint64_t)(st->region.n_image * n_row * d.w * int64_div_up(d.c, s->cfg.cols));
+        cycles += (uint64_t)(st->region.n_image * n_row * d.w) * core_pixel_cyc(s, p, l->in[j]);
     }
     return cycles;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The analytic model: closed forms of what the processes do, a layer at a time (docs/systolic.md,
- * "Analytic model"). A layer is a row of chunks, a chunk a row of blocks, a block a row of tiles;
+/* The analytic model: closed forms of what the processes do, a layer at a time
+ * (docs/systolic-analytic.md). A layer is a row of chunks, a chunk a row of blocks, a block a row of tiles;
  * each level's period is that of its slowest stage. */
 #include "arch/systolic/systolic.h"
 #include "sim/base/size.h"
@@ -25,13 +25,15 @@ static double link_cyc(const struct systolic *s, double bytes)
 /* Cycles from one tile to the next when only weights are waited for: the memory's bandwidth sets
  * them, or its latency where the FIFO is too shallow: each tile holds a slot from its request until
  * it is shifted in. */
-static double tile_fetch_cyc(const struct systolic *s)
+static double tile_fetch_cyc(const struct systolic *s, const struct plan_layer *l)
 {
     const struct dram_cfg *d = &s->cfg.weights;
     if (d->model == DRAM_IDEAL)
         return 0;
-    const double by_bus = (double)s->tile_bytes / s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
-    const double in_slot = d->latency_ns * 1e-9 * s->clock_hz + by_bus + (double)s->shift_cyc;
+    const double by_bus =
+        (double)core_tile_bytes(s, l) / s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
+    const double in_slot =
+        d->latency_ns * 1e-9 * s->clock_hz + by_bus + (double)core_shift_cyc(s, l);
     return MAX(by_bus, in_slot / (double)s->cfg.fifo_tiles);
 }
 
@@ -64,17 +66,18 @@ static double block_period(const struct systolic *s, const struct plan_layer *l,
     return l->tiling.double_buffer ? MAX(MAX(product, m), both / 2) : both;
 }
 
-static void cost_blocks(const struct systolic *s, const struct plan_layer *l, double m,
-                        double n_block, bool reuse, struct chunk_cost *c)
+static void cost_blocks(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        double m, double n_block, bool reuse, struct chunk_cost *c)
 {
     const double tiles_k = (double)int64_div_up(l->gemm.k, s->cfg.rows);
-    const double shift = (double)s->shift_cyc, fetch = reuse ? 0 : tile_fetch_cyc(s);
-    double alone = reuse ? m : MAX(m, shift), with_fetch = MAX(alone, fetch);
+    const double shift = (double)core_shift_cyc(s, l), fetch = reuse ? 0 : tile_fetch_cyc(s, l);
+    const double product = m * (double)core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
+    double alone = reuse ? product : MAX(product, shift), with_fetch = MAX(alone, fetch);
     if (!s->cfg.double_buffer && !reuse) {
-        alone = m + shift;
+        alone = product + shift;
         with_fetch = MAX(alone, fetch);
     }
-    c->array += n_block * tiles_k * m;
+    c->array += n_block * tiles_k * product;
     c->fetch += n_block * tiles_k * fetch;
     c->n_tile += reuse ? 0 : n_block * tiles_k;
     c->compute += n_block * block_period(s, l, m, tiles_k, alone);
@@ -103,11 +106,11 @@ static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan 
     const bool reuse = fits && (l->tiling.order == ORDER_NM || n_n == 1);
     const bool held = fits && n_n == 1 && !is_first;
     const double m = (double)l->tiling.block_m;
-    cost_blocks(s, l, n_m > 1 ? m : (double)last_m, n_n, held, &c);
+    cost_blocks(s, p, l, n_m > 1 ? m : (double)last_m, n_n, held, &c);
     if (n_m > 2)
-        cost_blocks(s, l, m, (double)(n_m - 2) * n_n, reuse, &c);
+        cost_blocks(s, p, l, m, (double)(n_m - 2) * n_n, reuse, &c);
     if (n_m > 1)
-        cost_blocks(s, l, (double)last_m, n_n, reuse, &c);
+        cost_blocks(s, p, l, (double)last_m, n_n, reuse, &c);
     return c;
 }
 
@@ -166,7 +169,7 @@ static double host_store_cyc(const struct systolic *s, const struct plan *p,
         const struct home *h = &p->homes[l->in[j]];
         if (!h->loaded && h->resident && !h->stored)
             cycles += link_cyc(s, (double)(shape_count(&p->graph->values[l->in[j]].shape) *
-                                         plan_element_bytes(p, l->in[j])));
+                                           plan_element_bytes(p, l->in[j])));
     }
     return cycles;
 }
@@ -180,9 +183,9 @@ static void finish(struct cost_state *state, double cycles, struct record_layer 
 }
 
 /* The FIFO and the shadow registers are what can be filled ahead of a layer. */
-static double ahead_cyc(const struct systolic *s)
+static double ahead_cyc(const struct systolic *s, const struct plan_layer *l)
 {
-    return (double)(s->cfg.fifo_tiles + (s->cfg.double_buffer ? 1 : 0)) * tile_fetch_cyc(s);
+    return (double)(s->cfg.fifo_tiles + (s->cfg.double_buffer ? 1 : 0)) * tile_fetch_cyc(s, l);
 }
 
 /* From the first product to the last sum drained, with so much of the weights there already. */
@@ -196,17 +199,17 @@ static double body_cyc(const struct chunk_cost *c, double prefetched)
 static double prefetch_after(const struct systolic *s, const struct plan_layer *l,
                              const struct chunk_cost *c, double cycles, double before)
 {
-    const double tail = l->kind == LAYER_MATRIX ? (double)s->shift_cyc + c->drain : cycles;
+    const double tail = l->kind == LAYER_MATRIX ? (double)core_shift_cyc(s, l) + c->drain : cycles;
     const double slack = cycles - MAX(c->fetch - before, 0);
-    return MIN(ahead_cyc(s), MAX(slack, tail) + MAX(before - c->fetch, 0));
+    return MIN(ahead_cyc(s, l), MAX(slack, tail) + MAX(before - c->fetch, 0));
 }
 
 /* Of the stalls for weights, each tile's shift is the part that ends them. */
-static void put_weights(const struct systolic *s, double n_tile, double exposed,
-                        struct record_layer *out)
+static void put_weights(const struct systolic *s, const struct plan_layer *l, double n_tile,
+                        double exposed, struct record_layer *out)
 {
-    out->bytes[MEM_WEIGHTS].read = (uint64_t)(n_tile + 0.5) * s->tile_bytes;
-    const double shift = MIN(exposed, n_tile * (double)s->shift_cyc);
+    out->bytes[MEM_WEIGHTS].read = (uint64_t)(n_tile + 0.5) * core_tile_bytes(s, l);
+    const double shift = MIN(exposed, n_tile * (double)core_shift_cyc(s, l));
     out->stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
     out->stall_cyc[CAUSE_WEIGHT_STALL] = (uint64_t)(exposed - shift);
 }
@@ -226,7 +229,7 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     if (is_first)
         state->group_cyc = state->link_cyc = 0;
     const double load = is_first ? a.load : 0, store = is_last ? z.store : 0;
-    const double begin = body_cyc(&a, MIN(ahead_cyc(s), before + load)) + a.drain;
+    const double begin = body_cyc(&a, MIN(ahead_cyc(s, l), before + load)) + a.drain;
     const double again = body_cyc(&a, before) + a.drain, end = body_cyc(&z, before) + z.drain;
     double cycles = load + begin + (n - 1) * again + end + store;
     const double exposed = cycles - load - store - n * (a.compute + a.drain) - z.compute - z.drain;
@@ -238,7 +241,7 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     }
     finish(state, cycles, out);
     state->prefetch_cyc = prefetch_after(s, l, &z, end, before);
-    put_weights(s, n * a.n_tile + z.n_tile, MAX(exposed, 0), out);
+    put_weights(s, l, n * a.n_tile + z.n_tile, MAX(exposed, 0), out);
     out->stall_cyc[CAUSE_INPUT] = (uint64_t)load;
 }
 
@@ -247,14 +250,14 @@ static void cost_alone(const struct systolic *s, const struct plan *p, const str
                        struct cost_state *state, struct record_layer *out)
 {
     const struct layer_cost c = cost_layer(s, p, l);
-    const double prefetched = MIN(ahead_cyc(s), state->prefetch_cyc + c.first_load);
+    const double prefetched = MIN(ahead_cyc(s, l), state->prefetch_cyc + c.first_load);
     const double body = body_cyc(&c.sum, prefetched);
     /* Either the array sets the pace, or the host link does. */
     const double by_array = c.first_load + body + c.sum.drain + c.last_store;
     const double cycles = MAX(by_array, c.by_link);
     finish(state, cycles, out);
     state->prefetch_cyc = prefetch_after(s, l, &c.sum, cycles, state->prefetch_cyc);
-    put_weights(s, c.sum.n_tile, MAX(body - c.sum.compute, 0), out);
+    put_weights(s, l, c.sum.n_tile, MAX(body - c.sum.compute, 0), out);
     out->stall_cyc[CAUSE_INPUT] = (uint64_t)(cycles - body - c.sum.drain - c.last_store);
 }
 
@@ -266,7 +269,7 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
     if (l->kind == LAYER_HOST) {
         const double cycles = host_store_cyc(s, p, l);
         finish(state, cycles, out);
-        state->prefetch_cyc = MIN(ahead_cyc(s), state->prefetch_cyc + cycles);
+        state->prefetch_cyc = MIN(ahead_cyc(s, l), state->prefetch_cyc + cycles);
     } else if (l->n_pass > 1) {
         cost_passes(s, p, l, state, out);
     } else {

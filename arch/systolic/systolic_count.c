@@ -16,21 +16,24 @@ static void count_matrix(const struct systolic *s, const struct plan *p, const s
     const uint64_t n = (uint64_t)used(pl->gemm.n, s->cfg.cols, in->tile_n);
     const uint64_t m = (uint64_t)in->m, k = (uint64_t)pl->gemm.k;
     l->macs += m * n * k;
-    l->bytes[MEM_BUFFER].read += m * k;
-    l->energy_pj[ENERGY_BUFFER] += (double)(m * k) * e->buffer_byte_pj;
-    l->energy_pj[ENERGY_MATRIX] += (double)(m * n * k) * e->mac_pj;
+    const enum number in_format = p->formats[pl->in[0]];
+    const uint64_t passes = core_row_cyc(s, in_format, pl->weight_format);
+    const uint64_t bytes = m * k * number_bytes(in_format), sum = core_sum_bytes(p, pl);
+    l->bytes[MEM_BUFFER].read += bytes;
+    l->energy_pj[ENERGY_BUFFER] += (double)bytes * e->buffer_byte_pj;
+    l->energy_pj[ENERGY_MATRIX] += (double)(m * n * k * passes) * e->mac_pj;
     /* Every tile writes its sums; all but the first read what they add to. */
     l->energy_pj[ENERGY_ACCUMULATORS] +=
-        (double)(m * n * 4 * (2 * in->repeat - 1)) * e->accumulator_byte_pj;
+        (double)(m * n * sum * (2 * in->repeat - 1)) * e->accumulator_byte_pj;
 }
 
-static void count_output(const struct systolic *s, uint64_t values, uint64_t bytes_in,
+static void count_output(const struct systolic *s, uint64_t bytes_out, uint64_t bytes_in,
                          struct record_layer *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
-    l->bytes[MEM_BUFFER].write += values;
+    l->bytes[MEM_BUFFER].write += bytes_out;
     l->bytes[MEM_BUFFER].read += bytes_in;
-    l->energy_pj[ENERGY_BUFFER] += (double)(values + bytes_in) * e->buffer_byte_pj;
+    l->energy_pj[ENERGY_BUFFER] += (double)(bytes_out + bytes_in) * e->buffer_byte_pj;
 }
 
 static void count_activate(const struct systolic *s, const struct plan *p, const struct insn *in,
@@ -40,7 +43,8 @@ static void count_activate(const struct systolic *s, const struct plan *p, const
     const struct plan_layer *pl = &p->layers[in->layer];
     const int64_t values = in->m * used(pl->gemm.n, s->cfg.cols, in->tile_n);
     count_output(s, in->count, 0, l);
-    l->energy_pj[ENERGY_ACCUMULATORS] += (double)(values * 4) * e->accumulator_byte_pj;
+    l->energy_pj[ENERGY_ACCUMULATORS] +=
+        (double)(values * (int64_t)core_sum_bytes(p, pl)) * e->accumulator_byte_pj;
     l->energy_pj[ENERGY_ACTIVATION] += (double)values * e->activation_pj;
 }
 
@@ -49,23 +53,25 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
 {
     const struct plan_step *st = &p->steps[in->step];
     const struct plan_layer *pl = &p->layers[in->layer];
-    const struct dims o = dims_of(&p->graph->values[pl->out].shape);
-    uint64_t bytes_in = 0;
+    uint64_t bytes_in = 0, values_in = 0;
     for (int j = 0; j < pl->n_in; j++) {
         const struct dims d = dims_of(&p->graph->values[pl->in[j]].shape);
         int64_t row, n_row;
         plan_input_rows(p, pl, j, &st->region, &row, &n_row);
-        bytes_in += (uint64_t)(st->region.n_image * n_row * d.w * d.c);
+        const uint64_t values = (uint64_t)(st->region.n_image * n_row * d.w * d.c);
+        values_in += values;
+        bytes_in += values * (uint64_t)plan_element_bytes(p, pl->in[j]);
     }
-    count_output(s, (uint64_t)(st->region.n_image * st->region.n_row * o.w * o.c), bytes_in, l);
-    l->energy_pj[ENERGY_ACTIVATION] += (double)bytes_in * s->cfg.energy.activation_pj;
+    count_output(s, (uint64_t)(st->region.n_image * st->region.n_row * plan_row_bytes(p, pl->out)),
+                 bytes_in, l);
+    l->energy_pj[ENERGY_ACTIVATION] += (double)values_in * s->cfg.energy.activation_pj;
 }
 
 void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
                 struct record_layer *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
-    const uint64_t tiles_bytes = in->repeat * s->tile_bytes;
+    const uint64_t tiles_bytes = in->repeat * core_tile_bytes(s, &p->layers[in->layer]);
     switch ((enum opcode)in->op) {
     case INSN_READ_HOST:
         l->bytes[MEM_HOST].read += in->count;

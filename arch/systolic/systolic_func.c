@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine's contents and the arithmetic of its instructions, bit by bit. Products of int8 run
- * on BLAS in fp32, which is exact as long as no sum leaves 24 bits: 1024 products at most. */
-#include <cblas.h>
-#include <stdlib.h>
+/* The machine's contents and what its instructions do to them. */
 #include <string.h>
 
 #include "arch/systolic/systolic_func.h"
+#include "arch/systolic/systolic_product.h"
 #include "arch/systolic/systolic_vector.h"
 #include "mapper/host.h"
-#include "sim/base/clones.h"
 #include "sim/base/error.h"
-#include "sim/base/size.h"
 #include "workloads/ops/ops.h"
-
-enum {
-    EXACT_K = 1024, /* 1024 * 128 * 128 = 2^24 */
-    SMALL_M = 8,    /* below this many rows the conversion of a tile costs more than it saves */
-};
 
 static bool try_alloc(void **p, uint64_t bytes, GError **error)
 {
@@ -48,21 +39,28 @@ static bool init_host(struct machine_state *m, GError **error)
     return true;
 }
 
+static uint64_t widest(const struct plan *p)
+{
+    size_t bytes = 1;
+    for (int i = 0; i < p->n_layer; i++)
+        bytes = MAX(bytes, number_bytes(p->layers[i].weight_format));
+    return bytes;
+}
+
 bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
                 struct arch_io *io, GError **error)
 {
     *m = (struct machine_state){.self = s, .plan = p, .io = io};
     const uint64_t rows = (uint64_t)s->cfg.rows, cols = (uint64_t)s->cfg.cols;
-    const uint64_t entries = (uint64_t)s->cfg.accumulators;
-    const uint64_t k = MIN(rows, EXACT_K);
+    const uint64_t entries = (uint64_t)s->cfg.accumulators, tile = rows * cols * widest(p);
+    const uint64_t padded = product_padded((int64_t)cols);
     const uint64_t buffer_bytes = s->machine->memories[MEM_BUFFER].size_bytes;
     if (sram_init(&m->buffer, "unified_buffer", buffer_bytes, true) &&
-        try_alloc((void **)&m->accumulators, entries * cols * sizeof(int32_t), error) &&
-        try_alloc((void **)&m->array, s->tile_bytes, error) &&
-        try_alloc((void **)&m->shadow, s->tile_bytes, error) &&
-        try_alloc((void **)&m->lhs, entries * k * sizeof(float), error) &&
-        try_alloc((void **)&m->rhs, k * cols * sizeof(float), error) &&
-        try_alloc((void **)&m->sums, entries * cols * sizeof(float), error) && init_host(m, error))
+        try_alloc(&m->accumulators, entries * cols * sizeof(int64_t), error) &&
+        try_alloc((void **)&m->array, tile, error) && try_alloc((void **)&m->shadow, tile, error) &&
+        try_alloc(&m->lhs, entries * rows * sizeof(double), error) &&
+        try_alloc(&m->rhs, rows * padded * sizeof(double), error) &&
+        try_alloc(&m->sums, entries * cols * sizeof(double), error) && init_host(m, error))
         return true;
     if (error && !*error)
         error_set(error, ERROR_LIMIT, "no memory for a unified buffer of %" G_GUINT64_FORMAT " MiB",
@@ -86,16 +84,15 @@ void state_clear(struct machine_state *m)
     sram_clear(&m->buffer);
 }
 
-void state_shift_in(struct machine_state *m, int64_t tile)
+void state_shift_in(struct machine_state *m, uint64_t tile, const struct plan_layer *l)
 {
     const struct program *program = m->plan->program;
-    const uint64_t bytes = m->self->tile_bytes;
-    memcpy(m->shadow, program->weights + (uint64_t)tile * bytes, bytes);
+    memcpy(m->shadow, program->weights + tile, core_tile_bytes(m->self, l));
 }
 
 void state_swap(struct machine_state *m)
 {
-    int8_t *array = m->array;
+    uint8_t *array = m->array;
     m->array = m->shadow;
     m->shadow = array;
 }
@@ -105,7 +102,8 @@ struct window {
     struct dims in, out;
     int64_t kernel_w, channels, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int64_t first_channel, in_row, out_row;
-    const int8_t *base;
+    int64_t size; /* of an element */
+    const uint8_t *base;
 };
 
 static struct window window_of(const struct machine_state *m, const struct insn *in)
@@ -131,30 +129,33 @@ static struct window window_of(const struct machine_state *m, const struct insn 
     w.first_channel = in->group * w.channels;
     /* Only whole images are pooled: a region of rows is one of the convolution's own rows. */
     w.out_row = st->region.n_row == dims_of(&g->values[l->out].shape).h ? 0 : st->region.row;
-    w.base = (const int8_t *)m->buffer.data + st->in_address[0];
+    w.size = plan_element_bytes(m->plan, l->in[0]);
+    w.base = m->buffer.data + st->in_address[0];
     return w;
 }
 
 /* n values of one row of the patch matrix, from the k-th on; k counts row, column, channel of the
  * kernel. Values outside the image are 0. */
 static void gather_window(const struct window *w, int64_t row, int64_t rows_per_image, int64_t k,
-                          int64_t n, int8_t *out)
+                          int64_t n, uint8_t *out)
 {
     const int64_t image = row / rows_per_image, pixel = row % rows_per_image;
     const int64_t y = (pixel / w->out.w + w->out_row) * w->stride_h - w->pad_top;
     const int64_t x = pixel % w->out.w * w->stride_w - w->pad_left;
-    const int8_t *base = w->base + image * dims_image(&w->in);
+    const uint8_t *base = w->base + image * dims_image(&w->in) * w->size;
     int64_t tap = k / w->channels, c = k % w->channels;
     while (n > 0) {
         const int64_t iy = y + tap / w->kernel_w * w->dilation_h;
         const int64_t ix = x + tap % w->kernel_w * w->dilation_w;
         const int64_t run = MIN(n, w->channels - c);
         if (iy < 0 || iy >= w->in.h || ix < 0 || ix >= w->in.w)
-            memset(out, 0, (size_t)run);
+            memset(out, 0, (size_t)(run * w->size));
         else
-            memcpy(out, base + ((iy - w->in_row) * w->in.w + ix) * w->in.c + w->first_channel + c,
-                   (size_t)run);
-        out += run;
+            memcpy(out,
+                   base + (((iy - w->in_row) * w->in.w + ix) * w->in.c + w->first_channel + c) *
+                              w->size,
+                   (size_t)(run * w->size));
+        out += run * w->size;
         n -= run;
         tap++;
         c = 0;
@@ -162,15 +163,17 @@ static void gather_window(const struct window *w, int64_t row, int64_t rows_per_
 }
 
 static void gather_features(const struct machine_state *m, const struct insn *in, int64_t row,
-                            int64_t k, int64_t n, int8_t *out)
+                            int64_t k, int64_t n, void *out)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
     const struct plan_step *st = &m->plan->steps[in->step];
-    memcpy(out, m->buffer.data + st->in_address[0] + row * l->gemm.k + k, (size_t)n);
+    const int64_t size = plan_element_bytes(m->plan, l->in[0]);
+    memcpy(out, m->buffer.data + st->in_address[0] + (row * l->gemm.k + k) * size,
+           (size_t)(n * size));
 }
 
-static void gather(const struct machine_state *m, const struct insn *in, int64_t row, int64_t k,
-                   int64_t n, int8_t *out)
+void state_gather(const struct machine_state *m, const struct insn *in, int64_t row, int64_t k,
+                  int64_t n, void *out)
 {
     if (in->op == INSN_MATRIX_MULTIPLY) {
         gather_features(m, in, row, k, n, out);
@@ -182,81 +185,21 @@ static void gather(const struct machine_state *m, const struct insn *in, int64_t
     gather_window(&w, row, plan_gemm_rows(m->plan, l, &st->region) / st->region.n_image, k, n, out);
 }
 
-VECTOR_CLONES static void add_scaled_row(int32_t *acc, const int8_t *w, int32_t x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        acc[i] += x * w[i];
-}
-
-VECTOR_CLONES static void to_float(float *dst, const int8_t *src, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        dst[i] = src[i];
-}
-
-VECTOR_CLONES static void add_sums(int32_t *acc, const float *sums, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        acc[i] += (int32_t)sums[i];
-}
-
-struct product {
-    const struct insn *in;
-    int64_t k0, k, n;
-    int32_t *acc; /* first row */
-};
-
-static void multiply_small(struct machine_state *m, const struct product *p)
-{
-    const int64_t cols = m->self->cfg.cols;
-    int8_t x[4096];
-    g_assert(p->k <= (int64_t)sizeof(x));
-    for (int64_t i = 0; i < p->in->m; i++) {
-        gather(m, p->in, p->in->m0 + i, p->k0, p->k, x);
-        for (int64_t k = 0; k < p->k; k++)
-            if (x[k])
-                add_scaled_row(p->acc + i * cols, m->array + k * cols, x[k], p->n);
-    }
-}
-
-/* rows [first, first + k) of the tile, k <= EXACT_K. */
-static void multiply_blas(struct machine_state *m, const struct product *p, int64_t first,
-                          int64_t k)
-{
-    const int64_t cols = m->self->cfg.cols;
-    int8_t x[EXACT_K];
-    for (int64_t i = 0; i < p->in->m; i++) {
-        gather(m, p->in, p->in->m0 + i, p->k0 + first, k, x);
-        to_float(m->lhs + i * k, x, k);
-    }
-    for (int64_t i = 0; i < k; i++)
-        to_float(m->rhs + i * p->n, m->array + (first + i) * cols, p->n);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->in->m, (int)p->n, (int)k, 1.0f,
-                m->lhs, (int)k, m->rhs, (int)p->n, 0.0f, m->sums, (int)p->n);
-    for (int64_t i = 0; i < p->in->m; i++)
-        add_sums(p->acc + i * cols, m->sums + i * p->n, p->n);
-}
-
 void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
     const int64_t rows = m->self->cfg.rows, cols = m->self->cfg.cols;
     const struct product p = {
-        .in = in,
+        .insn = in,
+        .in = m->plan->formats[l->in[0]],
+        .weight = l->weight_format,
         .k0 = i_k * rows,
         .k = MIN(rows, l->gemm.k - i_k * rows),
         .n = MIN(cols, l->gemm.n - in->tile_n * cols),
-        .acc = m->accumulators + in->first * cols,
+        .is_first = i_k == 0,
     };
     g_assert(in->first + in->m <= m->self->cfg.accumulators);
-    if (i_k == 0)
-        memset(p.acc, 0, (size_t)(in->m * cols) * sizeof(int32_t));
-    if (in->m < SMALL_M) {
-        multiply_small(m, &p);
-        return;
-    }
-    for (int64_t first = 0; first < p.k; first += EXACT_K)
-        multiply_blas(m, &p, first, MIN(EXACT_K, p.k - first));
+    product_run(m, &p);
 }
 
 static void transfer(struct machine_state *m, const struct insn *in)
@@ -294,8 +237,8 @@ static void capture(struct machine_state *m, const struct insn *in)
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *s = &p->steps[in->step];
     const struct region *r = &s->region;
-    const size_t at = (size_t)(r->image * plan_image_bytes(p, l->out) +
-                               r->row * plan_row_bytes(p, l->out));
+    const size_t at =
+        (size_t)(r->image * plan_image_bytes(p, l->out) + r->row * plan_row_bytes(p, l->out));
     const size_t bytes = (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out));
     const uint8_t *from = in->op == INSN_WRITE_HOST ? (const uint8_t *)m->host[l->out] + at
                                                     : m->buffer.data + s->address;

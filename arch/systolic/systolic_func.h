@@ -9,19 +9,23 @@ struct machine_state {
     const struct systolic *self;
     const struct plan *plan;
     struct arch_io *io;
-    struct sram buffer;      /* unified buffer, bytes */
-    int32_t *accumulators;   /* entries x cols */
-    int8_t *array;           /* weights in the array: rows x cols */
-    int8_t *shadow;          /* and in its shadow registers */
-    void **host;             /* host memory by value: NHWC of the whole batch, as stored */
-    float *lhs, *rhs, *sums; /* scratch of exact integer products on BLAS */
+    struct sram buffer;     /* unified buffer, bytes */
+    void *accumulators;     /* entries x cols sums of 8 bytes at most: int32, int64 or fp32 */
+    uint8_t *array;         /* weights in the array: rows x cols, as stored */
+    uint8_t *shadow;        /* and in its shadow registers */
+    void **host;            /* host memory by value: NHWC of the whole batch, as stored */
+    void *lhs, *rhs, *sums; /* scratch of products: fp32 or fp64 */
 };
 bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
                 struct arch_io *io, GError **error);
 void state_clear(struct machine_state *m);
-void state_shift_in(struct machine_state *m, int64_t tile); /* weight memory -> shadow registers */
-void state_swap(struct machine_state *m);                   /* shadow registers -> array */
+/* Weight memory -> shadow registers. */
+void state_shift_in(struct machine_state *m, uint64_t tile, const struct plan_layer *l);
+void state_swap(struct machine_state *m); /* shadow registers -> array */
 /* Row block times the tile in the array, the i_k-th of `in`, into the accumulators. */
 void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k);
+/* Elements k to k + n of a row of a step's inputs, as stored. */
+void state_gather(const struct machine_state *m, const struct insn *in, int64_t row, int64_t k,
+                  int64_t n, void *out);
 /* Any instruction but the matrix and weight ones. */
 bool state_execute(struct machine_state *m, const struct insn *in, GError **error);

@@ -38,11 +38,11 @@ struct insn {
     bool reuse;            /* matrix: the tile already in the array is used again */
     bool keep;             /* matrix: the next product uses this tile again */
     int64_t m0, m;         /* matrix, ACTIVATE: rows of the step's product */
-    int64_t first;         /* READ_WEIGHTS: tile; matrix, ACTIVATE: first accumulator entry */
+    int64_t first;         /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
     uint64_t count; /* SYNC_WAIT: value; transfers, ACTIVATE: bytes; NORMALIZE_POOL: cycles */
 };
 
 struct program {
-    GArray *insns;   /* struct insn, in program order */
-    int8_t *weights; /* weight memory: plan->n_tile tiles of rows x cols; NULL in timing mode */
+    GArray *insns;    /* struct insn, in program order */
+    uint8_t *weights; /* weight memory: plan->weight_bytes of tiles; NULL in timing mode */
 };

@@ -125,9 +125,9 @@ static struct insn *emit_block(struct lowering *w, enum opcode op, enum unit uni
     return in;
 }
 
-/* Bytes that the first `rows` rows of a step's product become, for one output column: pooling on
+/* Values that the first `rows` rows of a step's product become, for one output column: pooling on
  * the way out makes fewer of them. */
-static int64_t bytes_out(const struct plan *p, const struct plan_step *s, int64_t rows)
+static int64_t values_out(const struct plan *p, const struct plan_step *s, int64_t rows)
 {
     const struct plan_layer *l = &p->layers[s->layer];
     const int64_t w = dims_of(&p->graph->values[l->out].shape).w;
@@ -156,7 +156,9 @@ static void lower_block(struct lowering *w, struct insn block)
     const int64_t cols = w->self->cfg.cols;
     const int64_t tiles_k = int64_div_up(l->gemm.k, w->self->cfg.rows);
     const int64_t tiles_n = int64_div_up(l->gemm.n, cols);
-    const int64_t tile = l->weight_offset + (block.group * tiles_n + block.tile_n) * tiles_k;
+    const int64_t tile =
+        (int64_t)(l->weight_address + (uint64_t)((block.group * tiles_n + block.tile_n) * tiles_k) *
+                                          core_tile_bytes(w->self, l));
     const int64_t half = l->tiling.double_buffer ? w->n_block % 2 : 0;
     const bool is_conv = plan_layer_node(w->plan, l, "conv2d");
     block.first = half * (w->self->cfg.accumulators / 2);
@@ -177,8 +179,9 @@ static void lower_block(struct lowering *w, struct insn block)
     emit_set(w, UNIT_MATRIX, block.step);
     emit_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, w->sets[UNIT_MATRIX], block.step);
     emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, &block)->count =
-        (uint64_t)((bytes_out(w->plan, s, block.m0 + block.m) - bytes_out(w->plan, s, block.m0)) *
-                   MIN(cols, l->gemm.n - block.tile_n * cols));
+        (uint64_t)((values_out(w->plan, s, block.m0 + block.m) - values_out(w->plan, s, block.m0)) *
+                   MIN(cols, l->gemm.n - block.tile_n * cols) *
+                   plan_element_bytes(w->plan, l->out));
     emit_set(w, UNIT_ACTIVATION, block.step);
     w->drained[half] = w->sets[UNIT_ACTIVATION];
     w->n_block++;
@@ -251,23 +254,28 @@ static bool pack_weights(const struct systolic *s, struct plan *p, struct progra
                          GError **error)
 {
     const int64_t rows = s->cfg.rows, cols = s->cfg.cols;
-    const uint64_t bytes = (uint64_t)p->n_tile * s->tile_bytes;
-    program->weights = g_try_malloc0(MAX(bytes, 1));
+    program->weights = g_try_malloc0(MAX(p->weight_bytes, 1));
     if (!program->weights)
         return error_set(error, ERROR_LIMIT, "no memory for %" PRIu64 " MiB of weights",
-                         bytes >> 20);
+                         p->weight_bytes >> 20);
     arena_own(p->arena, program->weights, g_free);
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
-        const int8_t *weight = p->quant->layers[i].weight;
+        const uint8_t *weight = p->quant->layers[i].weight;
+        const int64_t size = (int64_t)number_bytes(l->weight_format);
         const int64_t tiles_k = int64_div_up(l->gemm.k, rows);
         const int64_t tiles_n = l->kind == LAYER_MATRIX ? int64_div_up(l->gemm.n, cols) : 0;
         for (int64_t c = 0; tiles_n && c < l->gemm.groups * l->gemm.n; c++) {
             const int64_t g = c / l->gemm.n, n = c % l->gemm.n;
-            int8_t *column = program->weights + n % cols +
-                             (l->weight_offset + (g * tiles_n + n / cols) * tiles_k) * rows * cols;
-            for (int64_t k = 0; k < l->gemm.k; k++)
-                column[k * cols] = weight[c * l->gemm.k + k];
+            uint8_t *column = program->weights + l->weight_address +
+                              ((g * tiles_n + n / cols) * tiles_k * rows * cols + n % cols) * size;
+            const uint8_t *row = weight + c * l->gemm.k * size;
+            if (size == 1)
+                for (int64_t k = 0; k < l->gemm.k; k++)
+                    column[k * cols] = row[k];
+            else
+                for (int64_t k = 0; k < l->gemm.k; k++)
+                    memcpy(column + k * cols * size, row + k * size, (size_t)size);
         }
     }
     return true;
@@ -276,12 +284,13 @@ static bool pack_weights(const struct systolic *s, struct plan *p, struct progra
 static bool capacity_fits(const struct systolic *s, const struct plan *p, GError **error)
 {
     const uint64_t capacity = s->machine->memories[MEM_WEIGHTS].size_bytes;
-    if ((uint64_t)p->n_tile <= capacity / s->tile_bytes)
+    if (p->weight_bytes <= capacity)
         return true;
     return error_set(error, ERROR_UNSUPPORTED,
-                     "%s: its weights fill %" PRId64 " tiles of %" PRIu64
-                     " bytes; memory.weights of %s has %" PRIu64 " KiB",
-                     p->graph->name, p->n_tile, s->tile_bytes, p->machine->name, capacity / 1024);
+                     "%s: its weights fill %" PRIu64 " KiB of tiles of %" PRId64 " x %" PRId64
+                     "; memory.weights of %s has %" PRIu64 " KiB",
+                     p->graph->name, p->weight_bytes / 1024, s->cfg.rows, s->cfg.cols,
+                     p->machine->name, capacity / 1024);
 }
 
 /* Instructions of a matrix layer's blocks and of everybody's transfers: a bound, for memory's sake.

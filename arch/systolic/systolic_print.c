@@ -76,9 +76,8 @@ static void print_layer(const struct plan *p, const struct plan_layer *l, bool a
                                loop_order_names[l->tiling.order],
                                l->tiling.double_buffer ? "double-buffered" : "single");
     if (!again && l->n_pass > 1)
-        g_string_append_printf(
-            out, ", %" PRId64 " images at a time in turn with layers %d to %d", l->chunk_image,
-            p->groups[l->group].first, p->groups[l->group].last);
+        g_string_append_printf(out, ", %" PRId64 " images at a time in turn with layers %d to %d",
+                               l->chunk_image, p->groups[l->group].first, p->groups[l->group].last);
     g_string_append_c(out, '\n');
 }
 

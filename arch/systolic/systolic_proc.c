@@ -127,13 +127,15 @@ static void weight_memory(void *arg)
     struct unit_state *u = arg;
     struct sim *s = u->sim;
     const uint64_t depth = (uint64_t)s->self->cfg.fifo_tiles;
-    const struct dram_request request = {.bytes = s->self->tile_bytes};
     for (const struct insn *in; (in = next_insn(u));) {
+        const uint64_t bytes = core_tile_bytes(s->self, &s->plan->layers[in->layer]);
         for (uint32_t i = 0; i < in->repeat; i++) {
             while (s->fifo_level == depth)
                 sk_wait(s->fifo_freed);
-            s->fifo[(s->fifo_head + s->fifo_level) % depth] = (struct fifo_slot){
-                in->first + i, dram_access(&s->core.weights, &request, sk_now())};
+            const struct dram_request request = {.bytes = bytes};
+            s->fifo[(s->fifo_head + s->fifo_level) % depth] =
+                (struct fifo_slot){(uint64_t)in->first + i * bytes, in->layer,
+                                   dram_access(&s->core.weights, &request, sk_now())};
             s->fifo_level++;
             sk_notify(s->fifo_filled);
         }
@@ -156,9 +158,9 @@ static void weight_loader(void *arg)
         if (s->shift_start_cyc > sk_now())
             sk_wait_cycles(s->shift_start_cyc - sk_now());
         s->n_shift++;
-        sk_wait_cycles(s->self->shift_cyc);
+        sk_wait_cycles(core_shift_cyc(s->self, &s->plan->layers[slot.layer]));
         if (s->state)
-            state_shift_in(s->state, slot.tile);
+            state_shift_in(s->state, slot.tile, &s->plan->layers[slot.layer]);
         s->fifo_head = (s->fifo_head + 1) % depth;
         s->fifo_level--;
         sk_notify(s->fifo_freed);
@@ -203,7 +205,7 @@ static void matrix_unit(void *arg)
                 take_tile(s, in);
             if (!in->reuse && double_buffer)
                 free_shadow(s);
-            occupy(u, in, sk_now() + core_matrix_cyc(in->m));
+            occupy(u, in, sk_now() + core_matrix_cyc(s->self, s->plan, in));
             if (s->state)
                 state_multiply(s->state, in, i);
             if (!in->keep && !double_buffer)

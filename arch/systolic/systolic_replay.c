@@ -9,17 +9,17 @@ bool systolic_replay(const void *self, const struct plan *p, struct arch_io *io,
     struct machine_state m;
     if (!state_init(&m, self, p, io, error))
         return false;
-    int64_t next_tile = 0;
+    uint64_t next_tile = 0;
     bool ok = true;
     for (guint i = 0; i < program->insns->len && ok; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
         if (in->op == INSN_READ_WEIGHTS)
-            next_tile = in->first; /* its tiles are taken by the product that follows */
+            next_tile = (uint64_t)in->first; /* its tiles are taken by the product that follows */
         for (uint32_t k = 0; k < in->repeat && in->unit == UNIT_MATRIX; k++) {
             if (!in->reuse) {
-                state_shift_in(&m, next_tile);
+                state_shift_in(&m, next_tile, &p->layers[in->layer]);
                 state_swap(&m);
-                next_tile++;
+                next_tile += core_tile_bytes(self, &p->layers[in->layer]);
             }
             state_multiply(&m, in, k);
         }

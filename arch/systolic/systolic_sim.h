@@ -20,7 +20,8 @@ struct unit_state {
 };
 
 struct fifo_slot {
-    int64_t tile;
+    uint64_t tile; /* its address */
+    int32_t layer;
     uint64_t arrival_cyc;
 };
 
@@ -50,10 +51,10 @@ struct sim {
     bool shadow_full, shadow_free;
     uint64_t shift_start_cyc;
     struct sk_event *shadow_filled, *shadow_freed;
-    uint64_t n_tile; /* that the loader will shift in */
+    uint64_t n_tile;  /* that the loader will shift in */
     uint64_t n_shift; /* begun so far, for waveforms */
     struct record_layer *layers;
-    GArray *waits;         /* struct wait_span of the array, in order */
+    GArray *waits; /* struct wait_span of the array, in order */
     struct pass_span *passes;
-    GError *error;         /* of a process; the run was stopped */
+    GError *error; /* of a process; the run was stopped */
 };

@@ -3,12 +3,15 @@
 
 #include <string.h>
 
+#include "arch/systolic/systolic_lanes.h"
 #include "workloads/ops/ops.h"
 
 /* Where the values of one step go: straight to their pixel, or through the pooling hardware. */
 struct sink {
-    struct dims out;              /* of the layer */
-    int8_t *base;                 /* of the step's region */
+    struct dims out; /* of the layer */
+    enum number format;
+    int64_t size;                 /* of an element */
+    uint8_t *base;                /* of the step's region */
     int64_t image, row;           /* region's first */
     const struct pool_attr *pool; /* NULL: no pooling on the way out */
     bool relu;
@@ -20,10 +23,13 @@ static struct sink sink_of(struct machine_state *m, const struct insn *in)
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *st = &p->steps[in->step];
     struct sink s = {.out = dims_of(&p->graph->values[l->out].shape),
+                     .format = l->format,
+                     .size = plan_element_bytes(p, l->out),
                      .image = st->region.image,
                      .row = st->region.row};
-    const size_t bytes = (size_t)(st->region.n_image * st->region.n_row * s.out.w * s.out.c);
-    s.base = (int8_t *)sram_write(&m->buffer, st->address, bytes);
+    const size_t bytes =
+        (size_t)(st->region.n_image * st->region.n_row * plan_row_bytes(p, l->out));
+    s.base = sram_write(&m->buffer, st->address, bytes);
     s.relu = plan_layer_node(p, l, "relu");
     const struct node *pool = plan_layer_pool(p, l);
     if (pool)
@@ -31,9 +37,10 @@ static struct sink sink_of(struct machine_state *m, const struct insn *in)
     return s;
 }
 
-static int8_t *sink_pixel(const struct sink *s, int64_t image, int64_t y, int64_t x)
+static uint8_t *sink_pixel(const struct sink *s, int64_t image, int64_t y, int64_t x)
 {
-    return s->base + (((image - s->image) * s->out.h + y - s->row) * s->out.w + x) * s->out.c;
+    return s->base +
+           (((image - s->image) * s->out.h + y - s->row) * s->out.w + x) * s->out.c * s->size;
 }
 
 /* First and last output position of a pooling window sequence that covers input position i. */
@@ -45,13 +52,27 @@ static void windows_over(int64_t i, int64_t kernel, int64_t stride, int64_t pad,
     *last = MIN(at / stride, n_out - 1);
 }
 
-/* n channels from c0 of one pixel. The pooling hardware keeps running maxima: the first pixel of a
- * window sets them. */
+/* Running maxima of n elements as stored. */
+static void keep_larger(enum number format, uint8_t *out, const uint8_t *v, int64_t n)
+{
+    const int64_t size = (int64_t)number_bytes(format);
+    if (format == NUMBER_int8) {
+        for (int64_t i = 0; i < n; i++)
+            ((int8_t *)out)[i] = MAX(((int8_t *)out)[i], ((const int8_t *)v)[i]);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        if (number_get_fp64(v, format, (size_t)i) > number_get_fp64(out, format, (size_t)i))
+            memcpy(out + i * size, v + i * size, (size_t)size);
+}
+
+/* n channels from c0 of one pixel, as stored. The pooling hardware keeps running maxima: the first
+ * pixel of a window sets them. */
 static void sink_put(const struct sink *s, int64_t image, int64_t y, int64_t x, int64_t c0,
-                     const int8_t *v, int64_t n)
+                     const void *v, int64_t n)
 {
     if (!s->pool) {
-        memcpy(sink_pixel(s, image, y, x) + c0, v, (size_t)n);
+        memcpy(sink_pixel(s, image, y, x) + c0 * s->size, v, (size_t)(n * s->size));
         return;
     }
     const struct pool_attr *a = s->pool;
@@ -60,12 +81,46 @@ static void sink_put(const struct sink *s, int64_t image, int64_t y, int64_t x, 
     windows_over(x, a->kernel.v[1], a->stride.v[1], a->pad.v[1], s->out.w, &x0, &x1);
     for (int64_t oy = y0; oy <= y1; oy++) {
         for (int64_t ox = x0; ox <= x1; ox++) {
-            int8_t *out = sink_pixel(s, image, oy, ox) + c0;
+            uint8_t *out = sink_pixel(s, image, oy, ox) + c0 * s->size;
             const bool is_first = y == MAX(oy * a->stride.v[0] - a->pad.v[0], 0) &&
                                   x == MAX(ox * a->stride.v[1] - a->pad.v[1], 0);
-            for (int64_t i = 0; i < n; i++)
-                out[i] = is_first || v[i] > out[i] ? v[i] : out[i];
+            if (is_first)
+                memcpy(out, v, (size_t)(n * s->size));
+            else
+                keep_larger(s->format, out, v, n);
         }
+    }
+}
+
+/* n sums of one row, from output channel c0 on. */
+struct sums {
+    const void *at; /* int32, int64 or fp32 */
+    int64_t c0, n;
+};
+
+static void activate_integers(struct machine_state *m, const struct plan_layer *l,
+                              const struct sums *s, bool relu, int32_t *v)
+{
+    const struct quant_layer *q = &m->plan->quant->layers[l->index];
+    const int32_t limit = storage_limit(l->format), lo = relu ? 0 : -limit;
+    const bool is_wide = plan_sum_words(m->plan, l) > 1;
+    uint64_t saturated = 0;
+    for (int64_t j = 0; j < s->n; j++) {
+        const int64_t acc = is_wide ? ((const int64_t *)s->at)[j] : ((const int32_t *)s->at)[j];
+        const int64_t y = requant_round(acc + q->bias[s->c0 + j], q->requant[s->c0 + j]);
+        saturated += y > limit || y < -limit;
+        v[j] = (int32_t)CLAMP(y, lo, limit);
+    }
+    m->io->saturated[l->index] += saturated;
+}
+
+static void activate_floats(const struct machine_state *m, const struct plan_layer *l,
+                            const struct sums *s, bool relu, float *v)
+{
+    const float *bias = m->plan->quant->layers[l->index].float_bias;
+    for (int64_t j = 0; j < s->n; j++) {
+        v[j] = ((const float *)s->at)[j] + bias[s->c0 + j];
+        v[j] = relu && v[j] < 0 ? 0 : v[j];
     }
 }
 
@@ -74,160 +129,93 @@ void vector_activate(struct machine_state *m, const struct insn *in)
     const struct plan *p = m->plan;
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *st = &p->steps[in->step];
-    const struct quant_layer *q = &p->quant->layers[in->layer];
     const struct dims conv = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
     const struct sink sink = sink_of(m, in);
     const int64_t cols = m->self->cfg.cols, n = MIN(cols, l->gemm.n - in->tile_n * cols);
     const int64_t c0 = in->group * l->gemm.n + in->tile_n * cols;
     const int64_t per_image = plan_gemm_rows(p, l, &st->region) / st->region.n_image;
-    const int8_t lo = sink.relu ? 0 : -127;
-    int8_t v[4096];
-    g_assert(n <= (int64_t)sizeof(v));
+    const bool is_float = number_is_float(l->format);
+    const int64_t sum_bytes = (int64_t)core_sum_bytes(p, l);
+    union {
+        int32_t integers[4096];
+        float floats[4096];
+    } v;
+    uint8_t stored[sizeof(v)];
+    g_assert(n <= (int64_t)G_N_ELEMENTS(v.integers));
     for (int64_t i = 0; i < in->m; i++) {
-        const int32_t *acc = m->accumulators + (in->first + i) * cols;
-        for (int64_t j = 0; j < n; j++)
-            v[j] = requant_clamp(
-                requant_round((int64_t)acc[j] + q->bias[c0 + j], q->requant[c0 + j]), lo);
+        const struct sums s = {(char *)m->accumulators + (in->first + i) * cols * sum_bytes, c0, n};
+        if (is_float)
+            activate_floats(m, l, &s, sink.relu, v.floats);
+        else
+            activate_integers(m, l, &s, sink.relu, v.integers);
+        number_convert(stored, l->format, &v, is_float ? NUMBER_fp32 : NUMBER_int32, (size_t)n);
         const int64_t pixel = (in->m0 + i) % per_image;
         sink_put(&sink, st->region.image + (in->m0 + i) / per_image,
-                 pixel / conv.w + (sink.pool ? 0 : st->region.row), pixel % conv.w, c0, v, n);
+                 pixel / conv.w + (sink.pool ? 0 : st->region.row), pixel % conv.w, c0, stored, n);
     }
 }
-
-/* One operand of a pass: the pixel's channels at image, y, x of the input. */
-struct source {
-    struct dims in;
-    const int8_t *base;
-    int64_t image, row; /* at base */
-};
 
 static struct source source_of(struct machine_state *m, const struct insn *in, int i_in)
 {
-    const struct plan_layer *l = &m->plan->layers[in->layer];
-    const struct plan_step *st = &m->plan->steps[in->step];
-    struct source s = {.in = dims_of(&m->plan->graph->values[l->in[i_in]].shape),
-                       .image = st->region.image,
-                       .row = st->in_row[i_in]};
-    s.base = (const int8_t *)m->buffer.data + st->in_address[i_in];
-    return s;
+    const struct plan *p = m->plan;
+    const struct plan_layer *l = &p->layers[in->layer];
+    const struct plan_step *st = &p->steps[in->step];
+    return (struct source){.in = dims_of(&p->graph->values[l->in[i_in]].shape),
+                           .format = p->formats[l->in[i_in]],
+                           .base = m->buffer.data + st->in_address[i_in],
+                           .image = st->region.image,
+                           .row = st->in_row[i_in]};
 }
 
-static const int8_t *source_pixel(const struct source *s, int64_t image, int64_t y, int64_t x)
+void source_load(const struct source *s, const struct pixel *at, void *v, enum number lanes)
 {
-    return s->base + (((image - s->image) * s->in.h + y - s->row) * s->in.w + x) * s->in.c;
+    const int64_t i = ((at->image - s->image) * s->in.h + at->y - s->row) * s->in.w + at->x;
+    number_convert(v, lanes, s->base + i * s->in.c * (int64_t)number_bytes(s->format), s->format,
+                   (size_t)s->in.c);
 }
 
-/* What a pass needs at each pixel. */
-struct pass {
-    const struct insn *insn;
-    const struct node *node;
-    const struct quant_layer *q;
-    struct source in[PLAN_MAX_IN];
-    int n_in;
-    int8_t lo;
-};
-
-typedef void (*pixel_fn)(const struct pass *p, int64_t image, int64_t y, int64_t x, int8_t *v);
-
-static void pixel_relu(const struct pass *p, int64_t image, int64_t y, int64_t x, int8_t *v)
-{
-    const int8_t *in = source_pixel(&p->in[0], image, y, x);
-    for (int64_t c = 0; c < p->in[0].in.c; c++)
-        v[c] = requant_clamp(requant_round(in[c], p->q->requant[0]), 0);
-}
-
-static void pixel_lrn(const struct pass *p, int64_t image, int64_t y, int64_t x, int8_t *v)
-{
-    const struct lrn_attr *a = p->node->attr;
-    const int8_t *in = source_pixel(&p->in[0], image, y, x);
-    const int64_t channels = p->in[0].in.c;
-    const int64_t before = (a->size - 1) / 2, after = a->size - 1 - before;
-    int64_t sum = 0;
-    for (int64_t c = 0; c < MIN(after, channels); c++)
-        sum += in[c] * in[c];
-    for (int64_t c = 0; c < channels; c++) {
-        if (c + after < channels)
-            sum += in[c + after] * in[c + after];
-        if (c - before > 0)
-            sum -= in[c - before - 1] * in[c - before - 1];
-        const int64_t product = in[c] * quant_lrn_factor(p->q, sum);
-        v[c] = requant_clamp((product + (1 << (QUANT_LRN_BITS - 1))) >> QUANT_LRN_BITS, -127);
-    }
-}
-
-/* The window of a pooling pass along one dimension at an output position: [first, end) of the
- * input, and how many it covers with the padding. */
-struct pool_span {
-    int64_t first, end, padded;
-};
-
-static struct pool_span pool_span(const struct pool_attr *a, int dim, int64_t out, int64_t n_in)
+struct window_span window_span(const struct pool_attr *a, int dim, int64_t out, int64_t n_in)
 {
     const int64_t at = out * a->stride.v[dim] - a->pad.v[dim], end = at + a->kernel.v[dim];
-    return (struct pool_span){MAX(at, 0), MIN(end, n_in), MIN(end, n_in + a->pad.v[2 + dim]) - at};
-}
-
-static void pixel_pool(const struct pass *p, int64_t image, int64_t y, int64_t x, int8_t *v)
-{
-    const struct pool_attr *a = p->node->attr;
-    const struct dims *in = &p->in[0].in;
-    const bool is_mean = !strcmp(p->node->op->name, "avgpool");
-    const struct pool_span ys = pool_span(a, 0, y, in->h), xs = pool_span(a, 1, x, in->w);
-    const int64_t count =
-        a->count_pad ? ys.padded * xs.padded : (ys.end - ys.first) * (xs.end - xs.first);
-    for (int64_t c = 0; c < in->c; c++) {
-        int64_t sum = 0, max = INT8_MIN;
-        for (int64_t iy = ys.first; iy < ys.end; iy++) {
-            for (int64_t ix = xs.first; ix < xs.end; ix++) {
-                const int8_t e = source_pixel(&p->in[0], image, iy, ix)[c];
-                sum += e;
-                max = MAX(max, e);
-            }
-        }
-        v[c] = is_mean ? requant_clamp(requant_round(sum, p->q->requant[count - 1]), -127)
-                       : (int8_t)max;
-    }
-}
-
-static void pixel_add(const struct pass *p, int64_t image, int64_t y, int64_t x, int8_t *v)
-{
-    const int8_t *a = source_pixel(&p->in[0], image, y, x);
-    const int8_t *b = source_pixel(&p->in[1], image, y, x);
-    const struct requant ra = p->q->requant[0], rb = p->q->requant[1];
-    for (int64_t c = 0; c < p->in[0].in.c; c++) {
-        const int64_t sum = (int64_t)a[c] * ra.mult + (int64_t)b[c] * rb.mult;
-        v[c] = requant_clamp((sum + ((int64_t)1 << (ra.shift - 1))) >> ra.shift, p->lo);
-    }
-}
-
-static void pixel_concat(const struct pass *p, int64_t image, int64_t y, int64_t x, int8_t *v)
-{
-    for (int i = 0; i < p->n_in; i++) {
-        const int8_t *in = source_pixel(&p->in[i], image, y, x);
-        for (int64_t c = 0; c < p->in[i].in.c; c++)
-            *v++ = requant_clamp(requant_round(in[c], p->q->requant[i]), -127);
-    }
+    return (struct window_span){MAX(at, 0), MIN(end, n_in),
+                                MIN(end, n_in + a->pad.v[2 + dim]) - at};
 }
 
 static const struct {
     const char *op;
-    pixel_fn fn;
+    integer_pass integers;
+    float_pass floats;
 } passes[] = {
-    {"relu", pixel_relu},    {"lrn", pixel_lrn}, {"maxpool", pixel_pool},
-    {"avgpool", pixel_pool}, {"add", pixel_add}, {"concat", pixel_concat},
+#define PASS(op) {#op, integer_##op, float_##op},
+    PASS(relu) PASS(lrn) PASS(maxpool) PASS(avgpool) PASS(add) PASS(concat)
+#undef PASS
 };
 
-static pixel_fn pass_find(const char *op)
+static int pass_find(const char *op)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(passes); i++)
         if (!strcmp(passes[i].op, op))
-            return passes[i].fn;
-    return NULL;
+            return (int)i;
+    return -1;
 }
 
 bool vector_supports(const char *op)
 {
-    return pass_find(op) != NULL;
+    return pass_find(op) >= 0;
+}
+
+/* One pixel through a pass, to what is stored of it. */
+static void run_pixel(struct machine_state *m, const struct pass *pass, const struct pixel *at,
+                      int64_t n, void *v, void *stored)
+{
+    const struct plan_layer *l = &m->plan->layers[pass->insn->layer];
+    const int i = pass_find(pass->node->op->name);
+    if (number_is_float(l->format))
+        passes[i].floats(pass, at, v);
+    else
+        m->io->saturated[l->index] += passes[i].integers(pass, at, v);
+    number_convert(stored, l->format, v, number_is_float(l->format) ? NUMBER_fp32 : NUMBER_int32,
+                   (size_t)n);
 }
 
 void vector_pass(struct machine_state *m, const struct insn *in)
@@ -238,23 +226,28 @@ void vector_pass(struct machine_state *m, const struct insn *in)
     struct pass pass = {.insn = in,
                         .node = &p->graph->nodes[l->nodes[0]],
                         .q = &p->quant->layers[in->layer],
+                        .limit = storage_limit(l->format),
                         .n_in = l->n_in};
-    for (int i = 0; i < l->n_in; i++)
+    int64_t widest = 0;
+    for (int i = 0; i < l->n_in; i++) {
         pass.in[i] = source_of(m, in, i);
+        widest = MAX(widest, pass.in[i].in.c);
+    }
     const struct sink sink = sink_of(m, in);
-    pass.lo = sink.relu ? 0 : -127;
+    pass.relu = sink.relu;
     /* With pooling on the way out the pass runs over the pixels before it. */
     const struct dims d = dims_of(&p->graph->values[pass.node->out[0]].shape);
     const int64_t y0 = sink.pool ? 0 : r->row, y1 = sink.pool ? d.h : r->row + r->n_row;
-    const pixel_fn fn = pass_find(pass.node->op->name);
-    int8_t *v = g_malloc((gsize)d.c);
-    for (int64_t image = r->image; image < r->image + r->n_image; image++) {
-        for (int64_t y = y0; y < y1; y++) {
-            for (int64_t x = 0; x < d.w; x++) {
-                fn(&pass, image, y, x, v);
-                sink_put(&sink, image, y, x, 0, v, d.c);
+    g_autofree void *v = g_malloc((gsize)d.c * 4), *stored = g_malloc((gsize)(d.c * sink.size));
+    pass.scratch = g_malloc((gsize)widest * 4);
+    struct pixel at;
+    for (at.image = r->image; at.image < r->image + r->n_image; at.image++) {
+        for (at.y = y0; at.y < y1; at.y++) {
+            for (at.x = 0; at.x < d.w; at.x++) {
+                run_pixel(m, &pass, &at, d.c, v, stored);
+                sink_put(&sink, at.image, at.y, at.x, 0, stored, d.c);
             }
         }
     }
-    g_free(v);
+    g_free(pass.scratch);
 }

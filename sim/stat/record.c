@@ -13,6 +13,17 @@ _Static_assert(sizeof(record_bound_names) / sizeof(record_bound_names[0]) == BOU
 
 static const double J_PER_PJ = 1e-12;
 
+bool record_saturated(const struct record *r, uint64_t *n)
+{
+    bool has = false;
+    *n = 0;
+    for (int i = 0; i < r->n_layer; i++) {
+        has |= r->layers[i].has_saturated;
+        *n += r->layers[i].saturated;
+    }
+    return has;
+}
+
 uint64_t record_macs(const struct record *r)
 {
     uint64_t sum = 0;

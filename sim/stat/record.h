@@ -49,6 +49,7 @@ struct record_layer {
     const char *shape; /* of the output, "96x55x55", without the batch */
     int device;
     bool on_host; /* ran on the host, timed over the host link */
+    const char *format, *weight_format; /* of its values and weights on a machine; NULL: none */
     uint64_t macs;
     uint64_t cycles; /* its share of the total; shares add up to the total */
     uint64_t start_cycle, end_cycle;
@@ -60,6 +61,8 @@ struct record_layer {
     /* What any mapping must move: each weight, input and output of the network once. */
     struct record_bytes compulsory[RECORD_MAX_MEMORY];
     double energy_pj[RECORD_MAX_COMPONENT];
+    bool has_saturated; /* its format is one of integers, and values were computed */
+    uint64_t saturated; /* values that it could not hold */
     struct record_check check;
 };
 
@@ -126,6 +129,8 @@ struct record {
 
 /* Sums over layers. */
 uint64_t record_macs(const struct record *r);
+/* Values that formats of integers could not hold; false where none was computed in one. */
+bool record_saturated(const struct record *r, uint64_t *n);
 double record_energy_j(const struct record *r);
 double record_seconds(const struct record *r); /* total_cyc / clock_hz */
 struct record_bytes record_memory_bytes(const struct record *r, int i_memory);

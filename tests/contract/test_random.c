@@ -16,6 +16,7 @@ enum { N_CASE = 400, MAX_SETTING = 20 };
 struct machine_case {
     char *set[MAX_SETTING + 1];
     int n_set, buffer; /* which setting is the buffer's size */
+    bool is_integer;   /* multiplies int8 and int16 */
     double buffer_kib;
 };
 
@@ -37,6 +38,18 @@ static double spread(GRand *rand, double lo, double hi)
     return pow(10, g_rand_double_range(rand, lo, hi));
 }
 
+/* int8 half of the time; the first format is the array's own. */
+static void set_formats(struct machine_case *m, GRand *rand)
+{
+    static const char *const formats[] = {
+        "[\"int8\", \"int16\"]", "[\"int8\", \"int16\"]",          "[\"int8\", \"int16\"]",
+        "[\"int16\", \"int8\"]", "[\"bf16\", \"fp16\", \"fp32\"]", "[\"flex16\"]",
+    };
+    const int i = (int)pick(rand, 0, G_N_ELEMENTS(formats) - 1);
+    m->is_integer = i < 4;
+    set_word(m, "array.formats", formats[i]);
+}
+
 static struct machine_case random_machine(GRand *rand)
 {
     static const int entries[] = {1, 2, 3, 5, 8, 17, 64, 256};
@@ -45,8 +58,10 @@ static struct machine_case random_machine(GRand *rand)
     struct machine_case m = {.buffer_kib = kib[pick(rand, 0, G_N_ELEMENTS(kib) - 1)]};
     set(&m, "array.rows", (double)pick(rand, 1, 40));
     set(&m, "array.cols", (double)pick(rand, 1, 40));
+    set_formats(&m, rand);
     set_word(&m, "array.double_buffer", pick(rand, 0, 2) ? "true" : "false");
-    set(&m, "accumulators.entries", entries[pick(rand, 0, G_N_ELEMENTS(entries) - 1)]);
+    const int entry = entries[pick(rand, 0, G_N_ELEMENTS(entries) - 1)];
+    set(&m, "accumulators.entries", MAX(entry, 2)); /* a sum of 16-bit integers takes two */
     set(&m, "weight_fifo.tiles", (double)pick(rand, 1, 5));
     set(&m, "controller.queue_depth", (double)pick(rand, 1, 8));
     set(&m, "clock_mhz", (double)pick(rand, 100, 1000));
@@ -79,8 +94,9 @@ static void case_make(struct random_case *c, int number)
 {
     GRand *rand = g_rand_new_with_seed((guint32)number);
     *c = (struct random_case){.number = number, .options = accsim_options_default()};
-    c->net = random_net_text(rand, (int)pick(rand, 1, 9));
     c->machine = random_machine(rand);
+    c->net =
+        random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1));
     c->file = g_strdup_printf("random-%d-%d.net", (int)getpid(), number);
     g_assert_true(g_file_set_contents(c->file, c->net, -1, NULL));
     c->options.arch = "tpu";

@@ -19,6 +19,7 @@ struct random_net {
     GString *text;
     struct random_value values[RANDOM_NET_MAX_VALUE];
     int n_value;
+    bool is_mixed; /* layers state int8 or int16 */
 };
 
 static inline int64_t pick(GRand *rand, int64_t lo, int64_t hi) /* both inclusive */
@@ -147,6 +148,15 @@ static inline void random_same(struct random_net *n, struct random_value *in)
                                (double)pick(n->rand, 1, 3));
 }
 
+static inline void random_formats(struct random_net *n)
+{
+    static const char *const formats[] = {"machine", "int8", "int16"};
+    if (n->is_mixed)
+        g_string_append_printf(n->text, " precision = \"%s\"; weight_precision = \"%s\";",
+                               formats[pick(n->rand, 0, 2)], formats[pick(n->rand, 0, 2)]);
+    g_string_append(n->text, " },\n");
+}
+
 static inline void random_layer(struct random_net *n)
 {
     /* The newest value mostly: chains are what fuses, older ones branch. */
@@ -164,13 +174,14 @@ static inline void random_layer(struct random_net *n)
         random_row(n, in, pick(n->rand, 0, 2));
     else
         random_same(n, in);
-    g_string_append(n->text, " },\n");
+    random_formats(n);
 }
 
-/* The same seed gives the same text; the caller frees it. */
-static inline char *random_net_text(GRand *rand, int n_layer)
+/* The same seed gives the same text; the caller frees it. is_mixed: for machines of integers. */
+static inline char *random_net_text(GRand *rand, int n_layer, bool is_mixed)
 {
-    struct random_net n = {.rand = rand, .text = g_string_new("inputs = (\n")};
+    struct random_net n = {
+        .rand = rand, .text = g_string_new("inputs = (\n"), .is_mixed = is_mixed};
     const int n_input = (int)pick(rand, 1, 2);
     const int64_t h = pick(rand, 1, 14), w = pick(rand, 1, 14);
     for (int i = 0; i < n_input; i++) {
@@ -184,7 +195,7 @@ static inline char *random_net_text(GRand *rand, int n_layer)
     /* The first layer computes something on every machine. */
     n.values[0].n_reader++;
     random_conv(&n, &n.values[0]);
-    g_string_append(n.text, " },\n");
+    random_formats(&n);
     while (n.n_value < MIN(n_input + n_layer, RANDOM_NET_MAX_VALUE))
         random_layer(&n);
     g_string_truncate(n.text, n.text->len - 2);

@@ -164,7 +164,7 @@ static struct fixture fixture_make(const char *text, const char *file)
     g_autofree float *max_abs = g_new(float, (gsize)f.graph->n_value);
     for (int i = 0; i < f.graph->n_value; i++)
         max_abs[i] = 1 + (float)i / 8;
-    f.quant = quant_new(f.plan, f.values, max_abs, &error);
+    f.quant = quant_new(f.plan, f.values, &(struct quant_ranges){.max_abs = max_abs}, &error);
     ck_ok(f.quant != NULL, error);
     ck_ok(quant_execute(f.plan, f.quant, f.values->at, NULL, NULL, keep, &f, &error), error);
     return f;
@@ -354,7 +354,7 @@ START_TEST(test_lrn_factor_follows_the_power)
     for (int64_t sum = 0; sum <= 3 * 127 * 127; sum += 7) {
         const double exact = s_in / s_out * pow(1 + s_in * s_in * (double)sum, -0.75);
         const double factor =
-            ldexp((double)quant_lrn_factor(&f.quant->layers[l->index], sum), -QUANT_LRN_BITS);
+            ldexp((double)quant_lrn_factor(&f.quant->layers[l->index], sum), -f.quant->layers[l->index].lrn_bits);
         ck_assert_msg(fabs(factor / exact - 1) < 1.05e-5, "sum %" PRId64 ": %g, not %g", sum,
                       factor, exact);
     }

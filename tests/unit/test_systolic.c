@@ -63,14 +63,20 @@ static uint64_t total(const char *net, const char *const *more)
 
 START_TEST(test_core_rules)
 {
-    ck_assert_uint_eq(core_matrix_cyc(7), 7);
     ck_assert_uint_eq(core_activate_cyc(7), 7);
     ck_assert_uint_eq(core_shift_start(100, 90), 100);
     ck_assert_uint_eq(core_shift_start(100, 110), 110);
     struct accsim *a = load(SINGLE, ACCSIM_TIMING, NULL);
     const struct systolic *s = a->machine->self;
-    ck_assert_uint_eq(s->tile_bytes, 16 * 16);
-    ck_assert_uint_eq(s->shift_cyc, 16);
+    ck_assert_uint_eq(core_row_cyc(s, NUMBER_int8, NUMBER_int8), 1);
+    ck_assert_uint_eq(core_row_cyc(s, NUMBER_int16, NUMBER_int8), 2);
+    ck_assert_uint_eq(core_row_cyc(s, NUMBER_int16, NUMBER_int16), 4);
+    const struct plan_layer narrow = {.weight_format = NUMBER_int8};
+    const struct plan_layer wide = {.weight_format = NUMBER_int16};
+    ck_assert_uint_eq(core_tile_bytes(s, &narrow), 16 * 16);
+    ck_assert_uint_eq(core_tile_bytes(s, &wide), 2 * 16 * 16);
+    ck_assert_uint_eq(core_shift_cyc(s, &narrow), 16);
+    ck_assert_uint_eq(core_shift_cyc(s, &wide), 32);
     ck_assert_uint_eq(s->latency_cyc, 16 + 16 - 1);
     accsim_free(a);
 }
@@ -192,7 +198,7 @@ END_TEST
 static struct accsim *random_loaded(guint32 seed, enum accsim_mode mode, const char *const *more)
 {
     GRand *rand = g_rand_new_with_seed(seed);
-    g_autofree char *text = random_net_text(rand, 6);
+    g_autofree char *text = random_net_text(rand, 6, false);
     g_rand_free(rand);
     return load_text(text, mode, more);
 }

@@ -149,14 +149,14 @@ static void multiply(struct scalar_run *r, const struct plan_step *st)
 {
     const struct plan_layer *l = &r->plan->layers[st->layer];
     const struct quant_layer *q = &r->plan->quant->layers[st->layer];
-    const int8_t *x = r->buffer + st->in_address[0];
+    const int8_t *x = r->buffer + st->in_address[0], *w = q->weight;
     int8_t *y = r->buffer + st->address;
     const int8_t lo = plan_layer_node(r->plan, l, "relu") ? 0 : -127;
     for (int64_t i = 0; i < st->region.n_image; i++)
         for (int64_t n = 0; n < l->gemm.n; n++) {
-            int32_t sum = q->bias[n];
+            int64_t sum = q->bias[n];
             for (int64_t k = 0; k < l->gemm.k; k++)
-                sum += x[i * l->gemm.k + k] * q->weight[n * l->gemm.k + k];
+                sum += x[i * l->gemm.k + k] * w[n * l->gemm.k + k];
             y[i * l->gemm.n + n] = requant_clamp(requant_round(sum, q->requant[n]), lo);
         }
     memcpy((int8_t *)r->io->out[st->layer] + st->region.image * l->gemm.n, y,

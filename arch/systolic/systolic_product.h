@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The products of the array, bit by bit; part of systolic_func. Sums of integers are exact. Sums of
+ * floating-point numbers are made in fp32 as they flow down a column: from 0 over the rows of the
+ * tile, each product rounded and then each sum; the sum then joins the accumulator. */
+#pragma once
+
+#include "arch/systolic/systolic_func.h"
+
+/* A block of rows times the tile in the array. */
+struct product {
+    const struct insn *insn;
+    enum number in, weight; /* formats of the operands */
+    int64_t k0, k, n; /* k rows and n columns of the tile are used, from row k0 of the weights */
+    bool is_first;    /* sums start from 0 */
+};
+
+void product_run(struct machine_state *m, const struct product *p);
+/* Columns of a tile with those that fill up vectors. */
+uint64_t product_padded(int64_t n);
