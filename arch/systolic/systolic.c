@@ -104,15 +104,18 @@ static const struct stat_desc components[N_ENERGY] = {
     [ENERGY_IDLE] = {"idle", "pJ", "power of the die while nothing switches, over the whole time"},
 };
 
-static void fill_machine(const struct systolic *s, struct machine *m)
+static void fill_machine(struct systolic *s, struct machine *m)
 {
     const struct systolic_cfg *c = &s->cfg;
     const uint64_t weights_bytes = (uint64_t)(c->weights.size_kib * 1024);
     struct dram weights;
     dram_init(&weights, &c->weights, s->clock_hz);
+    s->stream_bytes_per_cyc = dram_stream_bytes_per_cyc(&weights);
+    s->first_byte_cyc = weights.first_byte_cyc;
     m->clock_hz = s->clock_hz;
     m->memories[MEM_WEIGHTS] = (struct machine_memory){"weights", "off-chip weight memory", -1,
                                                        weights_bytes, dram_bytes_per_cyc(&weights)};
+    dram_clear(&weights);
     m->memories[MEM_BUFFER] =
         (struct machine_memory){"unified_buffer", "on-chip activations", MEM_HOST,
                                 (uint64_t)(c->buffer_kib * 1024), 2.0 * (double)c->cols};
@@ -191,6 +194,8 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
                   file, s->cfg.weights.size_kib, tile_bytes);
         return NULL;
     }
+    if (!dram_check(&s->cfg.weights, file, "memory.weights", error))
+        return NULL;
     fill_machine(s, m);
     return s;
 }

@@ -43,6 +43,7 @@ struct systolic {
     double clock_hz;
     enum number native;   /* what a multiplier takes at full speed: the first of array.formats */
     uint64_t latency_cyc; /* from the last row of inputs in to its sums in the accumulators */
+    double stream_bytes_per_cyc, first_byte_cyc; /* of the weight memory; 0: unlimited */
     const struct machine *machine;
 };
 
@@ -75,6 +76,7 @@ struct systolic_core {
     struct dma dma; /* of the host link */
 };
 void core_init(struct systolic_core *c, const struct systolic *s);
+void core_clear(struct systolic_core *c);
 /* Bytes of a weight tile, always whole: edge tiles are padded in weight memory. */
 uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l);
 /* Passes of one row of inputs through the array: operands of twice the native width go through in

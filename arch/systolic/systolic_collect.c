@@ -162,6 +162,7 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
     struct sim *s = run;
     if (s && s->error) {
         g_propagate_error(error, s->error);
+        core_clear(&s->core);
         return false;
     }
     if (s)
@@ -173,6 +174,8 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
         return true;
     add_unit(r, "activation_unit", s->units[UNIT_ACTIVATION].busy_cyc);
     add_unit(r, "host_link", s->units[UNIT_HOST].busy_cyc);
+    dram_collect(&s->core.weights, r->total_cyc, &r->drams[MEM_WEIGHTS]);
+    core_clear(&s->core);
     if (s->state)
         state_clear(s->state);
     return true;

@@ -10,6 +10,11 @@ void core_init(struct systolic_core *c, const struct systolic *s)
     dma_init(&c->dma, &c->host, s->cfg.dma_setup_ns, s->clock_hz);
 }
 
+void core_clear(struct systolic_core *c)
+{
+    dram_clear(&c->weights);
+}
+
 /* Pieces of native width that an operand is cut into. */
 static uint64_t pieces(const struct systolic *s, enum number n)
 {

@@ -23,17 +23,14 @@ static double link_cyc(const struct systolic *s, double bytes)
 }
 
 /* Cycles from one tile to the next when only weights are waited for: the memory's bandwidth sets
- * them, or its latency where the FIFO is too shallow: each tile holds a slot from its request until
- * it is shifted in. */
+ * them (of `bank`: what a stream gets of it), or its latency where the FIFO is too shallow: each
+ * tile holds a slot from its request until it is shifted in. */
 static double tile_fetch_cyc(const struct systolic *s, const struct plan_layer *l)
 {
-    const struct dram_cfg *d = &s->cfg.weights;
-    if (d->model == DRAM_IDEAL)
+    if (s->stream_bytes_per_cyc == 0)
         return 0;
-    const double by_bus =
-        (double)core_tile_bytes(s, l) / s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
-    const double in_slot =
-        d->latency_ns * 1e-9 * s->clock_hz + by_bus + (double)core_shift_cyc(s, l);
+    const double by_bus = (double)core_tile_bytes(s, l) / s->stream_bytes_per_cyc;
+    const double in_slot = s->first_byte_cyc + by_bus + (double)core_shift_cyc(s, l);
     return MAX(by_bus, in_slot / (double)s->cfg.fifo_tiles);
 }
 

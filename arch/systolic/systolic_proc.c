@@ -132,10 +132,10 @@ static void weight_memory(void *arg)
         for (uint32_t i = 0; i < in->repeat; i++) {
             while (s->fifo_level == depth)
                 sk_wait(s->fifo_freed);
-            const struct dram_request request = {.bytes = bytes};
-            s->fifo[(s->fifo_head + s->fifo_level) % depth] =
-                (struct fifo_slot){(uint64_t)in->first + i * bytes, in->layer,
-                                   dram_access(&s->core.weights, &request, sk_now())};
+            const uint64_t address = (uint64_t)in->first + i * bytes;
+            const struct dram_request request = {.bytes = bytes, .address = address};
+            s->fifo[(s->fifo_head + s->fifo_level) % depth] = (struct fifo_slot){
+                address, in->layer, dram_access(&s->core.weights, &request, sk_now())};
             s->fifo_level++;
             sk_notify(s->fifo_filled);
         }

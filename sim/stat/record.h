@@ -66,6 +66,16 @@ struct record_layer {
     struct record_check check;
 };
 
+/* What a memory that knows rows and banks did over the whole run. Only meaningful where `known`. */
+struct record_dram {
+    bool known;
+    const char *standard; /* "DDR3" */
+    uint64_t row_hits, row_misses, row_conflicts; /* bursts: row open, none open, another open */
+    uint64_t activates, refreshes;
+    uint64_t busy_cyc; /* something was asked for and not yet delivered */
+    uint64_t peak_cyc; /* what the same bytes take at the peak bandwidth */
+};
+
 /* A hardware unit over the whole run. Of one that multiplies matrices busy_cyc and the exclusive
  * causes add up to the total. */
 struct record_unit {
@@ -103,6 +113,7 @@ struct record {
     int n_memory;
     int dram_memory; /* index of the memory whose bytes are totals.dram_*; -1: none */
     double memory_bytes_per_cyc[RECORD_MAX_MEMORY]; /* peak bandwidth; 0: unlimited */
+    struct record_dram drams[RECORD_MAX_MEMORY];
     struct stat_desc components[RECORD_MAX_COMPONENT];
     int n_component;
 

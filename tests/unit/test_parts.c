@@ -13,7 +13,10 @@
 
 static struct dram make_dram(double bandwidth_gb_s, double latency_ns, enum dram_model model)
 {
-    struct dram_cfg cfg = {1024, bandwidth_gb_s, latency_ns, (int)model};
+    struct dram_cfg cfg = {.size_kib = 1024,
+                           .bandwidth_gb_s = bandwidth_gb_s,
+                           .latency_ns = latency_ns,
+                           .model = (int)model};
     struct dram d;
     dram_init(&d, &cfg, CLOCK_HZ);
     return d;
@@ -21,12 +24,12 @@ static struct dram make_dram(double bandwidth_gb_s, double latency_ns, enum dram
 
 static uint64_t read_at(struct dram *d, uint64_t bytes, uint64_t now_cyc)
 {
-    return dram_access(d, &(struct dram_request){bytes, false}, now_cyc);
+    return dram_access(d, &(struct dram_request){.bytes = bytes}, now_cyc);
 }
 
 static uint64_t write_at(struct dram *d, uint64_t bytes, uint64_t now_cyc)
 {
-    return dram_access(d, &(struct dram_request){bytes, true}, now_cyc);
+    return dram_access(d, &(struct dram_request){.bytes = bytes, .is_write = true}, now_cyc);
 }
 
 START_TEST(test_dram_read_pays_bytes_then_latency)
@@ -138,8 +141,9 @@ START_TEST(test_dram_fields_fill_their_member)
         {.path = NULL},
     };
     ck_assert_str_eq(fields[1].path, "memory.a.bandwidth_gb_s");
-    ck_assert_uint_eq(fields[6].offset, offsetof(struct two, b.latency_ns));
-    ck_assert_str_eq(fields[6].def, "0");
+    ck_assert_str_eq(fields[10].path, "memory.b.latency_ns");
+    ck_assert_uint_eq(fields[10].offset, offsetof(struct two, b.latency_ns));
+    ck_assert_str_eq(fields[10].def, "0");
 }
 END_TEST
 
