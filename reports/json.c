@@ -306,6 +306,29 @@ static json_t *unit_object(const struct record *r, const struct record_unit *u)
     return o;
 }
 
+/* What memories with rows and banks did; none where no memory has them. */
+static json_t *memories_array(const struct record *r)
+{
+    json_t *memories = json_array();
+    for (int i = 0; i < r->n_memory; i++) {
+        const struct record_dram *d = &r->drams[i];
+        if (!d->known)
+            continue;
+        json_t *o = json_object();
+        put_text(o, "name", r->memories[i].name);
+        put_text(o, "standard", d->standard);
+        put_count(o, "row_hits", d->row_hits);
+        put_count(o, "row_misses", d->row_misses);
+        put_count(o, "row_conflicts", d->row_conflicts);
+        put_count(o, "activates", d->activates);
+        put_count(o, "refreshes", d->refreshes);
+        put_count(o, "busy_cycles", d->busy_cyc);
+        put_count(o, "peak_cycles", d->peak_cyc);
+        json_array_append_new(memories, o);
+    }
+    return memories;
+}
+
 static json_t *record_object(const struct record *r)
 {
     json_t *o = json_object();
@@ -325,6 +348,10 @@ static json_t *record_object(const struct record *r)
         json_array_append_new(units, unit_object(r, &r->units[i]));
     json_object_set_new(o, "layers", layers);
     json_object_set_new(o, "units", units);
+    json_t *memories = memories_array(r);
+    if (json_array_size(memories) > 0)
+        json_object_set(o, "memories", memories);
+    json_decref(memories);
     put_object(o, "check", net_check_object(r));
     return o;
 }

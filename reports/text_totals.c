@@ -71,6 +71,33 @@ static void put_traffic(struct text *t, const struct record *r)
     g_string_free(body, TRUE);
 }
 
+/* Rows and banks of a memory: how the bursts found them, and how long the memory took for its bytes
+ * beside what `fixed` takes, the peak. */
+static void put_banks(struct text *t, const struct record *r, int i_memory)
+{
+    const struct record_dram *d = &r->drams[i_memory];
+    const double n_burst = (double)d->row_hits + (double)d->row_misses + (double)d->row_conflicts;
+    if (!d->known || n_burst == 0 || d->peak_cyc == 0)
+        return;
+    g_autofree char *name = spoken(t, r->memories[i_memory].name);
+    g_autofree char *standard = text_clean(t, d->standard);
+    g_autofree char *hits = text_percent((double)d->row_hits / n_burst, 1);
+    g_autofree char *misses = text_percent((double)d->row_misses / n_burst, 1);
+    g_autofree char *conflicts = text_percent((double)d->row_conflicts / n_burst, 1);
+    g_autofree char *activates = text_grouped(d->activates);
+    g_autofree char *refreshes = text_grouped(d->refreshes);
+    g_autofree char *share = text_percent((double)d->peak_cyc / (double)d->busy_cyc, 1);
+    g_autofree char *times = text_float("%.3f", (double)d->busy_cyc / (double)d->peak_cyc);
+    GString *body = g_string_new(NULL);
+    g_string_printf(body, "%s memory, %s: row hits %s, misses %s, conflicts %s", name, standard,
+                    hits, misses, conflicts);
+    g_string_append_printf(body, "; %s activates, %s refreshes", activates, refreshes);
+    g_string_append_printf(body, "; %s of the peak while busy, %s times what fixed bandwidth takes",
+                           share, times);
+    text_paragraph(t, TEXT_BOLD, "banks", body->str);
+    g_string_free(body, TRUE);
+}
+
 /* Compulsory bytes of a memory, and how often over they were moved. */
 static void add_compulsory(GString *body, struct text *t, const struct record *r, int i_memory)
 {
@@ -309,6 +336,8 @@ void text_totals(struct text *t, const struct record *r)
     put_time(t, r);
     put_speed(t, r);
     put_traffic(t, r);
+    for (int i = 0; i < r->n_memory; i++)
+        put_banks(t, r, i);
     put_bound(t, r);
     put_energy(t, r);
     put_area(t, r);

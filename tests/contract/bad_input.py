@@ -146,6 +146,9 @@ SETTINGS = [
     override("clock_mhz=1e300", "clock_mhz"),
     override("clock_mhz=fast", "clock_mhz"),
     override("memory.weights.model=magic", r"memory\.weights\.model", "magic", "ideal"),
+    override("memory.weights.standard=DDR9", r"memory\.weights\.standard", "DDR9", "HBM2"),
+    override("memory.weights.mapping=CoRo", r"memory\.weights\.mapping", "RoBaRaCoBgCh"),
+    override("memory.weights.ranks=9", r"memory\.weights\.ranks", "8"),
     override("memory.weights.bandwidth_gb_s=0", r"memory\.weights\.bandwidth_gb_s"),
     override("memory.unified_buffer.size_kib=0", r"memory\.unified_buffer\.size_kib"),
     override("mapper.search=magic", r"mapper\.search", "magic", "exhaustive"),
@@ -349,6 +352,22 @@ OPTIONS = [
     option("--csv", "new", "--vcd", "./new", patterns=("csv", "vcd")),
     option("--output", "out.npz", "--mode", "timing", patterns=("output", "timing|functional")),
     option("--vcd", "out.vcd", "--fidelity", "analytic", patterns=("vcd", "event|analytic")),
+]
+
+
+BANKS = [
+    option(
+        *("--set", "memory.weights.model=bank", "--set", "memory.weights.bandwidth_gb_s=68"),
+        patterns=(r"memory\.weights: bandwidth_gb_s = 68 over channels = 2", "4250 MT/s", "DDR3"),
+    ),
+    option(
+        *("--set", "memory.weights.model=bank", "--set", "memory.weights.standard=none"),
+        patterns=(r"memory\.weights: .*needs standard", "HBM2"),
+    ),
+    option(
+        *("--set", "memory.weights.model=bank", "--set", "memory.weights.size_kib=64"),
+        patterns=(r"memory\.weights: size_kib = 64 holds not one row",),
+    ),
 ]
 
 

@@ -205,6 +205,44 @@ class Trends(unittest.TestCase):
                         self.assertLess(abs(cycles / layer["cycles"] - 1), 0.10)
 
 
+class Banks(unittest.TestCase):
+    """The weight memory with rows, banks and refresh."""
+
+    BANK = ("--set", "memory.weights.model=bank")
+
+    def test_they_cost_what_refresh_and_rows_do(self):
+        for batch in BATCHES:
+            ratio = (
+                timing(*self.BANK, batch=batch)["totals"]["cycles"]
+                / timing(batch=batch)["totals"]["cycles"]
+            )
+            with self.subTest(f"batch {batch}"):
+                self.assertTrue(0.999 <= ratio <= 1.06, ratio)  # tRFC / tREFI is 0.033
+
+    def test_every_burst_is_counted_once(self):
+        record = timing(*self.BANK)
+        (memory,) = record["memories"]
+        self.assertEqual((memory["name"], memory["standard"]), ("weights", "DDR3"))
+        bursts = sum(memory[f"row_{kind}"] for kind in ("hits", "misses", "conflicts"))
+        self.assertEqual(bursts * 64, record["totals"]["dram_read_bytes"])
+        refreshes = cli.seconds(record, record["totals"]["cycles"]) / 7.8e-6 * 2
+        self.assertLess(abs(memory["refreshes"] - refreshes), 2)
+        self.assertGreater(memory["busy_cycles"], memory["peak_cycles"])
+        self.assertNotIn("memories", timing())
+
+    def test_the_analytic_model_agrees_with_the_events(self):
+        for batch in BATCHES:
+            event = timing(*self.BANK, batch=batch)["totals"]["cycles"]
+            analytic = timing(*self.BANK, "--fidelity", "analytic", batch=batch)["totals"]["cycles"]
+            with self.subTest(f"batch {batch}"):
+                self.assertLess(abs(analytic / event - 1), 0.05)
+
+    def test_twice_the_bandwidth_of_more_channels_never_slows(self):
+        wide = ("--set", "memory.weights.channels=4", "--set", "memory.weights.bandwidth_gb_s=68")
+        before, after = timing(*self.BANK), timing(*self.BANK, *wide)
+        self.assertLess(after["totals"]["cycles"], before["totals"]["cycles"])
+
+
 class Exact(unittest.TestCase):
     """Tiling changes no bit; quantisation leaves 20 dB."""
 

@@ -88,6 +88,9 @@ class Refused(InFolder):
     def test_options(self):
         self.check_all(bad_input.OPTIONS)
 
+    def test_banks(self):
+        self.check_all(bad_input.BANKS)
+
     def test_tensors(self):
         self.check_all(bad_input.TENSORS)
 
