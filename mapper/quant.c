@@ -138,6 +138,14 @@ static int ranged_value(const struct plan *p, const struct plan_layer *l)
     return l->in[0];
 }
 
+bool quant_needs_ranges(const struct plan *p)
+{
+    for (int i = 0; i < p->n_layer; i++)
+        if (p->layers[i].kind != LAYER_HOST && !number_is_float(p->layers[i].format))
+            return true;
+    return false;
+}
+
 static float scale_from(const struct quant_ranges *r, int value, enum number format)
 {
     if (format == NUMBER_flex16 && r->flex_scale)

@@ -65,6 +65,9 @@ struct quant {
     struct quant_layer *layers;
 };
 
+/* Whether any value of the plan is stored as an integer, so that its range must be known. */
+bool quant_needs_ranges(const struct plan *p);
+
 /* What the values of a network are like, by value of its graph. */
 struct quant_ranges {
     const float *max_abs;

@@ -168,13 +168,16 @@ static void return_borrowed(const struct accsim *a, struct values *v)
     values_free(v);
 }
 
-bool calibrate(struct accsim *a, struct quant_ranges *ranges, GError **error)
+bool calibrate(struct accsim *a, bool is_needed, struct quant_ranges *ranges, GError **error)
 {
     struct graph *g;
     struct values *v;
     float *max_abs = ARENA_ARRAY(a->arena, float, (size_t)a->graph->n_value);
     float *flex_scale = ARENA_ARRAY(a->arena, float, (size_t)a->graph->n_value);
     struct observation o = {a, max_abs, flex_scale};
+    *ranges = (struct quant_ranges){max_abs, flex_scale};
+    if (!is_needed)
+        return true;
     bool ok = calibration_set(a, &g, &v, error);
     for (int i = 0; ok && i < g->n_input; i++) {
         max_abs[g->inputs[i]] = quant_max_abs(&v->at[g->inputs[i]]);
@@ -187,6 +190,5 @@ bool calibrate(struct accsim *a, struct quant_ranges *ranges, GError **error)
     }
     return_borrowed(a, v);
     graph_free(g);
-    *ranges = (struct quant_ranges){max_abs, flex_scale};
     return ok;
 }

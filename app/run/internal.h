@@ -46,8 +46,9 @@ struct graph *select_layers(const struct graph *g, const char *list, GError **er
 bool values_within_memory(const struct accsim *a, GError **error);
 /* Parameters and inputs, from files or seeded, for a->graph. */
 bool make_values(struct accsim *a, GError **error);
-/* Ranges by value of a->graph from a reference run on the first images (or --calibrate). */
-bool calibrate(struct accsim *a, struct quant_ranges *ranges, GError **error);
+/* Ranges by value of a->graph from a reference run on the first images (or --calibrate), where they
+ * are needed; else zeros. */
+bool calibrate(struct accsim *a, bool is_needed, struct quant_ranges *ranges, GError **error);
 
 /* input_set.c: the inputs of v's graph from a .npy or .npz, or from the first images of a data set:
  * of `split`, or of the only one that it has. */

@@ -80,7 +80,7 @@ bool simulate(struct accsim *a, GError **error)
 {
     if (a->options.mode == ACCSIM_FUNCTIONAL) {
         struct quant_ranges ranges;
-        if (!calibrate(a, &ranges, error))
+        if (!calibrate(a, quant_needs_ranges(a->plan), &ranges, error))
             return false;
         progress(a, "quantising", 0);
         if (!(a->quant = quant_new(a->plan, a->values, &ranges, error)))

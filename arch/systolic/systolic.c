@@ -6,6 +6,8 @@
 
 #include "sim/base/error.h"
 
+/* What multipliers can be built for. */
+static const char *const format_names[] = {"int8", "int16", "bf16", "fp16", "fp32", "flex16", NULL};
 static const char *const dataflow_names[] = {"ws", NULL};
 
 #define FIELD(path, type, member, min, max, def, unit, help, names)                                \
@@ -32,7 +34,7 @@ const struct cfg_field systolic_fields[] = {
     FIELD("array.formats", CFG_STRINGS, formats, 0, 0, "int8", NULL,
           "number formats of the operands that it multiplies; the first is its own, at full speed "
           "and unless asked otherwise, wider ones take several passes",
-          NULL),
+          format_names),
     FIELD("array.double_buffer", CFG_BOOL, double_buffer, 0, 0, "true", NULL,
           "shadow registers take the next weight tile while the array computes", NULL),
     FIELD("accumulators.entries", CFG_INT, accumulators, 1, 1 << 20, NULL, NULL,
@@ -153,29 +155,6 @@ static void fill_machine(struct systolic *s, struct machine *m)
         m->components[i] = components[i];
 }
 
-/* Formats that the multipliers can be built for; each array is of one kind. */
-static const enum number known_formats[] = {NUMBER_int8, NUMBER_int16, NUMBER_bf16,
-                                            NUMBER_fp16, NUMBER_fp32,  NUMBER_flex16};
-
-static bool read_formats(struct systolic *s, const char *file, GError **error)
-{
-    for (int i = 0; i < s->cfg.formats.n; i++) {
-        enum number n = NUMBER_COUNT;
-        size_t j = 0;
-        if (number_from_name(s->cfg.formats.v[i], &n))
-            while (j < G_N_ELEMENTS(known_formats) && known_formats[j] != n)
-                j++;
-        if (n == NUMBER_COUNT || j == G_N_ELEMENTS(known_formats))
-            return error_set(error, ERROR_INPUT,
-                             "%s: array.formats: '%s' is no format of an array; it can be any of "
-                             "int8 int16 bf16 fp16 fp32 flex16",
-                             file, s->cfg.formats.v[i]);
-        if (i == 0)
-            s->native = n;
-    }
-    return true;
-}
-
 static void *systolic_create(const void *cfg, const char *file, struct machine *m,
                              struct arena *arena, GError **error)
 {
@@ -184,8 +163,8 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     s->clock_hz = s->cfg.clock_mhz * 1e6;
     s->latency_cyc = (uint64_t)(s->cfg.rows + s->cfg.cols - 1);
     s->machine = m;
-    if (!read_formats(s, file, error))
-        return NULL;
+    const bool is_known = number_from_name(s->cfg.formats.v[0], &s->native);
+    g_assert(is_known);
     const int64_t tile_bytes = s->cfg.rows * s->cfg.cols * (int64_t)number_bytes(s->native);
     if (s->cfg.weights.size_kib * 1024 < (double)tile_bytes) {
         error_set(error, ERROR_UNSUPPORTED,

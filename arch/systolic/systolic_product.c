@@ -132,7 +132,9 @@ static inline __attribute__((always_inline)) void float_block(float *acc, int64_
     lanes sum[ROWS][VECTORS] = {{{0}}};
     for (int64_t i = 0; i < k; i++) {
         const lanes *row = (const lanes *)(w + i * w_stride);
+#pragma GCC unroll 4
         for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
             for (int v = 0; v < VECTORS; v++)
                 sum[r][v] += x[r * k + i] * row[v];
     }

@@ -53,7 +53,9 @@ struct cfg_field {
                        * "" : optional: 0, false, NULL or n = 0 when absent */
     const char *unit; /* "MHz"; NULL where there is none */
     const char *help; /* a sentence */
-    const char *const *names; /* CFG_ENUM: NULL-terminated list of legal strings */
+    /* CFG_ENUM, CFG_STRINGS: NULL-terminated list of legal strings; of CFG_STRINGS NULL: any, and
+     * else there is one at least. */
+    const char *const *names;
 };
 
 /* A table and the struct it fills. */

@@ -60,19 +60,26 @@ static const char *store_string(const struct cfg_field *f, const struct value *v
     return NULL;
 }
 
+/* -1: it is none of the legal strings. */
+static int index_of_name(const struct cfg_field *f, const char *s)
+{
+    for (int i = 0; f->names[i]; i++)
+        if (strcmp(f->names[i], s) == 0)
+            return i;
+    return -1;
+}
+
 static const char *store_enum(const struct cfg_field *f, const struct value *v, struct arena *arena,
                               void *member)
 {
     (void)arena;
     if (v->kind != VALUE_STRING)
         return "is not a string";
-    for (int i = 0; f->names[i]; i++) {
-        if (strcmp(f->names[i], v->s) == 0) {
-            *(int *)member = i;
-            return NULL;
-        }
-    }
-    return "is unknown";
+    const int i = index_of_name(f, v->s);
+    if (i < 0)
+        return "is unknown";
+    *(int *)member = i;
+    return NULL;
 }
 
 static const char *store_ints(const struct cfg_field *f, const struct value *v, struct arena *arena,
@@ -111,7 +118,11 @@ static const char *store_strings(const struct cfg_field *f, const struct value *
         const char *problem = store_string(f, &elems[i], arena, &copies[i]);
         if (problem)
             return v->kind == VALUE_LIST ? "has an element that is not a string" : problem;
+        if (f->names && index_of_name(f, copies[i]) < 0)
+            return v->kind == VALUE_LIST ? "has an unknown element" : "is unknown";
     }
+    if (f->names && n == 0)
+        return "is empty";
     *strings = (struct cfg_strings){(int)n, copies};
     return NULL;
 }
@@ -225,8 +236,12 @@ static void expect_ints(const struct cfg_field *f, GString *to)
 
 static void expect_strings(const struct cfg_field *f, GString *to)
 {
-    (void)f;
-    g_string_append(to, "a string or a list of strings");
+    if (!f->names) {
+        g_string_append(to, "a string or a list of strings");
+        return;
+    }
+    expect_enum(f, to);
+    g_string_append(to, " or a list of them");
 }
 
 static const struct {

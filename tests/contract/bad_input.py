@@ -124,6 +124,9 @@ def override(assignment, *patterns):
 
 SETTINGS = [
     override("array.row=64", r"array\.row\b", r"array\.rows"),
+    override('array.formats=["int8", "int9"]', r"array\.formats", "int9", "bf16"),
+    override("array.formats=fp64", r"array\.formats", "fp64", "flex16"),
+    override("array.formats=[]", r"array\.formats", "empty"),
     override("nosuch.key=1", r"nosuch\.key"),
     override("array.rows", r"array\.rows"),
     override("array.rows=", r"array\.rows"),
@@ -424,6 +427,11 @@ TOO_LARGE = [
         *ALEXNET,
         *("--precision", "fp32"),
         patterns=("conv1", "fp32", "int8"),
+    ),
+    too_large(
+        "sums of 16-bit integers in accumulators of one entry",
+        *("--net", "gemm:4x8x8", "--precision", "int16", "--set", "accumulators.entries=1"),
+        patterns=("gemm", "int16", "two entries"),
     ),
     too_large(
         "an operator that the machine lacks, and no host to run it",

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Number formats of a machine: exact in every one, and as far from fp32 as their bits say.
+
+    test_formats.py [CLASS[.TEST]...]
+"""
+import pathlib
+import tempfile
+import unittest
+
+import cli
+
+# Layers of two formats: 16-bit activations, weights of 8 bits where it is said.
+MIXED = """
+inputs = ( { name = "x"; shape = [8, 6, 6]; } );
+layers = (
+  { name = "a"; op = "conv2d"; channels = 16; kernel = 3; pad = 1; precision = "int16"; weight_precision = "int8"; },
+  { name = "b"; op = "relu"; },
+  { name = "c"; op = "conv2d"; channels = 8; kernel = 1; precision = "int16"; },
+  { name = "d"; op = "avgpool"; kernel = 2; stride = 2; },
+  { name = "e"; op = "fc"; features = 10; }
+);
+"""
+
+
+def run(net, form, *options):
+    return cli.record("--arch", "tpu", "--net", net, "--set", f'array.formats=["{form}"]', *options)
+
+
+class Formats(unittest.TestCase):
+    def snr(self, net, form):
+        check = run(net, form)["check"]
+        self.assertTrue(check["exact"], form)
+        return check["snr_db"]
+
+    def check_net(self, net):
+        """Flexpoint's mantissas are twice as long as those of bf16, fp16's lie between."""
+        snr = {form: self.snr(net, form) for form in ("int8", "int16", "bf16", "fp16", "fp32", "flex16")}
+        self.assertGreater(snr["flex16"], snr["bf16"] - 0.5)
+        self.assertGreater(snr["int16"], snr["int8"] + 30)  # 8 bits more are 48 dB
+        self.assertGreater(snr["fp16"], snr["bf16"] + 12)  # 3 bits more are 18 dB
+        self.assertGreater(snr["fp32"], 100)
+
+    def test_mlp(self):
+        self.check_net("mlp-mnist")
+
+    def test_wide_integers_take_passes(self):
+        """8 x 16 bit at half speed, 16 x 16 bit at a quarter."""
+        narrow, half, quarter = (
+            cli.record("--arch", "tpu", "--mode", "timing", "--set", "memory.weights.model=ideal",
+                       "--set", "host.bandwidth_gb_s=1e6", "--net", net)["units"][0]["busy_cycles"]
+            for net in (self.net("int8", "int8"), self.net("int16", "int8"), self.net("int16", "int16")))
+        self.assertEqual(half, 2 * narrow)
+        self.assertEqual(quarter, 4 * narrow)
+
+    def net(self, precision, weights):
+        text = (f'inputs = ( {{ name = "x"; shape = [256]; }} );\nlayers = ( {{ name = "f"; op = "fc"; '
+                f'features = 256; precision = "{precision}"; weight_precision = "{weights}"; }} );\n')
+        file = pathlib.Path(self.folder) / f"{precision}-{weights}.net"
+        file.write_text(text)
+        return str(file)
+
+    def setUp(self):
+        temp = tempfile.TemporaryDirectory()
+        self.addCleanup(temp.cleanup)
+        self.folder = temp.name
+
+    def test_layers_have_their_own(self):
+        file = pathlib.Path(self.folder) / "mixed.net"
+        file.write_text(MIXED)
+        record = cli.record("--arch", "tpu", "--net", str(file))
+        self.assertTrue(record["check"]["exact"])
+        formats = [(layer["format"], layer.get("weight_format")) for layer in record["layers"]]
+        self.assertEqual(formats, [("int16", "int8"), ("int16", "int16"), ("int16", None), ("int8", "int8")])
+
+    def test_integers_meet_no_floating_point(self):
+        file = pathlib.Path(self.folder) / "mixed.net"
+        file.write_text(MIXED)
+        result = cli.run("--arch", "tpu", "--net", str(file), "--set", 'array.formats=["bf16", "int16", "int8"]')
+        self.assertEqual(result.returncode, 3)
+        self.assertRegex(cli.text(result.stderr), "'e'.*int16 operands in a layer of bf16")
+
+    def test_values_that_do_not_fit_are_counted(self):
+        """Ranges are taken from the first eight images: the ninth to the last may exceed them."""
+        record = cli.record("--arch", "tpu", "--net", "mlp-mnist", "--batch", "64")
+        self.assertGreater(record["totals"]["saturated"], 0)
+        self.assertEqual(record["totals"]["saturated"],
+                         sum(layer["saturated"] for layer in record["layers"] if "saturated" in layer))
+        self.assertNotIn("saturated", run("mlp-mnist", "bf16")["totals"])
+
+
+class FormatsLarge(unittest.TestCase):
+    def test_alexnet(self):
+        Formats.check_net(Formats(), "alexnet")
+
+
+if __name__ == "__main__":
+    unittest.main()
