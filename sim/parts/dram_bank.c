@@ -178,6 +178,19 @@ static int64_t access_ranges(struct dram_bank *b, enum dram_command column, int6
     return end_clk;
 }
 
+/* Busy is the memory while it moves data, or could: from the time at which a closed row's first
+ * data would be there, had nothing else been asked for. */
+static void count_busy(struct dram_bank *b, uint64_t bytes, int64_t data_clk, int64_t now_clk,
+                       int64_t end_clk)
+{
+    const struct dram_spec *s = &b->spec;
+    const uint64_t round_bytes = (uint64_t)(s->burst_bytes * s->extent[DRAM_CH]);
+    const int64_t peak_clk = (int64_t)((bytes + round_bytes - 1) / round_bytes) * s->n.BL;
+    const int64_t first_clk = MIN(now_clk + s->n.RCD + data_clk, end_clk - peak_clk);
+    b->busy_clk += MAX(end_clk - MAX(first_clk, b->end_clk), 0);
+    b->end_clk = MAX(b->end_clk, end_clk);
+}
+
 int64_t dram_bank_access(struct dram_bank *b, uint64_t address, uint64_t bytes, bool is_write,
                          int64_t now_clk)
 {
@@ -189,8 +202,7 @@ int64_t dram_bank_access(struct dram_bank *b, uint64_t address, uint64_t bytes, 
     const enum dram_command column = is_write ? DRAM_WR : DRAM_RD;
     const int64_t end_clk = b->spec.interleaved ? access_interleaved(b, column, first, end, now_clk)
                                                 : access_ranges(b, column, first, end, now_clk);
-    b->busy_clk += MAX(end_clk - MAX(now_clk, b->end_clk), 0);
-    b->end_clk = MAX(b->end_clk, end_clk);
+    count_busy(b, bytes, is_write ? b->spec.n.CWL : b->spec.n.CL, now_clk, end_clk);
     return end_clk;
 }
 

@@ -11,7 +11,7 @@ struct dram_bank {
     struct dram_channel *channels;
     bool alike;       /* all channels have had the same requests: the first one stands for all */
     int64_t end_clk;  /* of the last data so far */
-    int64_t busy_clk; /* in which something was asked for and not yet delivered */
+    int64_t busy_clk; /* in which data moved, or could have: without the latency of a first one */
 };
 
 struct dram_bank *dram_bank_new(const struct dram_choice *c);

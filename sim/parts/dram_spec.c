@@ -86,7 +86,7 @@ char *dram_spec_check(const struct dram_choice *c)
     return NULL;
 }
 
-/* Rounded as JESD79-4 section 13.5 does: a fortieth of a clock is within the clock's tolerance. */
+/* Rounded as JEDEC does for DDR4: a fortieth of a clock is within the clock's tolerance. */
 static int64_t clocks(struct dram_time t, double clock_hz)
 {
     return MAX(t.min_clk, (int64_t)ceil(t.ns * clock_hz / 1e9 - 0.025));

@@ -72,7 +72,7 @@ struct record_dram {
     const char *standard; /* "DDR3" */
     uint64_t row_hits, row_misses, row_conflicts; /* bursts: row open, none open, another open */
     uint64_t activates, refreshes;
-    uint64_t busy_cyc; /* something was asked for and not yet delivered */
+    uint64_t busy_cyc; /* data moved, or could have, the latency of a first one over */
     uint64_t peak_cyc; /* what the same bytes take at the peak bandwidth */
 };
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What AlexNet on the TPU v1 costs to simulate, beside other simulators and this machine's rates.
+"""What AlexNet on the TPU v1 costs to simulate, beside other simulators and this machine's rates, and
+what memory with banks adds to a run.
 
     bench.py ACCSIM RATES
 
@@ -18,6 +19,21 @@ import tempfile
 REFERENCE = pathlib.Path(__file__).resolve().parents[1] / "reference"
 NETWORK = ("--arch", "tpu.cfg", "--net", "alexnet", "--batch", "1")
 MODES = (("timing", 9), ("functional", 5))  # and how often each is run
+ARRAY_128 = (
+    *("--arch", "tpu.cfg", "--set", "array.rows=128", "--set", "array.cols=128"),
+    *("--set", 'array.formats=["bf16"]', "--set", "clock_mhz=1000"),
+    *("--set", "memory.weights.standard=HBM2", "--set", "memory.weights.channels=32"),
+    *("--set", "memory.weights.bandwidth_gb_s=614"),
+)
+# name, network and machine, mode, and how often each is run
+MEMORY_RUNS = (
+    ("GEMM 2048^3 on 128 x 128, bf16, HBM2", (*ARRAY_128, "--net", "gemm:2048x2048x2048"),
+     ("--check", "none"), 5),
+    ("the same without values", (*ARRAY_128, "--net", "gemm:2048x2048x2048"),
+     ("--mode", "timing"), 9),
+    ("ResNet-152, batch 64, tpu.cfg", ("--arch", "tpu.cfg", "--net", "resnet152", "--batch", "64"),
+     ("--mode", "timing"), 3),
+)
 
 
 def measure(command):
@@ -93,12 +109,24 @@ def print_rates(costs, rates, record):
     print(f"  {gflop:.2f} GFLOP: alone {alone_s:.4f} s, {share:.0%} of functional mode")
 
 
+def print_memories(accsim):
+    print("\nweight memory: fixed, bank, and their ratio")
+    for name, run, mode, n_run in MEMORY_RUNS:
+        command = [accsim, *run, *mode, "--quiet", "--set"]
+        fixed, bank = (
+            median_of([*command, f"memory.weights.model={model}"], n_run)[0]
+            for model in ("fixed", "bank")
+        )
+        print(f"  {name}: {fixed:.3f} s, {bank:.3f} s: {bank / max(fixed, 1e-3):.2f}")
+
+
 def main(accsim, rates_program):
     costs = {
         mode: median_of([accsim, *NETWORK, "--mode", mode, "--quiet"], n_run)
         for mode, n_run in MODES
     }
     print_costs(costs)
+    print_memories(accsim)
     print_peers(costs)
     print_rates(costs, read_rates(rates_program), read_record(accsim))
 

@@ -8,10 +8,11 @@
 
 #include "app/run/accsim.h"
 #include "sim/base/error.h"
+#include "sim/parts/dram_spec.h"
 #include "tests/unit/random_net.h"
 #include "tests/unit/test.h"
 
-enum { N_CASE = 400, MAX_SETTING = 20 };
+enum { N_CASE = 400, MAX_SETTING = 24 };
 
 struct machine_case {
     char *set[MAX_SETTING + 1];
@@ -76,6 +77,28 @@ static struct machine_case random_machine(GRand *rand)
     return m;
 }
 
+/* A quarter of the machines have banks. Draws of their own, so that the other cases stay. */
+static void set_banks(struct machine_case *m, int number)
+{
+    static const struct {
+        const char *name;
+        double gb_s; /* of a channel, at a rate that the standard has */
+    } standards[] = {{"DDR3", 8.5},  {"DDR4", 19.2}, {"LPDDR2", 3.2}, {"LPDDR4", 6.4},
+                     {"GDDR5", 16.}, {"HBM", 10.},   {"HBM2", 14.}};
+    GRand *rand = g_rand_new_with_seed((guint32)number + 1000000);
+    if (pick(rand, 0, 3) == 0) {
+        const int i = (int)pick(rand, 0, G_N_ELEMENTS(standards) - 1);
+        const double n_channel = (double)pick(rand, 1, 5);
+        set_word(m, "memory.weights.model", "bank");
+        set_word(m, "memory.weights.standard", standards[i].name);
+        set_word(m, "memory.weights.mapping", dram_mapping_names[pick(rand, 0, 3)]);
+        set(m, "memory.weights.channels", n_channel);
+        set(m, "memory.weights.ranks", (double)pick(rand, 1, 3));
+        set(m, "memory.weights.bandwidth_gb_s", n_channel * standards[i].gb_s);
+    }
+    g_rand_free(rand);
+}
+
 static void machine_clear(struct machine_case *m)
 {
     for (int i = 0; i < m->n_set; i++)
@@ -95,6 +118,7 @@ static void case_make(struct random_case *c, int number)
     GRand *rand = g_rand_new_with_seed((guint32)number);
     *c = (struct random_case){.number = number, .options = accsim_options_default()};
     c->machine = random_machine(rand);
+    set_banks(&c->machine, number);
     c->net =
         random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1));
     c->file = g_strdup_printf("random-%d-%d.net", (int)getpid(), number);

@@ -360,14 +360,16 @@ START_TEST(test_channels_that_are_alike_equal_a_plain_walk)
 }
 END_TEST
 
-START_TEST(test_busy_time_is_that_of_requests_in_flight)
+START_TEST(test_busy_time_is_that_of_data_and_what_holds_them_up)
 {
     struct dram_bank *b = bank_of(DDR3, 1, 1, COLUMNS_LOW);
-    read_at(b, 0, 100);
-    ck_assert_int_eq(b->busy_clk, RCD + CL + BL);
+    read_at(b, 0, 100); /* the latency of a first one is no bandwidth */
+    ck_assert_int_eq(b->busy_clk, BL);
     read_at(b, 64, 2000);
     read_at(b, 128, 2000);
-    ck_assert_int_eq(b->busy_clk, RCD + CL + BL + CL + BL + BL);
+    ck_assert_int_eq(b->busy_clk, 3 * BL);
+    read_at(b, 8 * 8192, 3000); /* another row is in the way */
+    ck_assert_int_eq(b->busy_clk, 4 * BL + RP);
     dram_bank_free(b);
 }
 END_TEST
@@ -421,7 +423,9 @@ START_TEST(test_counts_go_to_the_record)
     ck_assert_uint_ge(n.activates, (1 << 20) / 8192);
     ck_assert_uint_eq(n.refreshes, 2 * 12); /* 7.8 us each, two channels */
     ck_assert_uint_eq(n.peak_cyc, 21589);   /* ceil(2^20 * 700e6 / 34e9) */
-    ck_assert_uint_eq(n.busy_cyc, end_cyc - d.latency_cyc);
+    /* all but the latency, 50 ns, and an edge of each clock */
+    ck_assert_uint_le(n.busy_cyc, end_cyc - 35 + 2);
+    ck_assert_uint_ge(n.busy_cyc, end_cyc - 35 - 2);
     dram_clear(&d);
 }
 END_TEST
@@ -454,15 +458,18 @@ START_TEST(test_settings_that_do_not_fit_are_refused)
 }
 END_TEST
 
-TEST_MAIN(
-    "dram_bank", test_tables_are_named, test_each_rule_refuses_a_clock_early_and_accepts_on_time,
-    test_a_fifth_activate_waits_for_the_window_of_four,
-    test_a_closed_row_is_activated_and_an_open_one_is_not,
-    test_a_row_conflict_waits_for_trp_and_trcd, test_rows_of_one_bank_come_no_faster_than_trc,
-    test_rows_of_many_banks_overlap, test_a_refresh_comes_when_due_and_not_a_clock_early,
-    test_a_read_during_a_refresh_waits_for_its_end,
-    test_refreshes_of_idle_time_are_done_and_cost_nothing, test_a_stream_gets_the_peak_less_refresh,
-    test_the_closed_form_of_a_stream_is_within_a_fiftieth, test_mappings_differ,
-    test_batches_equal_a_plain_walk_of_every_burst, test_channels_that_are_alike_equal_a_plain_walk,
-    test_busy_time_is_that_of_requests_in_flight, test_latency_is_that_of_fixed_from_a_closed_row,
-    test_counts_go_to_the_record, test_settings_that_do_not_fit_are_refused)
+TEST_MAIN("dram_bank", test_tables_are_named,
+          test_each_rule_refuses_a_clock_early_and_accepts_on_time,
+          test_a_fifth_activate_waits_for_the_window_of_four,
+          test_a_closed_row_is_activated_and_an_open_one_is_not,
+          test_a_row_conflict_waits_for_trp_and_trcd, test_rows_of_one_bank_come_no_faster_than_trc,
+          test_rows_of_many_banks_overlap, test_a_refresh_comes_when_due_and_not_a_clock_early,
+          test_a_read_during_a_refresh_waits_for_its_end,
+          test_refreshes_of_idle_time_are_done_and_cost_nothing,
+          test_a_stream_gets_the_peak_less_refresh,
+          test_the_closed_form_of_a_stream_is_within_a_fiftieth, test_mappings_differ,
+          test_batches_equal_a_plain_walk_of_every_burst,
+          test_channels_that_are_alike_equal_a_plain_walk,
+          test_busy_time_is_that_of_data_and_what_holds_them_up,
+          test_latency_is_that_of_fixed_from_a_closed_row, test_counts_go_to_the_record,
+          test_settings_that_do_not_fit_are_refused)
