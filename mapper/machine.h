@@ -43,6 +43,8 @@ struct machine {
     enum machine_search search;
     int64_t tile_k, tile_n; /* native tile of the matrix unit: summed inputs x outputs; 0: none */
     int64_t max_tile_m;     /* rows of partial sums it can hold for one tile_n */
+    bool block_of_n;        /* these rows are columns of the product, its inputs stay in the unit */
+    int64_t block_unit;     /* rows of partial sums that are best kept together; 0: any */
     int64_t max_k;          /* longest sum of int8 products its accumulators hold */
     int64_t sum_k;   /* products summed before the sum joins the accumulator; 0: all of them */
     double area_mm2; /* 0: not known */

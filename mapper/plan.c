@@ -134,6 +134,11 @@ int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const s
     return out->n_row == o.h ? out->n_image * image_rows : out->n_row * o.w;
 }
 
+int64_t plan_block_rows(const struct plan *p, const struct plan_layer *l, const struct region *out)
+{
+    return p->machine->block_of_n ? l->gemm.n : plan_gemm_rows(p, l, out);
+}
+
 bool plan_is_local(const struct plan *p, int value)
 {
     const struct home *h = &p->homes[value];

@@ -41,7 +41,7 @@ extern const char *const loop_order_names[];
 /* How a matrix layer is cut. From the outside: chunks, groups, then n tiles and m blocks in
  * `order`, then k tiles, whose partial sums stay in the accumulators. */
 struct tiling {
-    int64_t block_m; /* rows of a block of partial sums */
+    int64_t block_m; /* rows of a block of partial sums; see plan_block_rows() */
     enum loop_order order;
     bool double_buffer; /* two blocks take turns in the accumulators */
 };
@@ -175,6 +175,8 @@ const struct node *plan_layer_node(const struct plan *p, const struct plan_layer
 const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l);
 /* Rows of the matrix product behind a region of a layer's output (fused pooling shrinks it). */
 int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
+/* What tiling.block_m cuts: these rows, or the columns where the machine keeps inputs in place. */
+int64_t plan_block_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
 /* The i-th chunk of a layer, image by image, rows within. */
 struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk);
 /* Whether one group makes the value and reads it, and nothing of it leaves the chip. */

@@ -31,13 +31,22 @@ static void try_mapping(struct search *s)
     }
 }
 
+/* A block in whole units, as far as they fit. */
+static int64_t whole_units(const struct machine *m, int64_t block_m, int64_t cap)
+{
+    const int64_t unit = MAX(m->block_unit, 1), whole = int64_div_up(block_m, unit) * unit;
+    if (whole <= cap)
+        return whole;
+    return block_m > unit ? cap / unit * unit : block_m;
+}
+
 /* Equal blocks, as few as the accumulators allow and a few more: small blocks drain sooner. */
 static void try_blocks(struct search *s)
 {
     const struct machine *m = s->plan->machine;
     struct plan_layer *l = s->layer;
     const struct region chunk = plan_chunk(s->plan, l, 0);
-    const int64_t rows = plan_gemm_rows(s->plan, l, &chunk);
+    const int64_t rows = plan_block_rows(s->plan, l, &chunk);
     for (int half = 1; half >= 0; half--) {
         const int64_t entries = m->max_tile_m / plan_sum_words(s->plan, l);
         const int64_t cap = half ? entries / 2 : entries;
@@ -47,7 +56,7 @@ static void try_blocks(struct search *s)
         const int64_t most = MIN(rows, fewest + extra_blocks[m->search]);
         for (int64_t n = fewest; n <= most; n++) {
             l->tiling.double_buffer = half;
-            l->tiling.block_m = int64_div_up(rows, n);
+            l->tiling.block_m = MIN(whole_units(m, int64_div_up(rows, n), cap), rows);
             for (int order = ORDER_NM; order <= ORDER_MN; order++) {
                 l->tiling.order = order;
                 try_mapping(s);

@@ -8,7 +8,9 @@
 
 /* What multipliers can be built for. */
 static const char *const format_names[] = {"int8", "int16", "bf16", "fp16", "fp32", "flex16", NULL};
-static const char *const dataflow_names[] = {"ws", NULL};
+static const char *const dataflow_names[] = {"ws", "os", "is", NULL};
+static const char *const edge_names[] = {"full", "trimmed", NULL};
+static const char *const timing_names[] = {"overlapped", "scalesim", NULL};
 
 #define FIELD(path, type, member, min, max, def, unit, help, names)                                \
     {                                                                                              \
@@ -30,7 +32,13 @@ const struct cfg_field systolic_fields[] = {
     FIELD("array.cols", CFG_INT, cols, 1, 4096, NULL, NULL,
           "columns of the matrix unit: outputs computed side by side", NULL),
     FIELD("array.dataflow", CFG_ENUM, dataflow, 0, 0, "ws", NULL,
-          "what stays in the array: ws, the weights", dataflow_names),
+          "what stays in the array: ws, weights; os, sums; is, inputs", dataflow_names),
+    FIELD("array.edge", CFG_ENUM, edge, 0, 0, "full", NULL,
+          "a tile at an edge pays for the whole array, or (trimmed) for the rows and columns it uses",
+          edge_names),
+    FIELD("array.timing", CFG_ENUM, timing, 0, 0, "overlapped", NULL,
+          "the hardware, or (scalesim) what SCALE-Sim v3 counts: nothing overlaps, memory is ideal",
+          timing_names),
     FIELD("array.formats", CFG_STRINGS, formats, 0, 0, "int8", NULL,
           "number formats of the operands that it multiplies; the first is its own, at full speed "
           "and unless asked otherwise, wider ones take several passes",
@@ -141,8 +149,11 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->tile_k = c->rows;
     m->tile_n = c->cols;
     m->max_tile_m = c->accumulators;
+    m->block_of_n = c->dataflow == FLOW_IS;
+    m->block_unit = c->dataflow == FLOW_OS ? c->rows : c->dataflow == FLOW_IS ? c->cols : 1;
     m->max_k = INT32_MAX / (127 * 127) - 1; /* the bias takes the place of one product at least */
-    m->sum_k = c->rows;
+    /* With ws and is sums of R products leave the array; with os they stay until all are added. */
+    m->sum_k = c->dataflow == FLOW_OS ? 0 : c->rows;
     m->area_mm2 = c->area_mm2;
     m->known_error = c->known_error;
     m->n_cause = N_CAUSE;
@@ -161,7 +172,6 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     struct systolic *s = ARENA_NEW(arena, struct systolic);
     s->cfg = *(const struct systolic_cfg *)cfg;
     s->clock_hz = s->cfg.clock_mhz * 1e6;
-    s->latency_cyc = (uint64_t)(s->cfg.rows + s->cfg.cols - 1);
     s->machine = m;
     const bool is_known = number_from_name(s->cfg.formats.v[0], &s->native);
     g_assert(is_known);
@@ -181,7 +191,7 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
 
 const struct arch_family arch_systolic = {
     .name = "systolic",
-    .summary = "weight-stationary matrix array with a weight FIFO and an activation unit",
+    .summary = "weight-, output- or input-stationary matrix array with a weight FIFO and an activation unit",
     .fields = systolic_fields,
     .cfg_size = sizeof(struct systolic_cfg),
     .create = systolic_create,

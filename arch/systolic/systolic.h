@@ -16,9 +16,16 @@ struct systolic_energy {
         idle_w;
 };
 
+/* array.dataflow: which operand stays in the array. */
+enum dataflow { FLOW_WS, FLOW_OS, FLOW_IS };
+/* array.edge: tiles at an edge pay for the whole array, or for the rows and columns that they use. */
+enum edge { EDGE_FULL, EDGE_TRIMMED };
+/* array.timing: the hardware, or what SCALE-Sim counts. */
+enum array_timing { TIMING_OVERLAPPED, TIMING_SCALESIM };
+
 struct systolic_cfg {
     int64_t rows, cols;
-    int dataflow;
+    int dataflow, edge, timing;
     struct cfg_strings formats;
     bool double_buffer;
     int64_t accumulators;
@@ -42,7 +49,6 @@ struct systolic {
     struct systolic_cfg cfg;
     double clock_hz;
     enum number native;   /* what a multiplier takes at full speed: the first of array.formats */
-    uint64_t latency_cyc; /* from the last row of inputs in to its sums in the accumulators */
     double stream_bytes_per_cyc, first_byte_cyc; /* of the weight memory; 0: unlimited */
     const struct machine *machine;
 };
@@ -69,6 +75,34 @@ enum {
     N_ENERGY
 };
 
+/* systolic_flow.c: what a matrix instruction is made of. A stream is rows that enter back to back
+ * against one tile of weights. During one or more streams something stays in the array: weights (ws),
+ * sums (os) or inputs (is). */
+struct stream {
+    struct insn in;      /* the part of the instruction that it computes */
+    uint32_t i_k;        /* which tile of K */
+    uint64_t tile;       /* of weights: its address */
+    int64_t rows, cols;  /* of the array that are paid for */
+    uint64_t stream_cyc; /* in which rows enter */
+    bool begins, ends;   /* the stay of what stays */
+};
+struct stream flow_stream(const struct systolic *s, const struct plan *p, const struct insn *in,
+                          uint32_t i);
+uint32_t flow_n_stream(const struct systolic *s, const struct plan *p, const struct insn *in);
+/* All streams are against one tile of weights. */
+bool flow_one_tile(const struct systolic *s, const struct plan *p, const struct insn *in);
+/* Weight tiles that columns [n0, n0 + n) lie in. */
+int64_t flow_tiles_n(const struct systolic *s, const struct insn *in);
+/* Rows of sums of a block: rows of the product, or its columns where inputs stay. */
+int64_t flow_entries(const struct systolic *s, const struct insn *in);
+/* Cycles in which rows enter the array. */
+uint64_t flow_active_cyc(const struct systolic *s, const struct plan *p, const struct insn *in);
+/* From the end of a stream to its last sum in the accumulators. */
+uint64_t flow_latency_cyc(const struct systolic *s, int64_t rows, int64_t cols);
+/* What is fetched for a stream's tile, and for all tiles of a READ_WEIGHTS. */
+uint64_t flow_tile_bytes(const struct systolic *s, const struct plan *p, const struct stream *t);
+uint64_t flow_read_bytes(const struct systolic *s, const struct plan *p, const struct insn *in);
+
 /* systolic_core.c: state and timing rules; time is an argument. */
 struct systolic_core {
     struct dram weights;
@@ -77,17 +111,28 @@ struct systolic_core {
 };
 void core_init(struct systolic_core *c, const struct systolic *s);
 void core_clear(struct systolic_core *c);
-/* Bytes of a weight tile, always whole: edge tiles are padded in weight memory. */
+/* Bytes of a whole weight tile: what it takes in weight memory, edge tiles padded. */
 uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l);
 /* Passes of one row of inputs through the array: operands of twice the native width go through in
  * two pieces, those of both sides in four. */
 uint64_t core_row_cyc(const struct systolic *s, enum number in, enum number weight);
-/* Cycles of a matrix instruction's one tile. */
-uint64_t core_matrix_cyc(const struct systolic *s, const struct plan *p, const struct insn *in);
+/* Cycles of so many rows of a layer's operands. */
+uint64_t core_rows_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                       int64_t rows);
 /* Bytes of a sum in the accumulators: products of 16-bit integers need two entries a sum. */
 uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l);
-/* Cycles to shift a tile in: one row of native operands a cycle. */
-uint64_t core_shift_cyc(const struct systolic *s, const struct plan_layer *l);
+/* Cycles to shift in so many rows of what stays in the array: one row of native operands a cycle. */
+uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        int64_t rows);
+/* The array's last stream, or with os its last block of sums: they leave before those of the next. */
+struct in_array {
+    bool any;
+    uint64_t end_cyc;
+    int64_t rows;
+};
+/* When the array itself lets a stream start: each column's foot gives one sum a cycle. */
+uint64_t core_stream_start(const struct systolic *s, const struct in_array *before,
+                           const struct stream *t);
 /* Cycles of Activate: a row of sums each cycle. */
 uint64_t core_activate_cyc(int64_t m);
 /* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
@@ -114,6 +159,12 @@ char *systolic_print(const void *self, const struct plan *p);
 bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
                        enum number precision, GString *why);
 bool systolic_lower(const void *self, struct plan *p, GError **error);
+
+/* systolic_scalesim.c */
+uint64_t scalesim_layer_cyc(const struct systolic *s, const struct plan_layer *l);
+/* Of these, cycles in which rows enter the array. */
+uint64_t scalesim_active_cyc(const struct systolic *s, const struct plan_layer *l);
+void scalesim_process(void *arg); /* struct sim */
 
 /* systolic_cost.c */
 void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,

@@ -3,13 +3,14 @@
 #include "arch/systolic/systolic.h"
 #include "sim/base/size.h"
 
-/* A row of inputs enters the array each cycle, or each of its passes, for every tile of weights:
- * edge tiles take whole ones. */
+/* A row enters the array each cycle, or each of its passes, for every tile of what stays there. */
 static double array_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
 {
-    const double tiles = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols) *
-                                  int64_div_up(l->gemm.k, s->cfg.rows));
-    return tiles * (double)l->gemm.m *
+    const struct gemm *g = &l->gemm;
+    const bool os = s->cfg.dataflow == FLOW_OS, is = s->cfg.dataflow == FLOW_IS;
+    const double tiles = (double)(g->groups * int64_div_up(os ? g->m : g->k, s->cfg.rows) *
+                                  int64_div_up(is ? g->m : g->n, s->cfg.cols));
+    return tiles * (double)(os ? g->k : is ? g->n : g->m) *
            (double)core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
 }
 
@@ -20,16 +21,21 @@ static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
     const double rate = s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
     const double tiles = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols) *
                                   int64_div_up(l->gemm.k, s->cfg.rows));
-    const double ahead = (double)(s->cfg.fifo_tiles + 1);
+    const double tile = (double)core_tile_bytes(s, l);
+    const double ahead = (double)(s->cfg.fifo_tiles + 1) * tile;
+    const double used = (double)(l->gemm.groups * l->gemm.n * l->gemm.k) *
+                        (double)number_bytes(l->weight_format);
     if (s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
         return 0;
-    return MAX(tiles - ahead, 0) * (double)core_tile_bytes(s, l) / rate;
+    return MAX((s->cfg.edge == EDGE_FULL ? tiles * tile : used) - ahead, 0) / rate;
 }
 
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
 {
     const struct systolic *s = self;
     const struct plan_layer *l = &p->layers[i_layer];
+    if (s->cfg.timing == TIMING_SCALESIM)
+        return scalesim_layer_cyc(s, l);
     if (l->kind == LAYER_MATRIX)
         return (uint64_t)MAX(array_cyc(s, p, l), fetch_cyc(s, l));
     uint64_t cycles = 0;

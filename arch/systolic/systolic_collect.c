@@ -98,11 +98,22 @@ static void collect_analytic(const struct systolic *self, const struct plan *p, 
         r->total_cyc += r->layers[i].cycles;
 }
 
-/* Cycles in which the array computed: a row of each block for each of its tiles. */
+/* Cycles are those of the process; what the program moves is counted all the same. */
+static void collect_scalesim(const struct sim *s, struct record *r)
+{
+    for (int i = 0; i < r->n_layer; i++) {
+        r->layers[i].start_cycle = s->layers[i].start_cycle;
+        r->layers[i].end_cycle = s->layers[i].end_cycle;
+        r->layers[i].cycles = s->layers[i].end_cycle - s->layers[i].start_cycle;
+    }
+    collect_analytic(s->self, s->plan, r);
+}
+
+/* Cycles in which the array computed. */
 static uint64_t array_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
 {
     const bool is_matrix = in->op == INSN_MATRIX_MULTIPLY || in->op == INSN_CONVOLVE;
-    return is_matrix ? in->repeat * core_matrix_cyc(s, p, in) : 0;
+    return is_matrix ? flow_active_cyc(s, p, in) : 0;
 }
 
 static uint64_t pass_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
@@ -130,10 +141,23 @@ static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
     r->units[r->n_unit++] = (struct record_unit){.name = name, .busy_cyc = busy_cyc};
 }
 
+/* By layer, the cycles in which the array and the activation unit work. */
+static void work_cycles(const struct systolic *self, const struct plan *p, uint64_t **active,
+                        uint64_t **pass)
+{
+    const bool is_scalesim = self->cfg.timing == TIMING_SCALESIM;
+    *active = sum_cycles(self, p, array_cyc);
+    *pass = sum_cycles(self, p, pass_cyc);
+    for (int i = 0; is_scalesim && i < p->n_layer; i++) {
+        (*active)[i] = scalesim_active_cyc(self, &p->layers[i]);
+        (*pass)[i] = 0; /* only matrix layers take time */
+    }
+}
+
 static void finish_layers(const struct systolic *self, const struct plan *p, struct record *r)
 {
-    const uint64_t *active = sum_cycles(self, p, array_cyc);
-    const uint64_t *pass = sum_cycles(self, p, pass_cyc);
+    uint64_t *active, *pass;
+    work_cycles(self, p, &active, &pass);
     struct record_unit matrix = {.name = "matrix_unit"};
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
@@ -160,23 +184,29 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
                       GError **error)
 {
     struct sim *s = run;
+    const bool is_scalesim = ((const struct systolic *)self)->cfg.timing == TIMING_SCALESIM;
     if (s && s->error) {
         g_propagate_error(error, s->error);
         core_clear(&s->core);
         return false;
     }
-    if (s)
+    if (s && is_scalesim)
+        collect_scalesim(s, r);
+    else if (s)
         collect_event(s, r);
     else
         collect_analytic(self, p, r);
     finish_layers(self, p, r);
     if (!s)
         return true;
-    add_unit(r, "activation_unit", s->units[UNIT_ACTIVATION].busy_cyc);
-    add_unit(r, "host_link", s->units[UNIT_HOST].busy_cyc);
-    dram_collect(&s->core.weights, r->total_cyc, &r->drams[MEM_WEIGHTS]);
+    if (!is_scalesim)
+        dram_collect(&s->core.weights, r->total_cyc, &r->drams[MEM_WEIGHTS]);
     core_clear(&s->core);
     if (s->state)
         state_clear(s->state);
+    if (is_scalesim)
+        return true;
+    add_unit(r, "activation_unit", s->units[UNIT_ACTIVATION].busy_cyc);
+    add_unit(r, "host_link", s->units[UNIT_HOST].busy_cyc);
     return true;
 }

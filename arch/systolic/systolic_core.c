@@ -31,10 +31,10 @@ uint64_t core_row_cyc(const struct systolic *s, enum number in, enum number weig
     return pieces(s, in) * pieces(s, weight);
 }
 
-uint64_t core_matrix_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
+uint64_t core_rows_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                       int64_t rows)
 {
-    const struct plan_layer *l = &p->layers[in->layer];
-    return (uint64_t)in->m * core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
+    return (uint64_t)rows * core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
 }
 
 uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l)
@@ -42,9 +42,31 @@ uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l)
     return 4 * (uint64_t)plan_sum_words(p, l);
 }
 
-uint64_t core_shift_cyc(const struct systolic *s, const struct plan_layer *l)
+uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        int64_t rows)
 {
-    return (uint64_t)s->cfg.rows * pieces(s, l->weight_format);
+    const bool is = s->cfg.dataflow == FLOW_IS;
+    return (uint64_t)rows * pieces(s, is ? p->formats[l->in[0]] : l->weight_format);
+}
+
+/* Sums of a stream of ws or is leave below, as many rows after their inputs as the stream uses. With
+ * os a block of sums is moved down, `rows` of them, once the lowest has its last product; they are
+ * all gone, or have moved on to shadow registers, when the next block needs their place. */
+uint64_t core_stream_start(const struct systolic *s, const struct in_array *before,
+                           const struct stream *t)
+{
+    uint64_t start = 0;
+    if (!before->any)
+        return 0;
+    const uint64_t was = (uint64_t)before->rows, is = (uint64_t)t->rows;
+    if (s->cfg.dataflow != FLOW_OS)
+        return before->end_cyc + was > is ? before->end_cyc + was - is : 0;
+    if (t->begins && !s->cfg.double_buffer)
+        start = before->end_cyc + was - 1;
+    const uint64_t end = before->end_cyc + was + (was > is ? was - is : 0);
+    if (t->ends && end > t->stream_cyc)
+        start = MAX(start, end - t->stream_cyc);
+    return start;
 }
 
 uint64_t core_activate_cyc(int64_t m)

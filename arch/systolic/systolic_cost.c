@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The analytic model: closed forms of what the processes do, a layer at a time
- * (docs/systolic-analytic.md). A layer is a row of chunks, a chunk a row of blocks, a block a row of tiles;
- * each level's period is that of its slowest stage. */
+ * (docs/systolic-analytic.md). A layer is a row of chunks, a chunk a row of blocks, a block a row
+ * of tiles; each level's period is that of its slowest stage. */
+#include <math.h>
+
 #include "arch/systolic/systolic.h"
 #include "sim/base/size.h"
 
 /* What a chunk of a layer costs each resource, in cycles. */
 struct chunk_cost {
-    double array;   /* the array computing */
     double fetch;   /* the weight memory */
     double n_tile;  /* tiles fetched */
     double compute; /* array and activation unit in turn, weights always there */
@@ -22,15 +23,39 @@ static double link_cyc(const struct systolic *s, double bytes)
            (s->cfg.host_latency_ns + s->cfg.dma_setup_ns) * 1e-9 * s->clock_hz;
 }
 
+/* Of the mean tile of a layer: those at its edges may be small. */
+static double tile_bytes(const struct systolic *s, const struct plan_layer *l)
+{
+    const struct gemm *g = &l->gemm;
+    if (s->cfg.edge == EDGE_FULL || l->kind != LAYER_MATRIX)
+        return (double)core_tile_bytes(s, l);
+    return (double)(g->n * g->k) * (double)number_bytes(l->weight_format) /
+           (double)(int64_div_up(g->k, s->cfg.rows) * int64_div_up(g->n, s->cfg.cols));
+}
+
+/* Cycles for which a tile keeps its slot once it is there: it is shifted in, or streams. */
+static double held_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
+{
+    const int64_t rows = s->cfg.rows;
+    if (l->kind != LAYER_MATRIX)
+        return (double)rows; /* whatever comes next: a whole tile */
+    if (s->cfg.dataflow == FLOW_WS)
+        return (double)core_shift_cyc(s, p, l,
+                                      s->cfg.edge == EDGE_FULL ? rows : MIN(l->gemm.k, rows));
+    return (double)core_rows_cyc(
+        s, p, l, s->cfg.dataflow == FLOW_OS ? MIN(l->gemm.k, rows) : MIN(l->gemm.n, s->cfg.cols));
+}
+
 /* Cycles from one tile to the next when only weights are waited for: the memory's bandwidth sets
  * them (of `bank`: what a stream gets of it), or its latency where the FIFO is too shallow: each
- * tile holds a slot from its request until it is shifted in. */
-static double tile_fetch_cyc(const struct systolic *s, const struct plan_layer *l)
+ * tile holds a slot from its request until it is shifted in, or has streamed. */
+static double tile_fetch_cyc(const struct systolic *s, const struct plan *p,
+                             const struct plan_layer *l)
 {
     if (s->stream_bytes_per_cyc == 0)
         return 0;
-    const double by_bus = (double)core_tile_bytes(s, l) / s->stream_bytes_per_cyc;
-    const double in_slot = s->first_byte_cyc + by_bus + (double)core_shift_cyc(s, l);
+    const double by_bus = tile_bytes(s, l) / s->stream_bytes_per_cyc;
+    const double in_slot = s->first_byte_cyc + by_bus + held_cyc(s, p, l);
     return MAX(by_bus, in_slot / (double)s->cfg.fifo_tiles);
 }
 
@@ -53,36 +78,143 @@ static void cost_transfers(const struct systolic *s, const struct plan *p,
         c->store = link_cyc(s, region_bytes(p, l->out, r, r->n_row));
 }
 
-/* Cycles between the starts of blocks of m rows, tiles of which take tile_cyc: the array, the
- * activation unit, or, where one half of the accumulators waits for the other, both in turn. */
-static double block_period(const struct systolic *s, const struct plan_layer *l, double m,
-                           double n_tile, double tile_cyc)
+/* Cycles between the starts of blocks whose product takes so long and whose drain so long, the
+ * activation unit alone `activate`: the array, the activation unit, or, where one half of the
+ * accumulators waits for the other, both in turn. */
+static double block_period(const struct plan_layer *l, double product, double drain,
+                           double activate)
 {
-    const double product = n_tile * tile_cyc;
-    const double both = product + (double)s->latency_cyc + m;
-    return l->tiling.double_buffer ? MAX(MAX(product, m), both / 2) : both;
+    const double both = product + drain;
+    return l->tiling.double_buffer ? MAX(MAX(product, activate), both / 2) : both;
+}
+
+/* Blocks of a layer that are alike: `entries` rows of sums each; `across` rows or columns of the
+ * product lie along the array's columns. */
+struct block_class {
+    double entries, across, n_block;
+    bool reuse; /* what stays in the array is the block's before; os: the weights in the FIFO are */
+    bool reuse_weights; /* is */
+    double shift_cyc;   /* of a row of what stays */
+};
+
+/* Rows of the array that the i-th of n tiles along them pays for. */
+static double rows_used(const struct systolic *s, double size, double i)
+{
+    const double rows = (double)s->cfg.rows;
+    return s->cfg.edge == EDGE_FULL ? rows : MIN(rows, size - i * rows);
+}
+
+/* Cycles of a block's product, alone and with its weights, and the tiles fetched for it. */
+struct product_cost {
+    double alone, with_fetch, n_tile;
+};
+
+/* Adds n stays of `alone` cycles each, for each of which n_tile tiles are fetched. */
+static void add_stays(struct product_cost *c, double n, double alone, double n_tile, double fetch)
+{
+    c->alone += n * alone;
+    c->with_fetch += n * MAX(alone, n_tile * fetch);
+    c->n_tile += n * n_tile;
+}
+
+/* A tile is shifted in and rows stream past it. */
+static double stay_cyc(const struct systolic *s, bool reuse, double shift, double stream)
+{
+    if (reuse)
+        return stream;
+    return s->cfg.double_buffer ? MAX(stream, shift) : stream + shift;
+}
+
+/* Rows stream past `rows` rows of sums, which then move down. */
+static double stay_os_cyc(const struct systolic *s, double rows, double stream)
+{
+    return s->cfg.double_buffer ? MAX(stream, rows) : stream + rows - 1;
+}
+
+/* os: R rows of sums after the other, each with all tiles of K. Returns the rows that drain last.
+ */
+static double cost_os(const struct systolic *s, const struct plan_layer *l,
+                      const struct block_class *b, double row_cyc, double fetch,
+                      struct product_cost *c)
+{
+    const double tiles_k = (double)int64_div_up(l->gemm.k, s->cfg.rows);
+    const double n = (double)int64_div_up((int64_t)b->entries, s->cfg.rows);
+    const double stream = (double)l->gemm.k * row_cyc, last = rows_used(s, b->entries, n - 1);
+    const bool many = tiles_k > 1; /* one tile stays in the FIFO */
+    add_stays(c, n - 1, stay_os_cyc(s, (double)s->cfg.rows, stream), many ? tiles_k : 0, fetch);
+    add_stays(c, 1, stay_os_cyc(s, last, stream), many || !b->reuse ? tiles_k : 0, fetch);
+    return last;
+}
+
+/* ws and is: one tile of what stays after the other. */
+static double cost_tiles(const struct systolic *s, const struct plan_layer *l,
+                         const struct block_class *b, double row_cyc, double fetch,
+                         struct product_cost *c)
+{
+    const bool is = s->cfg.dataflow == FLOW_IS;
+    const double tiles_k = (double)int64_div_up(l->gemm.k, s->cfg.rows);
+    const double stream = b->entries * row_cyc;
+    const double weights = is ? ceil(b->entries / (double)s->cfg.cols) : 1;
+    const double n_tile = (is ? b->reuse_weights : b->reuse) ? 0 : weights;
+    const double rows = (double)s->cfg.rows, last = rows_used(s, (double)l->gemm.k, tiles_k - 1);
+    add_stays(c, tiles_k - 1, stay_cyc(s, b->reuse, rows * b->shift_cyc, stream), n_tile, fetch);
+    add_stays(c, 1, stay_cyc(s, b->reuse, last * b->shift_cyc, stream), n_tile, fetch);
+    return tiles_k > 1 ? rows : last; /* sums of the tile before leave ahead */
 }
 
 static void cost_blocks(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                        double m, double n_block, bool reuse, struct chunk_cost *c)
+                        const struct block_class *b, struct chunk_cost *c)
 {
-    const double tiles_k = (double)int64_div_up(l->gemm.k, s->cfg.rows);
-    const double shift = (double)core_shift_cyc(s, l), fetch = reuse ? 0 : tile_fetch_cyc(s, l);
-    const double product = m * (double)core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
-    double alone = reuse ? product : MAX(product, shift), with_fetch = MAX(alone, fetch);
-    if (!s->cfg.double_buffer && !reuse) {
-        alone = product + shift;
-        with_fetch = MAX(alone, fetch);
-    }
-    c->array += n_block * tiles_k * product;
-    c->fetch += n_block * tiles_k * fetch;
-    c->n_tile += reuse ? 0 : n_block * tiles_k;
-    c->compute += n_block * block_period(s, l, m, tiles_k, alone);
-    c->mixed += n_block * block_period(s, l, m, tiles_k, with_fetch);
-    c->drain = l->tiling.double_buffer ? (double)s->latency_cyc + m : 0;
+    const double fetch = tile_fetch_cyc(s, p, l), e = b->entries, cols = (double)s->cfg.cols;
+    const double row_cyc = (double)core_rows_cyc(s, p, l, 1);
+    const bool os = s->cfg.dataflow == FLOW_OS;
+    struct product_cost product = {0};
+    const double rows = (os ? cost_os : cost_tiles)(s, l, b, row_cyc, fetch, &product);
+    const double across = s->cfg.edge == EDGE_FULL ? cols : MIN(cols, b->across);
+    const double drain = (double)flow_latency_cyc(s, (int64_t)rows, (int64_t)across) + e;
+    c->fetch += b->n_block * product.n_tile * fetch;
+    c->n_tile += b->n_block * product.n_tile;
+    c->compute += b->n_block * block_period(l, product.alone, drain, e);
+    c->mixed += b->n_block * block_period(l, product.with_fetch, drain, e);
+    c->drain = l->tiling.double_buffer ? drain : 0;
 }
 
-/* is_first: of the layer; later chunks find the tile of a layer that has one alone. */
+/* The row blocks of one output tile, or where inputs stay the column blocks of one tile of them:
+ * `n` such tiles, `across` wide. */
+static void cost_nest(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                      int64_t size, double n, double across, bool is_first, struct chunk_cost *c)
+{
+    const int64_t n_block = int64_div_up(size, l->tiling.block_m);
+    const double last = (double)(size - (n_block - 1) * l->tiling.block_m);
+    const bool is = s->cfg.dataflow == FLOW_IS, fits = l->gemm.k <= s->cfg.rows;
+    /* With what stays outside and one tile in k, blocks share it; one alone serves all chunks. */
+    const bool inner = l->tiling.order == (is ? ORDER_MN : ORDER_NM);
+    const bool reuse = fits && (inner || n == 1);
+    const bool held = !is && fits && n == 1 && !is_first;
+    const bool one_tile = is && fits && l->tiling.block_m <= s->cfg.cols;
+    const bool again = one_tile && (n_block == 1 || !inner); /* the same weights for n tiles */
+    struct block_class b = {.entries = n_block > 1 ? (double)l->tiling.block_m : last,
+                            .across = across,
+                            .n_block = again ? 1 : n,
+                            .shift_cyc = (double)core_shift_cyc(s, p, l, 1),
+                            .reuse = held};
+    cost_blocks(s, p, l, &b, c);
+    b.reuse_weights = true;
+    b.n_block = n - 1;
+    if (again && n > 1)
+        cost_blocks(s, p, l, &b, c);
+    b.reuse = reuse;
+    b.reuse_weights = again;
+    b.n_block = (double)(n_block - 2) * n;
+    if (n_block > 2)
+        cost_blocks(s, p, l, &b, c);
+    b.entries = last;
+    b.n_block = n;
+    if (n_block > 1)
+        cost_blocks(s, p, l, &b, c);
+}
+
+/* is_first: of the layer. */
 static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan *p,
                                     const struct plan_layer *l, const struct region *r,
                                     bool is_first)
@@ -95,25 +227,20 @@ static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan 
         return c;
     }
     const int64_t rows = plan_gemm_rows(p, l, r);
-    const int64_t n_m = int64_div_up(rows, l->tiling.block_m);
-    const int64_t last_m = rows - (n_m - 1) * l->tiling.block_m;
-    const double n_n = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols));
-    /* With the output tile outside and one tile in k, row blocks share the tile in the array. */
-    const bool fits = l->gemm.k <= s->cfg.rows;
-    const bool reuse = fits && (l->tiling.order == ORDER_NM || n_n == 1);
-    const bool held = fits && n_n == 1 && !is_first;
-    const double m = (double)l->tiling.block_m;
-    cost_blocks(s, p, l, n_m > 1 ? m : (double)last_m, n_n, held, &c);
-    if (n_m > 2)
-        cost_blocks(s, p, l, m, (double)(n_m - 2) * n_n, reuse, &c);
-    if (n_m > 1)
-        cost_blocks(s, p, l, (double)last_m, n_n, reuse, &c);
+    const bool is = s->cfg.dataflow == FLOW_IS;
+    const int64_t across = is ? rows : l->gemm.n, tiles = int64_div_up(across, s->cfg.cols);
+    cost_nest(s, p, l, is ? l->gemm.n : rows, (double)(l->gemm.groups * tiles),
+              tiles > 1 ? (double)s->cfg.cols : (double)across, is_first, &c);
+    if (is && is_first) { /* behind the barrier */
+        const int64_t shifted = (int64_t)rows_used(s, (double)l->gemm.k, 0);
+        c.compute += (double)core_shift_cyc(s, p, l, shifted);
+        c.mixed += (double)core_shift_cyc(s, p, l, shifted);
+    }
     return c;
 }
 
 static void add_chunk(struct chunk_cost *sum, const struct chunk_cost *c, double n)
 {
-    sum->array += n * c->array;
     sum->fetch += n * c->fetch;
     sum->n_tile += n * c->n_tile;
     sum->compute += n * c->compute;
@@ -180,9 +307,10 @@ static void finish(struct cost_state *state, double cycles, struct record_layer 
 }
 
 /* The FIFO and the shadow registers are what can be filled ahead of a layer. */
-static double ahead_cyc(const struct systolic *s, const struct plan_layer *l)
+static double ahead_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
 {
-    return (double)(s->cfg.fifo_tiles + (s->cfg.double_buffer ? 1 : 0)) * tile_fetch_cyc(s, l);
+    const bool shadow = s->cfg.double_buffer && s->cfg.dataflow == FLOW_WS;
+    return (double)(s->cfg.fifo_tiles + (shadow ? 1 : 0)) * tile_fetch_cyc(s, p, l);
 }
 
 /* From the first product to the last sum drained, with so much of the weights there already. */
@@ -193,20 +321,25 @@ static double body_cyc(const struct chunk_cost *c, double prefetched)
 }
 
 /* While the last tile is shifted in, used and drained, tiles of what comes next arrive. */
-static double prefetch_after(const struct systolic *s, const struct plan_layer *l,
-                             const struct chunk_cost *c, double cycles, double before)
+static double prefetch_after(const struct systolic *s, const struct plan *p,
+                             const struct plan_layer *l, const struct chunk_cost *c, double cycles,
+                             double before)
 {
-    const double tail = l->kind == LAYER_MATRIX ? (double)core_shift_cyc(s, l) + c->drain : cycles;
+    const bool is_matrix = l->kind == LAYER_MATRIX;
+    const double tail =
+        is_matrix ? (double)core_shift_cyc(s, p, l, s->cfg.rows) + c->drain : cycles;
     const double slack = cycles - MAX(c->fetch - before, 0);
-    return MIN(ahead_cyc(s, l), MAX(slack, tail) + MAX(before - c->fetch, 0));
+    return MIN(ahead_cyc(s, p, l), MAX(slack, tail) + MAX(before - c->fetch, 0));
 }
 
 /* Of the stalls for weights, each tile's shift is the part that ends them. */
-static void put_weights(const struct systolic *s, const struct plan_layer *l, double n_tile,
-                        double exposed, struct record_layer *out)
+static void put_weights(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        double n_tile, double exposed, struct record_layer *out)
 {
-    out->bytes[MEM_WEIGHTS].read = (uint64_t)(n_tile + 0.5) * core_tile_bytes(s, l);
-    const double shift = MIN(exposed, n_tile * (double)core_shift_cyc(s, l));
+    const bool ws = s->cfg.dataflow == FLOW_WS;
+    out->bytes[MEM_WEIGHTS].read = (uint64_t)(n_tile * tile_bytes(s, l) + 0.5);
+    const double shift =
+        ws ? MIN(exposed, n_tile * (double)core_shift_cyc(s, p, l, s->cfg.rows)) : 0;
     out->stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
     out->stall_cyc[CAUSE_WEIGHT_STALL] = (uint64_t)(exposed - shift);
 }
@@ -226,7 +359,7 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     if (is_first)
         state->group_cyc = state->link_cyc = 0;
     const double load = is_first ? a.load : 0, store = is_last ? z.store : 0;
-    const double begin = body_cyc(&a, MIN(ahead_cyc(s, l), before + load)) + a.drain;
+    const double begin = body_cyc(&a, MIN(ahead_cyc(s, p, l), before + load)) + a.drain;
     const double again = body_cyc(&a, before) + a.drain, end = body_cyc(&z, before) + z.drain;
     double cycles = load + begin + (n - 1) * again + end + store;
     const double exposed = cycles - load - store - n * (a.compute + a.drain) - z.compute - z.drain;
@@ -237,8 +370,8 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
         cycles += MAX(by_link - state->group_cyc, 0);
     }
     finish(state, cycles, out);
-    state->prefetch_cyc = prefetch_after(s, l, &z, end, before);
-    put_weights(s, l, n * a.n_tile + z.n_tile, MAX(exposed, 0), out);
+    state->prefetch_cyc = prefetch_after(s, p, l, &z, end, before);
+    put_weights(s, p, l, n * a.n_tile + z.n_tile, MAX(exposed, 0), out);
     out->stall_cyc[CAUSE_INPUT] = (uint64_t)load;
 }
 
@@ -247,14 +380,14 @@ static void cost_alone(const struct systolic *s, const struct plan *p, const str
                        struct cost_state *state, struct record_layer *out)
 {
     const struct layer_cost c = cost_layer(s, p, l);
-    const double prefetched = MIN(ahead_cyc(s, l), state->prefetch_cyc + c.first_load);
+    const double prefetched = MIN(ahead_cyc(s, p, l), state->prefetch_cyc + c.first_load);
     const double body = body_cyc(&c.sum, prefetched);
     /* Either the array sets the pace, or the host link does. */
     const double by_array = c.first_load + body + c.sum.drain + c.last_store;
     const double cycles = MAX(by_array, c.by_link);
     finish(state, cycles, out);
-    state->prefetch_cyc = prefetch_after(s, l, &c.sum, cycles, state->prefetch_cyc);
-    put_weights(s, l, c.sum.n_tile, MAX(body - c.sum.compute, 0), out);
+    state->prefetch_cyc = prefetch_after(s, p, l, &c.sum, cycles, state->prefetch_cyc);
+    put_weights(s, p, l, c.sum.n_tile, MAX(body - c.sum.compute, 0), out);
     out->stall_cyc[CAUSE_INPUT] = (uint64_t)(cycles - body - c.sum.drain - c.last_store);
 }
 
@@ -263,10 +396,12 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
 {
     const struct systolic *s = self;
     const struct plan_layer *l = &p->layers[i_layer];
-    if (l->kind == LAYER_HOST) {
+    if (s->cfg.timing == TIMING_SCALESIM) {
+        finish(state, (double)scalesim_layer_cyc(s, l), out);
+    } else if (l->kind == LAYER_HOST) {
         const double cycles = host_store_cyc(s, p, l);
         finish(state, cycles, out);
-        state->prefetch_cyc = MIN(ahead_cyc(s, l), state->prefetch_cyc + cycles);
+        state->prefetch_cyc = MIN(ahead_cyc(s, p, l), state->prefetch_cyc + cycles);
     } else if (l->n_pass > 1) {
         cost_passes(s, p, l, state, out);
     } else {

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counters: MACs, bytes and energy of each instruction, and what bounds a layer. */
 #include "arch/systolic/systolic.h"
+#include "sim/base/size.h"
 
-/* k and n that a tile of a layer really uses. */
-static int64_t used(int64_t size, int64_t tile, int64_t i)
+/* What a layer's k values of m rows take from the unified buffer. */
+static void count_inputs(const struct systolic *s, const struct plan *p, const struct insn *in,
+                         struct record_layer *l)
 {
-    return MIN(tile, size - i * tile);
+    const struct plan_layer *pl = &p->layers[in->layer];
+    const uint64_t bytes = (uint64_t)(in->m * pl->gemm.k) * number_bytes(p->formats[pl->in[0]]);
+    l->bytes[MEM_BUFFER].read += bytes;
+    l->energy_pj[ENERGY_BUFFER] += (double)bytes * s->cfg.energy.buffer_byte_pj;
 }
 
 static void count_matrix(const struct systolic *s, const struct plan *p, const struct insn *in,
@@ -13,18 +18,18 @@ static void count_matrix(const struct systolic *s, const struct plan *p, const s
 {
     const struct systolic_energy *e = &s->cfg.energy;
     const struct plan_layer *pl = &p->layers[in->layer];
-    const uint64_t n = (uint64_t)used(pl->gemm.n, s->cfg.cols, in->tile_n);
-    const uint64_t m = (uint64_t)in->m, k = (uint64_t)pl->gemm.k;
+    const uint64_t m = (uint64_t)in->m, n = (uint64_t)in->n, k = (uint64_t)pl->gemm.k;
     l->macs += m * n * k;
-    const enum number in_format = p->formats[pl->in[0]];
-    const uint64_t passes = core_row_cyc(s, in_format, pl->weight_format);
-    const uint64_t bytes = m * k * number_bytes(in_format), sum = core_sum_bytes(p, pl);
-    l->bytes[MEM_BUFFER].read += bytes;
-    l->energy_pj[ENERGY_BUFFER] += (double)bytes * e->buffer_byte_pj;
+    const uint64_t passes = core_row_cyc(s, p->formats[pl->in[0]], pl->weight_format);
+    const uint64_t sum = core_sum_bytes(p, pl);
+    const int64_t sum_k = s->machine->sum_k ? s->machine->sum_k : pl->gemm.k;
+    const uint64_t n_sum = (uint64_t)int64_div_up(pl->gemm.k, sum_k); /* that make a result */
+    if (s->cfg.dataflow != FLOW_IS) /* where they stay, they come with SHIFT_INPUTS */
+        count_inputs(s, p, in, l);
     l->energy_pj[ENERGY_MATRIX] += (double)(m * n * k * passes) * e->mac_pj;
-    /* Every tile writes its sums; all but the first read what they add to. */
+    /* Every sum is written; all but the first are added to one that is read. */
     l->energy_pj[ENERGY_ACCUMULATORS] +=
-        (double)(m * n * sum * (2 * in->repeat - 1)) * e->accumulator_byte_pj;
+        (double)(m * n * sum * (2 * n_sum - 1)) * e->accumulator_byte_pj;
 }
 
 static void count_output(const struct systolic *s, uint64_t bytes_out, uint64_t bytes_in,
@@ -41,7 +46,7 @@ static void count_activate(const struct systolic *s, const struct plan *p, const
 {
     const struct systolic_energy *e = &s->cfg.energy;
     const struct plan_layer *pl = &p->layers[in->layer];
-    const int64_t values = in->m * used(pl->gemm.n, s->cfg.cols, in->tile_n);
+    const int64_t values = in->m * in->n;
     count_output(s, in->count, 0, l);
     l->energy_pj[ENERGY_ACCUMULATORS] +=
         (double)(values * (int64_t)core_sum_bytes(p, pl)) * e->accumulator_byte_pj;
@@ -71,7 +76,7 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
                 struct record_layer *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
-    const uint64_t tiles_bytes = in->repeat * core_tile_bytes(s, &p->layers[in->layer]);
+    uint64_t tiles_bytes;
     switch ((enum opcode)in->op) {
     case INSN_READ_HOST:
         l->bytes[MEM_HOST].read += in->count;
@@ -81,7 +86,11 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
         l->bytes[MEM_HOST].write += in->count;
         count_output(s, 0, in->count, l);
         break;
+    case INSN_SHIFT_INPUTS:
+        count_inputs(s, p, in, l);
+        break;
     case INSN_READ_WEIGHTS:
+        tiles_bytes = flow_read_bytes(s, p, in);
         l->bytes[MEM_WEIGHTS].read += tiles_bytes;
         l->energy_pj[ENERGY_WEIGHTS] += (double)tiles_bytes * e->weight_byte_pj;
         l->energy_pj[ENERGY_FIFO] += (double)(2 * tiles_bytes) * e->fifo_byte_pj;

@@ -54,13 +54,21 @@ bool state_init(struct machine_state *m, const struct systolic *s, const struct 
     const uint64_t rows = (uint64_t)s->cfg.rows, cols = (uint64_t)s->cfg.cols;
     const uint64_t entries = (uint64_t)s->cfg.accumulators, tile = rows * cols * widest(p);
     const uint64_t padded = product_padded((int64_t)cols);
+    const uint64_t lines =
+        MAX(entries, cols); /* of a product: a block's rows, or a tile of inputs' */
+    const uint64_t inputs = rows * cols * sizeof(int64_t), square = cols * cols * sizeof(int64_t);
+    const bool is = s->cfg.dataflow == FLOW_IS;
     const uint64_t buffer_bytes = s->machine->memories[MEM_BUFFER].size_bytes;
     if (sram_init(&m->buffer, "unified_buffer", buffer_bytes, true) &&
         try_alloc(&m->accumulators, entries * cols * sizeof(int64_t), error) &&
         try_alloc((void **)&m->array, tile, error) && try_alloc((void **)&m->shadow, tile, error) &&
-        try_alloc(&m->lhs, entries * rows * sizeof(double), error) &&
+        (!is || (try_alloc((void **)&m->inputs, inputs, error) &&
+                 try_alloc((void **)&m->shadow_inputs, inputs, error) &&
+                 try_alloc(&m->square, square, error) &&
+                 try_alloc(&m->turned, cols * sizeof(int64_t), error))) &&
+        try_alloc(&m->lhs, lines * rows * sizeof(double), error) &&
         try_alloc(&m->rhs, rows * padded * sizeof(double), error) &&
-        try_alloc(&m->sums, entries * cols * sizeof(double), error) && init_host(m, error))
+        try_alloc(&m->sums, lines * cols * sizeof(double), error) && init_host(m, error))
         return true;
     if (error && !*error)
         error_set(error, ERROR_LIMIT, "no memory for a unified buffer of %" G_GUINT64_FORMAT " MiB",
@@ -78,6 +86,10 @@ void state_clear(struct machine_state *m)
     g_free(m->accumulators);
     g_free(m->array);
     g_free(m->shadow);
+    g_free(m->inputs);
+    g_free(m->shadow_inputs);
+    g_free(m->square);
+    g_free(m->turned);
     g_free(m->lhs);
     g_free(m->rhs);
     g_free(m->sums);
@@ -172,10 +184,17 @@ static void gather_features(const struct machine_state *m, const struct insn *in
            (size_t)(n * size));
 }
 
-void state_gather(const struct machine_state *m, const struct insn *in, int64_t row, int64_t k,
-                  int64_t n, void *out)
+static bool is_convolution(const struct machine_state *m, const struct insn *in)
 {
-    if (in->op == INSN_MATRIX_MULTIPLY) {
+    return in->op == INSN_CONVOLVE ||
+           (in->op == INSN_SHIFT_INPUTS &&
+            plan_layer_node(m->plan, &m->plan->layers[in->layer], "conv2d"));
+}
+
+static void gather_buffer(const struct machine_state *m, const struct insn *in, int64_t row,
+                          int64_t k, int64_t n, void *out)
+{
+    if (!is_convolution(m, in)) {
         gather_features(m, in, row, k, n, out);
         return;
     }
@@ -185,21 +204,109 @@ void state_gather(const struct machine_state *m, const struct insn *in, int64_t 
     gather_window(&w, row, plan_gemm_rows(m->plan, l, &st->region) / st->region.n_image, k, n, out);
 }
 
+static int64_t input_bytes(const struct machine_state *m, const struct insn *in)
+{
+    return plan_element_bytes(m->plan, m->plan->layers[in->layer].in[0]);
+}
+
+void state_shift_inputs(struct machine_state *m, const struct insn *in, uint32_t i_k)
+{
+    const int64_t rows = m->self->cfg.rows, k0 = i_k * rows, size = input_bytes(m, in);
+    const int64_t k = MIN(rows, m->plan->layers[in->layer].gemm.k - k0);
+    for (int64_t i = 0; i < in->m; i++)
+        gather_buffer(m, in, in->m0 + i, k0, k, m->shadow_inputs + i * rows * size);
+}
+
+void state_swap_inputs(struct machine_state *m)
+{
+    uint8_t *inputs = m->inputs;
+    m->inputs = m->shadow_inputs;
+    m->shadow_inputs = inputs;
+}
+
+void state_gather(const struct machine_state *m, const struct insn *in, int64_t row, int64_t k,
+                  int64_t n, void *out)
+{
+    const int64_t rows = m->self->cfg.rows, size = input_bytes(m, in);
+    if (m->self->cfg.dataflow == FLOW_IS)
+        memcpy(out, m->inputs + ((row - in->m0) * rows + k % rows) * size, (size_t)(n * size));
+    else
+        gather_buffer(m, in, row, k, n, out);
+}
+
+static int64_t sum_bytes(const struct machine_state *m, const struct insn *in)
+{
+    return (int64_t)core_sum_bytes(m->plan, &m->plan->layers[in->layer]);
+}
+
+/* Column j of the square, an output channel of the rows in the array, is a row of sums in the
+ * accumulators, added to what is there unless it is the first. */
+static void turn_square(struct machine_state *m, const struct product *p)
+{
+    const struct insn *in = p->insn;
+    const int64_t cols = m->self->cfg.cols, size = sum_bytes(m, in);
+    for (int64_t j = 0; j < p->n; j++) {
+        for (int64_t i = 0; i < in->m; i++) {
+            char *sum = (char *)m->accumulators + ((in->first + j) * cols + i) * size;
+            const char *part = (const char *)m->square + (i * cols + j) * size;
+            if (p->is_first)
+                memcpy(sum, part, (size_t)size);
+            else if (number_is_float(p->in))
+                *(float *)sum += *(const float *)part;
+            else if (size == sizeof(int32_t))
+                *(int32_t *)sum += *(const int32_t *)part;
+            else
+                *(int64_t *)sum += *(const int64_t *)part;
+        }
+    }
+}
+
+/* As long as the product is made, the square takes the place of the accumulators. */
+static void multiply_square(struct machine_state *m, const struct product *p)
+{
+    void *accumulators = m->accumulators;
+    struct insn in = *p->insn;
+    struct product part = *p;
+    in.first = 0;
+    part.insn = &in;
+    part.is_first = true;
+    m->accumulators = m->square;
+    product_run(m, &part);
+    m->accumulators = accumulators;
+    turn_square(m, p);
+}
+
+const void *state_sums(const struct machine_state *m, const struct insn *in, int64_t i, int64_t j,
+                       int64_t n)
+{
+    const int64_t cols = m->self->cfg.cols, size = sum_bytes(m, in);
+    const char *first = (const char *)m->accumulators + in->first * cols * size;
+    if (m->self->cfg.dataflow != FLOW_IS)
+        return first + (i * cols + j) * size;
+    for (int64_t c = 0; c < n; c++)
+        memcpy((char *)m->turned + c * size, first + ((j + c) * cols + i) * size, (size_t)size);
+    return m->turned;
+}
+
 void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
-    const int64_t rows = m->self->cfg.rows, cols = m->self->cfg.cols;
+    const int64_t rows = m->self->cfg.rows;
     const struct product p = {
         .insn = in,
         .in = m->plan->formats[l->in[0]],
         .weight = l->weight_format,
         .k0 = i_k * rows,
         .k = MIN(rows, l->gemm.k - i_k * rows),
-        .n = MIN(cols, l->gemm.n - in->tile_n * cols),
+        .n0 = in->n0 % m->self->cfg.cols,
+        .n = in->n,
         .is_first = i_k == 0,
     };
-    g_assert(in->first + in->m <= m->self->cfg.accumulators);
-    product_run(m, &p);
+    g_assert(in->first + flow_entries(m->self, in) <= m->self->cfg.accumulators);
+    if (m->self->cfg.dataflow == FLOW_IS)
+        multiply_square(m, &p);
+    else
+        product_run(m, &p);
 }
 
 static void transfer(struct machine_state *m, const struct insn *in)

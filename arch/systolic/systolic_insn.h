@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Units that instructions are queued at. */
-enum unit { UNIT_HOST, UNIT_WEIGHTS, UNIT_MATRIX, UNIT_ACTIVATION, N_UNIT };
+enum unit { UNIT_HOST, UNIT_WEIGHTS, UNIT_MATRIX, UNIT_ACTIVATION, UNIT_INPUTS, N_UNIT };
 extern const char *const systolic_unit_names[N_UNIT];
 
 /* The instructions of Jouppi et al. (ISCA 2017), section 2; `repeat` fields as the CISC
@@ -18,6 +18,7 @@ enum opcode {
     INSN_WRITE_HOST,
     INSN_HOST_OPERATOR, /* not the machine's: marks a layer that the host computes */
     INSN_READ_WEIGHTS,
+    INSN_SHIFT_INPUTS, /* input-stationary: tiles from the unified buffer into the array */
     INSN_MATRIX_MULTIPLY,
     INSN_CONVOLVE,
     INSN_ACTIVATE,
@@ -34,11 +35,13 @@ struct insn {
     int32_t layer;
     int32_t step;          /* of the plan: addresses and region */
     int32_t group, tile_n; /* matrix, ACTIVATE: which columns of the output */
-    uint32_t repeat;       /* READ_WEIGHTS, matrix: tiles, one a piece of k */
-    bool reuse;            /* matrix: the tile already in the array is used again */
-    bool keep;             /* matrix: the next product uses this tile again */
-    int64_t m0, m;         /* matrix, ACTIVATE: rows of the step's product */
-    int64_t first;         /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
+    uint32_t repeat; /* READ_WEIGHTS, SHIFT_INPUTS: tiles; matrix: streams, see flow_stream() */
+    bool reuse;      /* matrix: the tile already in the array is used again */
+    bool keep;       /* matrix: the next product uses this tile again */
+    bool reuse_weights, keep_weights; /* matrix: the same of the weights at the FIFO's head */
+    int64_t m0, m;                    /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
+    int64_t n0, n;                    /* the same: output columns of the group */
+    int64_t first; /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
     uint64_t count; /* SYNC_WAIT: value; transfers, ACTIVATE: bytes; NORMALIZE_POOL: cycles */
 };
 

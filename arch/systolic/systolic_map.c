@@ -55,11 +55,11 @@ struct lowering {
     uint64_t waited[N_UNIT][N_UNIT]; /* [unit][on]: what unit is already known to have waited for */
     uint64_t *done;                  /* by step: its unit's counter when it is complete */
     enum unit *done_unit;
-    uint64_t *drained;     /* by half of the accumulators: the activation counter */
-    int64_t n_block;       /* of the pass so far */
-    int pass;              /* of the last computation */
-    int64_t tile_in_array; /* -1: none known */
-    guint last_matrix;     /* instruction that used it */
+    uint64_t *drained;   /* by half of the accumulators: the activation counter */
+    int64_t n_block;     /* of the pass so far */
+    int pass;            /* of the last computation */
+    int64_t weight_tile; /* the only one of the last block; -1: it had several */
+    guint last_matrix;   /* the last block's instruction */
 };
 
 static struct insn *emit(struct lowering *w, enum opcode op, enum unit unit, int step)
@@ -117,11 +117,9 @@ static struct insn *emit_block(struct lowering *w, enum opcode op, enum unit uni
                                const struct insn *block)
 {
     struct insn *in = emit(w, op, unit, block->step);
-    const int32_t layer = in->layer;
     *in = *block;
     in->op = (uint8_t)op;
     in->unit = (uint8_t)unit;
-    in->layer = layer;
     return in;
 }
 
@@ -149,39 +147,71 @@ static void mark_last(struct lowering *w, const struct plan_step *s)
     }
 }
 
+/* What is in the array, or with os and is at the head of the weight FIFO, is used again by the next
+ * block where it is the only one of this block. */
+static void reuse_weights(struct lowering *w, struct insn *block)
+{
+    const bool stay = w->self->cfg.dataflow == FLOW_WS;
+    const int64_t tile = (int64_t)flow_stream(w->self, w->plan, block, 0).tile;
+    const bool one_tile = flow_one_tile(w->self, w->plan, block);
+    const bool again = one_tile && w->weight_tile == tile;
+    w->weight_tile = one_tile ? tile : -1;
+    *(stay ? &block->reuse : &block->reuse_weights) = again;
+    if (again) {
+        struct insn *last = &g_array_index(w->insns, struct insn, w->last_matrix);
+        *(stay ? &last->keep : &last->keep_weights) = true;
+    }
+}
+
+/* A tile of inputs that has all of K stays for all blocks of its columns. */
+static void reuse_inputs(struct lowering *w, struct insn *block, const struct plan_layer *l)
+{
+    struct insn *last = &g_array_index(w->insns, struct insn, w->last_matrix);
+    block->reuse = l->gemm.k <= w->self->cfg.rows && w->n_block > 0 && last->step == block->step &&
+                   last->group == block->group && last->m0 == block->m0;
+    if (block->reuse)
+        last->keep = true;
+}
+
+static void emit_weights(struct lowering *w, const struct insn *block)
+{
+    if (block->reuse_weights || (block->reuse && w->self->cfg.dataflow == FLOW_WS))
+        return;
+    struct insn *read = emit_block(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block);
+    read->first = (int64_t)flow_stream(w->self, w->plan, block, 0).tile;
+    read->repeat =
+        flow_one_tile(w->self, w->plan, block) ? 1 : flow_n_stream(w->self, w->plan, block);
+}
+
+static void emit_inputs(struct lowering *w, const struct insn *block, const struct plan_layer *l)
+{
+    if (w->self->cfg.dataflow == FLOW_IS && !block->reuse)
+        emit_block(w, INSN_SHIFT_INPUTS, UNIT_INPUTS, block)->repeat =
+            (uint32_t)int64_div_up(l->gemm.k, w->self->cfg.rows);
+}
+
 static void lower_block(struct lowering *w, struct insn block)
 {
     const struct plan_step *s = &w->plan->steps[block.step];
     const struct plan_layer *l = &w->plan->layers[s->layer];
-    const int64_t cols = w->self->cfg.cols;
-    const int64_t tiles_k = int64_div_up(l->gemm.k, w->self->cfg.rows);
-    const int64_t tiles_n = int64_div_up(l->gemm.n, cols);
-    const int64_t tile =
-        (int64_t)(l->weight_address + (uint64_t)((block.group * tiles_n + block.tile_n) * tiles_k) *
-                                          core_tile_bytes(w->self, l));
     const int64_t half = l->tiling.double_buffer ? w->n_block % 2 : 0;
     const bool is_conv = plan_layer_node(w->plan, l, "conv2d");
     block.first = half * (w->self->cfg.accumulators / 2);
-    block.reuse = tiles_k == 1 && w->tile_in_array == tile;
-    if (!block.reuse) {
-        struct insn *read = emit(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block.step);
-        read->first = tile;
-        read->repeat = (uint32_t)tiles_k;
-    } else {
-        g_array_index(w->insns, struct insn, w->last_matrix).keep = true;
-    }
-    w->tile_in_array = tiles_k == 1 ? tile : -1;
+    if (w->self->cfg.dataflow == FLOW_IS)
+        reuse_inputs(w, &block, l);
+    reuse_weights(w, &block);
+    emit_weights(w, &block);
+    emit_inputs(w, &block, l);
     /* What this block overwrites must have been drained. */
     emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, w->drained[half], block.step);
     emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, &block)->repeat =
-        (uint32_t)tiles_k;
+        flow_n_stream(w->self, w->plan, &block);
     w->last_matrix = w->insns->len - 1;
     emit_set(w, UNIT_MATRIX, block.step);
     emit_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, w->sets[UNIT_MATRIX], block.step);
     emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, &block)->count =
         (uint64_t)((values_out(w->plan, s, block.m0 + block.m) - values_out(w->plan, s, block.m0)) *
-                   MIN(cols, l->gemm.n - block.tile_n * cols) *
-                   plan_element_bytes(w->plan, l->out));
+                   block.n * plan_element_bytes(w->plan, l->out));
     emit_set(w, UNIT_ACTIVATION, block.step);
     w->drained[half] = w->sets[UNIT_ACTIVATION];
     w->n_block++;
@@ -192,23 +222,30 @@ static void lower_matrix(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
     const struct plan_layer *l = &w->plan->layers[s->layer];
-    const int64_t rows = plan_gemm_rows(w->plan, l, &s->region);
-    const int64_t n_m = int64_div_up(rows, l->tiling.block_m);
-    const int64_t n_n = int64_div_up(l->gemm.n, w->self->cfg.cols);
+    const int64_t rows = plan_gemm_rows(w->plan, l, &s->region), cols = w->self->cfg.cols;
+    const bool is = w->self->cfg.dataflow == FLOW_IS;
+    const int64_t block_m = is ? cols : l->tiling.block_m, block_n = is ? l->tiling.block_m : cols;
+    const int64_t n_m = int64_div_up(rows, block_m), n_n = int64_div_up(l->gemm.n, block_n);
     const bool n_outer = l->tiling.order == ORDER_NM;
     wait_for_step(w, UNIT_MATRIX, s->after_load, step);
     wait_for_step(w, UNIT_MATRIX, s->after_compute, step);
+    if (is) {
+        wait_for_step(w, UNIT_INPUTS, s->after_load, step);
+        wait_for_step(w, UNIT_INPUTS, s->after_compute, step);
+    }
     wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
     for (int64_t g = 0; g < l->gemm.groups; g++) {
         for (int64_t i = 0; i < n_m * n_n; i++) {
-            const int64_t i_m = n_outer ? i % n_m : i / n_n;
-            const int64_t i_n = n_outer ? i / n_m : i % n_n;
-            const int64_t m0 = i_m * l->tiling.block_m;
+            const int64_t m0 = (n_outer ? i % n_m : i / n_n) * block_m;
+            const int64_t n0 = (n_outer ? i / n_m : i % n_n) * block_n;
             lower_block(w, (struct insn){.step = step,
+                                         .layer = s->layer,
                                          .group = (int32_t)g,
-                                         .tile_n = (int32_t)i_n,
+                                         .tile_n = (int32_t)(n0 / cols),
                                          .m0 = m0,
-                                         .m = MIN(l->tiling.block_m, rows - m0)});
+                                         .m = MIN(block_m, rows - m0),
+                                         .n0 = n0,
+                                         .n = MIN(block_n, l->gemm.n - n0)});
         }
     }
     step_done(w, UNIT_ACTIVATION, step);
@@ -297,16 +334,18 @@ static bool capacity_fits(const struct systolic *s, const struct plan *p, GError
  */
 static bool program_fits(const struct systolic *s, const struct plan *p, GError **error)
 {
-    enum { PER_BLOCK = 8, PER_STEP = 6 };
+    enum { PER_BLOCK = 9, PER_STEP = 8 };
+    const bool is = s->cfg.dataflow == FLOW_IS;
     double n = (double)p->n_step * PER_STEP;
     for (int i = 0; i < p->n_step; i++) {
         const struct plan_step *st = &p->steps[i];
         const struct plan_layer *l = &p->layers[st->layer];
         if (st->kind != STEP_COMPUTE || l->kind != LAYER_MATRIX)
             continue;
-        const int64_t rows = plan_gemm_rows(p, l, &st->region);
-        n += PER_BLOCK * (double)l->gemm.groups * (double)int64_div_up(rows, l->tiling.block_m) *
-             (double)int64_div_up(l->gemm.n, s->cfg.cols);
+        const int64_t blocks = plan_block_rows(p, l, &st->region);
+        const int64_t across = is ? plan_gemm_rows(p, l, &st->region) : l->gemm.n;
+        n += PER_BLOCK * (double)l->gemm.groups * (double)int64_div_up(blocks, l->tiling.block_m) *
+             (double)int64_div_up(across, s->cfg.cols);
     }
     return plan_within_limit(p, n, sizeof(struct insn), "instructions", error);
 }
@@ -326,7 +365,7 @@ bool systolic_lower(const void *self, struct plan *p, GError **error)
         .done = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_step),
         .done_unit = ARENA_ARRAY(p->arena, enum unit, (size_t)p->n_step),
         .drained = drained,
-        .tile_in_array = -1,
+        .weight_tile = -1,
         .pass = -1,
     };
     program->insns = arena_own(p->arena, w.insns, (GDestroyNotify)g_array_unref);

@@ -4,13 +4,14 @@
 
 #include "arch/systolic/systolic.h"
 
-const char *const systolic_unit_names[N_UNIT] = {"host", "weights", "matrix", "activation"};
+const char *const systolic_unit_names[N_UNIT] = {"host", "weights", "matrix", "activation", "inputs"};
 
 static const char *const insn_names[N_INSN] = {
     [INSN_READ_HOST] = "Read_Host_Memory",
     [INSN_WRITE_HOST] = "Write_Host_Memory",
     [INSN_HOST_OPERATOR] = "(host computes)",
     [INSN_READ_WEIGHTS] = "Read_Weights",
+    [INSN_SHIFT_INPUTS] = "Shift_Inputs",
     [INSN_MATRIX_MULTIPLY] = "MatrixMultiply",
     [INSN_CONVOLVE] = "Convolve",
     [INSN_ACTIVATE] = "Activate",
@@ -18,6 +19,17 @@ static const char *const insn_names[N_INSN] = {
     [INSN_SYNC_SET] = "Sync set",
     [INSN_SYNC_WAIT] = "Sync wait",
 };
+
+/* Rows and columns of the product that a block is: its column tile, or, where inputs stay, the range
+ * of its columns. */
+static void print_block(const struct plan *p, const struct insn *in, GString *out)
+{
+    g_string_append_printf(out, " rows=%" PRId64 "+%" PRId64 " group=%d", in->m0, in->m, in->group);
+    if (p->machine->block_of_n)
+        g_string_append_printf(out, " outputs=%" PRId64 "+%" PRId64, in->n0, in->n);
+    else
+        g_string_append_printf(out, " cols=%d", in->tile_n);
+}
 
 void insn_print(const struct plan *p, const struct insn *in, GString *out)
 {
@@ -35,18 +47,22 @@ void insn_print(const struct plan *p, const struct insn *in, GString *out)
     case INSN_READ_WEIGHTS:
         g_string_append_printf(out, " tile=%" PRId64 " repeat=%" PRIu32, in->first, in->repeat);
         break;
+    case INSN_SHIFT_INPUTS:
+        g_string_append_printf(
+            out, " ub=0x%" PRIx64 " rows=%" PRId64 "+%" PRId64 " group=%d repeat=%" PRIu32,
+            s->in_address[0], in->m0, in->m, in->group, in->repeat);
+        break;
     case INSN_MATRIX_MULTIPLY:
     case INSN_CONVOLVE:
-        g_string_append_printf(out,
-                               " ub=0x%" PRIx64 " acc=%" PRId64 " rows=%" PRId64 "+%" PRId64
-                               " group=%d cols=%d repeat=%" PRIu32 "%s",
-                               s->in_address[0], in->first, in->m0, in->m, in->group, in->tile_n,
-                               in->repeat, in->reuse ? " same-tile" : "");
+        g_string_append_printf(out, " ub=0x%" PRIx64 " acc=%" PRId64, s->in_address[0], in->first);
+        print_block(p, in, out);
+        g_string_append_printf(out, " repeat=%" PRIu32 "%s%s", in->repeat,
+                               in->reuse ? " same-tile" : "",
+                               in->reuse_weights ? " same-weights" : "");
         break;
     case INSN_ACTIVATE:
-        g_string_append_printf(
-            out, " acc=%" PRId64 " ub=0x%" PRIx64 " rows=%" PRId64 "+%" PRId64 " group=%d cols=%d",
-            in->first, s->address, in->m0, in->m, in->group, in->tile_n);
+        g_string_append_printf(out, " acc=%" PRId64 " ub=0x%" PRIx64, in->first, s->address);
+        print_block(p, in, out);
         break;
     case INSN_NORMALIZE_POOL:
         g_string_append_printf(out, " ub=0x%" PRIx64 " to ub=0x%" PRIx64 " cycles=%" PRIu64,

@@ -58,8 +58,7 @@ static const struct insn *pop(struct unit_state *u)
 
 static void sync_set(struct unit_state *u)
 {
-    /* Sums leave the last row of the array a pass through the array after their inputs. */
-    const uint64_t at = sk_now() + (u->unit == UNIT_MATRIX ? u->sim->self->latency_cyc : 0);
+    const uint64_t at = u->unit == UNIT_MATRIX ? MAX(sk_now(), u->sums_cyc) : sk_now();
     g_array_append_val(u->set_cyc, at);
     sk_notify(u->set);
 }
@@ -128,14 +127,16 @@ static void weight_memory(void *arg)
     struct sim *s = u->sim;
     const uint64_t depth = (uint64_t)s->self->cfg.fifo_tiles;
     for (const struct insn *in; (in = next_insn(u));) {
-        const uint64_t bytes = core_tile_bytes(s->self, &s->plan->layers[in->layer]);
+        const struct plan_layer *l = &s->plan->layers[in->layer];
         for (uint32_t i = 0; i < in->repeat; i++) {
+            const struct stream t = flow_stream(s->self, s->plan, in, i);
             while (s->fifo_level == depth)
                 sk_wait(s->fifo_freed);
-            const uint64_t address = (uint64_t)in->first + i * bytes;
-            const struct dram_request request = {.bytes = bytes, .address = address};
-            s->fifo[(s->fifo_head + s->fifo_level) % depth] = (struct fifo_slot){
-                address, in->layer, dram_access(&s->core.weights, &request, sk_now())};
+            const struct dram_request request = {.bytes = flow_tile_bytes(s->self, s->plan, &t),
+                                                 .address = t.tile};
+            s->fifo[(s->fifo_head + s->fifo_level) % depth] =
+                (struct fifo_slot){t.tile, in->layer, core_shift_cyc(s->self, s->plan, l, t.rows),
+                                   dram_access(&s->core.weights, &request, sk_now())};
             s->fifo_level++;
             sk_notify(s->fifo_filled);
         }
@@ -143,34 +144,76 @@ static void weight_memory(void *arg)
     }
 }
 
+static void free_slot(struct sim *s)
+{
+    s->fifo_head = (s->fifo_head + 1) % (uint64_t)s->self->cfg.fifo_tiles;
+    s->fifo_level--;
+    sk_notify(s->fifo_freed);
+}
+
+/* Shadow registers, once free, take a tile from start_cyc on, a row a cycle. */
+static void wait_shadow_free(struct sim *s)
+{
+    while (!s->shadow_free)
+        sk_wait(s->shadow_freed);
+    s->shadow_free = false;
+}
+
+static void shift_in(struct sim *s, uint64_t start_cyc, uint64_t cycles)
+{
+    s->shift_start_cyc = start_cyc;
+    if (start_cyc > sk_now())
+        sk_wait_cycles(start_cyc - sk_now());
+    s->n_shift++;
+    sk_wait_cycles(cycles);
+}
+
+static void fill_shadow(struct sim *s)
+{
+    s->shadow_full = true;
+    sk_notify(s->shadow_filled);
+}
+
 static void weight_loader(void *arg)
 {
     struct sim *s = arg;
-    const uint64_t depth = (uint64_t)s->self->cfg.fifo_tiles;
     for (uint64_t i = 0; i < s->n_tile; i++) {
         while (s->fifo_level == 0)
             sk_wait(s->fifo_filled);
         const struct fifo_slot slot = s->fifo[s->fifo_head];
-        while (!s->shadow_free)
-            sk_wait(s->shadow_freed);
-        s->shadow_free = false;
-        s->shift_start_cyc = core_shift_start(slot.arrival_cyc, sk_now());
-        if (s->shift_start_cyc > sk_now())
-            sk_wait_cycles(s->shift_start_cyc - sk_now());
-        s->n_shift++;
-        sk_wait_cycles(core_shift_cyc(s->self, &s->plan->layers[slot.layer]));
+        wait_shadow_free(s);
+        shift_in(s, core_shift_start(slot.arrival_cyc, sk_now()), slot.shift_cyc);
         if (s->state)
             state_shift_in(s->state, slot.tile, &s->plan->layers[slot.layer]);
-        s->fifo_head = (s->fifo_head + 1) % depth;
-        s->fifo_level--;
-        sk_notify(s->fifo_freed);
-        s->shadow_full = true;
-        sk_notify(s->shadow_filled);
+        free_slot(s);
+        fill_shadow(s);
     }
 }
 
-/* Waits for the next tile. Whatever of the wait came before its shift is weight stall, the rest
- * weight shift. */
+/* Tiles of inputs on their way into the array, where they stay. */
+static void input_loader(void *arg)
+{
+    struct unit_state *u = arg;
+    struct sim *s = u->sim;
+    for (const struct insn *in; (in = next_insn(u));) {
+        const struct plan_layer *l = &s->plan->layers[in->layer];
+        const uint32_t n_tile = (uint32_t)flow_tiles_n(s->self, in);
+        for (uint32_t i = 0; i < in->repeat; i++) {
+            const struct stream t = flow_stream(s->self, s->plan, in, i * n_tile);
+            wait_shadow_free(s);
+            shift_in(s, sk_now(), core_shift_cyc(s->self, s->plan, l, t.rows));
+            if (s->state)
+                state_shift_inputs(s->state, &t.in, t.i_k);
+            pass_span(s, UNIT_INPUTS, in, s->shift_start_cyc, sk_now());
+            fill_shadow(s);
+        }
+        count_insn(s->self, s->plan, in, &s->layers[in->layer]);
+    }
+}
+
+/* Waits for the tile that is to stay. Whatever of the wait came before its shift is weight stall,
+ * the rest weight shift; inputs are shifted when they are there, so that nothing comes before it.
+ */
 static void take_tile(struct sim *s, const struct insn *in)
 {
     struct record_layer *l = &s->layers[in->layer];
@@ -179,13 +222,30 @@ static void take_tile(struct sim *s, const struct insn *in)
         sk_wait(s->shadow_filled);
     if (sk_now() > start) {
         const uint64_t shift = CLAMP(s->shift_start_cyc, start, sk_now());
-        l->stall_cyc[CAUSE_WEIGHT_STALL] += shift - start;
+        if (s->self->cfg.dataflow == FLOW_WS)
+            l->stall_cyc[CAUSE_WEIGHT_STALL] += shift - start;
         l->stall_cyc[CAUSE_WEIGHT_SHIFT] += sk_now() - shift;
         pass_span(s, UNIT_MATRIX, in, start, sk_now());
     }
-    if (s->state)
-        state_swap(s->state);
     s->shadow_full = false;
+}
+
+/* Waits for the weights at the FIFO's head, which stream from there. */
+static void take_weights(struct sim *s, const struct insn *in)
+{
+    const uint64_t start = sk_now();
+    while (s->fifo_level == 0)
+        sk_wait(s->fifo_filled);
+    const struct fifo_slot slot = s->fifo[s->fifo_head];
+    if (slot.arrival_cyc > sk_now())
+        sk_wait_cycles(slot.arrival_cyc - sk_now());
+    s->layers[in->layer].stall_cyc[CAUSE_WEIGHT_STALL] += sk_now() - start;
+    if (sk_now() > start)
+        pass_span(s, UNIT_MATRIX, in, start, sk_now());
+    if (!s->state)
+        return;
+    state_shift_in(s->state, slot.tile, &s->plan->layers[slot.layer]);
+    state_swap(s->state);
 }
 
 static void free_shadow(struct sim *s)
@@ -194,23 +254,49 @@ static void free_shadow(struct sim *s)
     sk_notify(s->shadow_freed);
 }
 
+static void wait_until(uint64_t cyc)
+{
+    if (cyc > sk_now())
+        sk_wait_cycles(cyc - sk_now());
+}
+
+/* One stream of a matrix instruction. What stays is taken over as its first row enters. */
+static void run_stream(struct unit_state *u, const struct insn *in, uint32_t i)
+{
+    struct sim *s = u->sim;
+    const struct systolic *self = s->self;
+    const struct stream t = flow_stream(self, s->plan, in, i);
+    const bool one_tile = flow_one_tile(self, s->plan, in);
+    const bool stays = self->cfg.dataflow != FLOW_OS, streams = self->cfg.dataflow != FLOW_WS;
+    const bool takes = stays && t.begins && !in->reuse;
+    wait_until(core_stream_start(self, &s->before, &t));
+    if (takes)
+        take_tile(s, in);
+    if (streams && (one_tile ? i == 0 && !in->reuse_weights : true))
+        take_weights(s, in);
+    if (takes && s->state)
+        (streams ? state_swap_inputs : state_swap)(s->state);
+    if (takes && self->cfg.double_buffer)
+        free_shadow(s);
+    occupy(u, in, sk_now() + t.stream_cyc);
+    if (s->state)
+        state_multiply(s->state, &t.in, t.i_k);
+    if (streams && (one_tile ? i == in->repeat - 1 && !in->keep_weights : true))
+        free_slot(s);
+    if (stays && t.ends && !in->keep && !self->cfg.double_buffer)
+        free_shadow(s);
+    if (stays || t.ends)
+        s->before = (struct in_array){true, sk_now(), t.rows};
+    u->sums_cyc = sk_now() + flow_latency_cyc(self, t.rows, t.cols);
+}
+
 static void matrix_unit(void *arg)
 {
     struct unit_state *u = arg;
     struct sim *s = u->sim;
-    const bool double_buffer = s->self->cfg.double_buffer;
     for (const struct insn *in; (in = next_insn(u));) {
-        for (uint32_t i = 0; i < in->repeat; i++) {
-            if (!in->reuse)
-                take_tile(s, in);
-            if (!in->reuse && double_buffer)
-                free_shadow(s);
-            occupy(u, in, sk_now() + core_matrix_cyc(s->self, s->plan, in));
-            if (s->state)
-                state_multiply(s->state, in, i);
-            if (!in->keep && !double_buffer)
-                free_shadow(s);
-        }
+        for (uint32_t i = 0; i < in->repeat; i++)
+            run_stream(u, in, i);
         count_insn(s->self, s->plan, in, &s->layers[in->layer]);
     }
 }
@@ -220,7 +306,8 @@ static void activation_unit(void *arg)
     struct unit_state *u = arg;
     struct sim *s = u->sim;
     for (const struct insn *in; (in = next_insn(u));) {
-        const uint64_t cycles = in->op == INSN_ACTIVATE ? core_activate_cyc(in->m) : in->count;
+        const uint64_t cycles =
+            in->op == INSN_ACTIVATE ? core_activate_cyc(flow_entries(s->self, in)) : in->count;
         occupy(u, in, sk_now() + cycles);
         execute(s, in);
         count_insn(s->self, s->plan, in, &s->layers[in->layer]);
@@ -251,6 +338,7 @@ static const struct {
     [UNIT_WEIGHTS] = {"weight_memory", weight_memory},
     [UNIT_MATRIX] = {"matrix_unit", matrix_unit},
     [UNIT_ACTIVATION] = {"activation_unit", activation_unit},
+    [UNIT_INPUTS] = {"input_loader", input_loader},
 };
 
 static struct sk_event *event_of(struct arena *a, const char *owner, const char *what)
@@ -292,6 +380,10 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
     }
     core_init(&s->core, self);
     s->layers = ARENA_ARRAY(arena, struct record_layer, (size_t)p->n_layer);
+    if (s->self->cfg.timing == TIMING_SCALESIM) {
+        sk_spawn("scalesim", scalesim_process, s, NULL, 0);
+        return s;
+    }
     s->waits = arena_own(arena, g_array_new(FALSE, FALSE, sizeof(struct wait_span)),
                          (GDestroyNotify)g_array_unref);
     s->passes = ARENA_ARRAY(arena, struct pass_span, (size_t)p->n_pass);
@@ -308,10 +400,12 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
         s->n_tile += in->op == INSN_READ_WEIGHTS ? in->repeat : 0;
     }
     for (int u = 0; u < N_UNIT; u++)
-        build_unit(s, (enum unit)u, arena);
-    sk_spawn("weight_loader", weight_loader, s, describe_loader, 0);
+        if (u != UNIT_INPUTS || s->self->cfg.dataflow == FLOW_IS)
+            build_unit(s, (enum unit)u, arena);
+    if (s->self->cfg.dataflow == FLOW_WS)
+        sk_spawn("weight_loader", weight_loader, s, describe_loader, 0);
     sk_spawn("controller", controller, s, NULL, 0);
     sk_trace("weight_fifo.level", &s->fifo_level, 11);
-    sk_trace("weight_loader.begun", &s->n_shift, 32);
+    sk_trace("shift.begun", &s->n_shift, 32);
     return s;
 }

@@ -53,7 +53,7 @@ static void int8_small(struct machine_state *m, const struct product *p, int32_t
         state_gather(m, p->insn, p->insn->m0 + i, p->k0, p->k, x);
         for (int64_t k = 0; k < p->k; k++)
             if (x[k])
-                add_scaled_row(acc + i * cols, (int8_t *)m->array + k * cols, x[k], p->n);
+                add_scaled_row(acc + i * cols, (int8_t *)m->array + k * cols + p->n0, x[k], p->n);
     }
 }
 
@@ -69,7 +69,7 @@ static void int8_blas(struct machine_state *m, const struct product *p, int32_t 
         to_float(lhs + i * k, x, k);
     }
     for (int64_t i = 0; i < k; i++)
-        to_float(rhs + i * p->n, (int8_t *)m->array + (first + i) * cols, p->n);
+        to_float(rhs + i * p->n, (int8_t *)m->array + (first + i) * cols + p->n0, p->n);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->insn->m, (int)p->n, (int)k, 1.0f,
                 lhs, (int)k, rhs, (int)p->n, 0.0f, sums, (int)p->n);
     for (int64_t i = 0; i < p->insn->m; i++)
@@ -101,7 +101,7 @@ static void load_operands(struct machine_state *m, const struct product *p, enum
     }
     for (int64_t i = 0; i < p->k; i++) {
         uint8_t *row = (uint8_t *)m->rhs + (size_t)(i * stride) * out;
-        number_convert(row, wide, m->array + (size_t)(i * m->self->cfg.cols) * in, p->weight,
+        number_convert(row, wide, m->array + (size_t)(i * m->self->cfg.cols + p->n0) * in, p->weight,
                        (size_t)p->n);
         memset(row + (size_t)p->n * out, 0, (size_t)(stride - p->n) * out);
     }
@@ -123,13 +123,17 @@ static void wide_product(struct machine_state *m, const struct product *p)
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
 
-/* `rows` rows of x times VECTORS vectors of columns of w, each sum in the order of k. */
+/* `rows` rows of x times VECTORS vectors of columns of w, each sum in the order of k: from 0, then
+ * added to acc, or from acc on. */
 static inline __attribute__((always_inline)) void float_block(float *acc, int64_t acc_stride,
                                                               const float *x, const float *w,
                                                               int64_t w_stride, int64_t k,
-                                                              int64_t n, int rows)
+                                                              int64_t n, int rows, bool go_on)
 {
     lanes sum[ROWS][VECTORS] = {{{0}}};
+    for (int r = 0; go_on && r < rows; r++)
+        for (int64_t j = 0; j < n; j++)
+            sum[r][j / LANES][j % LANES] = acc[r * acc_stride + j];
     for (int64_t i = 0; i < k; i++) {
         const lanes *row = (const lanes *)(w + i * w_stride);
 #pragma GCC unroll 4
@@ -140,21 +144,23 @@ static inline __attribute__((always_inline)) void float_block(float *acc, int64_
     }
     for (int r = 0; r < rows; r++)
         for (int64_t j = 0; j < n; j++)
-            acc[r * acc_stride + j] += sum[r][j / LANES][j % LANES];
+            acc[r * acc_stride + j] =
+                (go_on ? 0 : acc[r * acc_stride + j]) + sum[r][j / LANES][j % LANES];
 }
 
 VECTOR_CLONES static void float_sums(float *acc, int64_t acc_stride, const float *x, const float *w,
-                                     int64_t w_stride, int64_t m, int64_t n, int64_t k)
+                                     int64_t w_stride, int64_t m, int64_t n, int64_t k,
+                                     bool go_on)
 {
     for (int64_t j = 0; j < n; j += COLUMNS) {
         const int64_t some = n - j < COLUMNS ? n - j : COLUMNS;
         int64_t i = 0;
         for (; i + ROWS <= m; i += ROWS)
             float_block(acc + i * acc_stride + j, acc_stride, x + i * k, w + j, w_stride, k, some,
-                        ROWS);
+                        ROWS, go_on);
         for (; i < m; i++)
-            float_block(acc + i * acc_stride + j, acc_stride, x + i * k, w + j, w_stride, k, some,
-                        1);
+            float_block(acc + i * acc_stride + j, acc_stride, x + i * k, w + j, w_stride, k, some, 1,
+                        go_on);
     }
 }
 
@@ -165,7 +171,8 @@ static void float_product(struct machine_state *m, const struct product *p)
     if (p->is_first)
         memset(acc, 0, (size_t)(p->insn->m * cols) * sizeof(*acc));
     load_operands(m, p, NUMBER_fp32, stride);
-    float_sums(acc, cols, m->lhs, m->rhs, stride, p->insn->m, p->n, p->k);
+    float_sums(acc, cols, m->lhs, m->rhs, stride, p->insn->m, p->n, p->k,
+               m->self->cfg.dataflow == FLOW_OS);
 }
 
 void product_run(struct machine_state *m, const struct product *p)

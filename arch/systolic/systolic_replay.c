@@ -3,29 +3,41 @@
  * Sync instructions allow, so the values are those of an event run. */
 #include "arch/systolic/systolic_func.h"
 
-bool systolic_replay(const void *self, const struct plan *p, struct arch_io *io, GError **error)
+static void replay_stream(struct machine_state *m, const struct insn *in, uint32_t i)
 {
-    const struct program *program = p->program;
-    struct machine_state m;
-    if (!state_init(&m, self, p, io, error))
-        return false;
-    uint64_t next_tile = 0;
+    const struct stream t = flow_stream(m->self, m->plan, in, i);
+    const bool ws = m->self->cfg.dataflow == FLOW_WS, is = m->self->cfg.dataflow == FLOW_IS;
+    if (is && t.begins && !in->reuse) {
+        state_shift_inputs(m, &t.in, t.i_k);
+        state_swap_inputs(m);
+    }
+    if (!(ws ? in->reuse : in->reuse_weights)) {
+        state_shift_in(m, t.tile, &m->plan->layers[in->layer]);
+        state_swap(m);
+    }
+    state_multiply(m, &t.in, t.i_k);
+}
+
+bool state_replay(struct machine_state *m, GError **error)
+{
+    const struct program *program = m->plan->program;
     bool ok = true;
     for (guint i = 0; i < program->insns->len && ok; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        if (in->op == INSN_READ_WEIGHTS)
-            next_tile = (uint64_t)in->first; /* its tiles are taken by the product that follows */
-        for (uint32_t k = 0; k < in->repeat && in->unit == UNIT_MATRIX; k++) {
-            if (!in->reuse) {
-                state_shift_in(&m, next_tile, &p->layers[in->layer]);
-                state_swap(&m);
-                next_tile += core_tile_bytes(self, &p->layers[in->layer]);
-            }
-            state_multiply(&m, in, k);
-        }
+        for (uint32_t j = 0; j < in->repeat && in->unit == UNIT_MATRIX; j++)
+            replay_stream(m, in, j);
         if (in->unit != UNIT_MATRIX)
-            ok = state_execute(&m, in, error);
+            ok = state_execute(m, in, error);
     }
+    return ok;
+}
+
+bool systolic_replay(const void *self, const struct plan *p, struct arch_io *io, GError **error)
+{
+    struct machine_state m;
+    if (!state_init(&m, self, p, io, error))
+        return false;
+    const bool ok = state_replay(&m, error);
     state_clear(&m);
     return ok;
 }

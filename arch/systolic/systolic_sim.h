@@ -17,11 +17,13 @@ struct unit_state {
     const struct insn *now; /* being executed, for a deadlock report */
     uint64_t busy, busy_cyc;
     uint64_t layer, n_begun; /* for waveforms */
+    uint64_t sums_cyc;       /* array: when the sums of what it has done are in the accumulators */
 };
 
 struct fifo_slot {
     uint64_t tile; /* its address */
     int32_t layer;
+    uint64_t shift_cyc;
     uint64_t arrival_cyc;
 };
 
@@ -49,6 +51,7 @@ struct sim {
     uint64_t fifo_head, fifo_level;
     struct sk_event *fifo_filled, *fifo_freed;
     bool shadow_full, shadow_free;
+    struct in_array before;
     uint64_t shift_start_cyc;
     struct sk_event *shadow_filled, *shadow_freed;
     uint64_t n_tile;  /* that the loader will shift in */

@@ -124,18 +124,17 @@ static void activate_floats(const struct machine_state *m, const struct plan_lay
     }
 }
 
-void vector_activate(struct machine_state *m, const struct insn *in)
+/* Columns [j0, j0 + n) of a block, no more than the activation unit takes at a time. */
+static void activate_columns(struct machine_state *m, const struct insn *in, int64_t j0, int64_t n)
 {
     const struct plan *p = m->plan;
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *st = &p->steps[in->step];
     const struct dims conv = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
     const struct sink sink = sink_of(m, in);
-    const int64_t cols = m->self->cfg.cols, n = MIN(cols, l->gemm.n - in->tile_n * cols);
-    const int64_t c0 = in->group * l->gemm.n + in->tile_n * cols;
+    const int64_t c0 = in->group * l->gemm.n + in->n0 + j0;
     const int64_t per_image = plan_gemm_rows(p, l, &st->region) / st->region.n_image;
     const bool is_float = number_is_float(l->format);
-    const int64_t sum_bytes = (int64_t)core_sum_bytes(p, l);
     union {
         int32_t integers[4096];
         float floats[4096];
@@ -143,7 +142,7 @@ void vector_activate(struct machine_state *m, const struct insn *in)
     uint8_t stored[sizeof(v)];
     g_assert(n <= (int64_t)G_N_ELEMENTS(v.integers));
     for (int64_t i = 0; i < in->m; i++) {
-        const struct sums s = {(char *)m->accumulators + (in->first + i) * cols * sum_bytes, c0, n};
+        const struct sums s = {state_sums(m, in, i, j0, n), c0, n};
         if (is_float)
             activate_floats(m, l, &s, sink.relu, v.floats);
         else
@@ -153,6 +152,13 @@ void vector_activate(struct machine_state *m, const struct insn *in)
         sink_put(&sink, st->region.image + (in->m0 + i) / per_image,
                  pixel / conv.w + (sink.pool ? 0 : st->region.row), pixel % conv.w, c0, stored, n);
     }
+}
+
+void vector_activate(struct machine_state *m, const struct insn *in)
+{
+    const int64_t cols = m->self->cfg.cols;
+    for (int64_t j = 0; j < in->n; j += cols)
+        activate_columns(m, in, j, MIN(cols, in->n - j));
 }
 
 static struct source source_of(struct machine_state *m, const struct insn *in, int i_in)

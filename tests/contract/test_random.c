@@ -99,6 +99,16 @@ static void set_banks(struct machine_case *m, int number)
     g_rand_free(rand);
 }
 
+/* How the array works: drawn apart as well. */
+static void set_array(struct machine_case *m, int number)
+{
+    static const char *const dataflows[] = {"ws", "os", "is"};
+    GRand *rand = g_rand_new_with_seed((guint32)number + 2000000);
+    set_word(m, "array.dataflow", dataflows[pick(rand, 0, 2)]);
+    set_word(m, "array.edge", pick(rand, 0, 1) ? "full" : "trimmed");
+    g_rand_free(rand);
+}
+
 static void machine_clear(struct machine_case *m)
 {
     for (int i = 0; i < m->n_set; i++)
@@ -119,6 +129,7 @@ static void case_make(struct random_case *c, int number)
     *c = (struct random_case){.number = number, .options = accsim_options_default()};
     c->machine = random_machine(rand);
     set_banks(&c->machine, number);
+    set_array(&c->machine, number);
     c->net =
         random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1));
     c->file = g_strdup_printf("random-%d-%d.net", (int)getpid(), number);

@@ -91,7 +91,7 @@ class Product:
         """The tiles in order, and the Activate of each block with its place in the program."""
         self.tiles, self.activates = [], []
         rows_done = {}  # by column: rows in the program count from the start of their chunk
-        streams, shifts = iter(self.starts["matrix_unit"]), iter(self.starts["weight_loader"])
+        streams, shifts = iter(self.starts["matrix_unit"]), iter(self.starts["shift"])
         for line in plan.splitlines():
             if match := MATRIX.match(line):
                 m, column, repeat = map(int, match.groups()[:3])

@@ -75,9 +75,10 @@ START_TEST(test_core_rules)
     const struct plan_layer wide = {.weight_format = NUMBER_int16};
     ck_assert_uint_eq(core_tile_bytes(s, &narrow), 16 * 16);
     ck_assert_uint_eq(core_tile_bytes(s, &wide), 2 * 16 * 16);
-    ck_assert_uint_eq(core_shift_cyc(s, &narrow), 16);
-    ck_assert_uint_eq(core_shift_cyc(s, &wide), 32);
-    ck_assert_uint_eq(s->latency_cyc, 16 + 16 - 1);
+    ck_assert_uint_eq(core_shift_cyc(s, a->plan, &narrow, 16), 16);
+    ck_assert_uint_eq(core_shift_cyc(s, a->plan, &wide, 16), 32);
+    ck_assert_uint_eq(core_shift_cyc(s, a->plan, &wide, 3), 6);
+    ck_assert_uint_eq(flow_latency_cyc(s, 16, 16), 16 + 16 - 1);
     accsim_free(a);
 }
 END_TEST
