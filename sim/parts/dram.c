@@ -110,14 +110,13 @@ void dram_collect(const struct dram *d, uint64_t now_cyc, struct record_dram *ou
     *out = (struct record_dram){.known = d->model == DRAM_BANKS};
     if (!out->known)
         return;
-    const struct dram_bank_counts n =
-        dram_bank_count(d->bank, (int64_t)((double)now_cyc * d->clk_per_cyc));
+    const struct dram_counts n = d->bank->counts;
     out->standard = d->bank->spec.standard->name;
     out->row_hits = n.n_hit;
     out->row_misses = n.n_miss;
     out->row_conflicts = n.n_conflict;
     out->activates = n.n_activate;
-    out->refreshes = n.n_refresh;
+    out->refreshes = dram_bank_refreshes(d->bank, (int64_t)((double)now_cyc * d->clk_per_cyc));
     out->busy_cyc = cycles_ceil((double)d->bank->busy_clk / d->clk_per_cyc);
     out->peak_cyc = cycles_ceil((double)(d->read_bytes + d->write_bytes) * d->cyc_per_byte);
 }

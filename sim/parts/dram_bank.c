@@ -2,23 +2,24 @@
 #include "sim/parts/dram_bank.h"
 
 #include <glib.h>
-#include <string.h>
 
 struct dram_bank *dram_bank_new(const struct dram_choice *choice)
 {
     struct dram_bank *b = g_new0(struct dram_bank, 1);
     dram_spec_init(&b->spec, choice);
     b->channels = g_new(struct dram_channel, (gsize)choice->n_channel);
-    for (int64_t i = 0; i < choice->n_channel; i++)
-        dram_channel_init(&b->channels[i], &b->spec);
-    b->alike = true;
+    dram_channel_init(&b->channels[0], &b->spec);
+    b->run_end = g_new(int64_t, (gsize)choice->n_channel);
+    b->run_end[0] = choice->n_channel;
     return b;
 }
 
 void dram_bank_free(struct dram_bank *b)
 {
-    if (b)
-        g_free(b->channels);
+    if (!b)
+        return;
+    g_free(b->channels);
+    g_free(b->run_end);
     g_free(b);
 }
 
@@ -95,7 +96,7 @@ static void skip_rounds(struct dram_channel *c, const struct dram_spec *s, struc
             clk -= p->period_clk;
         }
     }
-    c->n_hit += (uint64_t)(n * n_inner);
+    c->counts.n_hit += (uint64_t)(n * n_inner);
     p->n_left -= n * n_inner;
 }
 
@@ -134,11 +135,49 @@ static int64_t walk(struct dram_channel *c, const struct dram_spec *s, enum dram
     return *column_slot(c, c->n_column - 1) + data_clk + s->n.BL;
 }
 
-static void part_channels(struct dram_bank *b)
+/* Runs that time has made alike become one. */
+static void join_runs(struct dram_bank *b, int64_t now_clk)
 {
-    for (int64_t i = 1; b->alike && i < b->spec.extent[DRAM_CH]; i++)
-        b->channels[i] = b->channels[0];
-    b->alike = false;
+    const struct dram_spec *s = &b->spec;
+    const int64_t n = s->extent[DRAM_CH];
+    dram_channel_settle(&b->channels[0], s, now_clk);
+    for (int64_t i = 0; b->run_end[i] < n;) {
+        const int64_t next = b->run_end[i];
+        dram_channel_settle(&b->channels[next], s, now_clk);
+        if (dram_channel_equal(&b->channels[i], &b->channels[next], s, now_clk))
+            b->run_end[i] = b->run_end[next];
+        else
+            i = next;
+    }
+}
+
+/* A run begins at the channel. */
+static void part_run(struct dram_bank *b, int64_t channel)
+{
+    int64_t i = 0;
+    if (channel == b->spec.extent[DRAM_CH])
+        return;
+    while (b->run_end[i] <= channel)
+        i = b->run_end[i];
+    if (i == channel)
+        return;
+    dram_channel_copy(&b->channels[channel], &b->channels[i], &b->spec);
+    b->run_end[channel] = b->run_end[i];
+    b->run_end[i] = channel;
+}
+
+static int64_t walk_run(struct dram_bank *b, int64_t i, enum dram_command column, int64_t first,
+                        int64_t end, int64_t now_clk)
+{
+    struct dram_channel *c = &b->channels[i];
+    const uint64_t n_channel = (uint64_t)(b->run_end[i] - i);
+    const int64_t end_clk = walk(c, &b->spec, column, first, end, now_clk);
+    b->counts.n_hit += n_channel * c->counts.n_hit;
+    b->counts.n_miss += n_channel * c->counts.n_miss;
+    b->counts.n_conflict += n_channel * c->counts.n_conflict;
+    b->counts.n_activate += n_channel * c->counts.n_activate;
+    c->counts = (struct dram_counts){0};
+    return end_clk;
 }
 
 /* The channel is the lowest digit: each takes every n-th burst. */
@@ -146,14 +185,12 @@ static int64_t access_interleaved(struct dram_bank *b, enum dram_command column,
                                   int64_t end, int64_t now_clk)
 {
     const int64_t n = b->spec.extent[DRAM_CH];
-    if (b->alike && first % n == 0 && end % n == 0)
-        return walk(&b->channels[0], &b->spec, column, first / n, end / n, now_clk);
     int64_t end_clk = 0;
-    part_channels(b);
-    for (int64_t i = 0; i < n; i++) {
+    part_run(b, first % n);
+    part_run(b, end % n);
+    for (int64_t i = 0; i < n; i = b->run_end[i]) {
         const int64_t from = (first - i + n - 1) / n, to = (end - i + n - 1) / n;
-        const int64_t clk =
-            from < to ? walk(&b->channels[i], &b->spec, column, from, to, now_clk) : 0;
+        const int64_t clk = from < to ? walk_run(b, i, column, from, to, now_clk) : 0;
         end_clk = MAX(end_clk, clk);
     }
     return end_clk;
@@ -166,12 +203,13 @@ static int64_t access_ranges(struct dram_bank *b, enum dram_command column, int6
     const struct dram_spec *s = &b->spec;
     const int64_t n_burst = s->n_bank * s->extent[DRAM_CO] * s->extent[DRAM_RO];
     int64_t end_clk = 0;
-    part_channels(b);
     while (first < end) {
         const int64_t range = first / n_burst, to = MIN(end, (range + 1) * n_burst);
-        struct dram_channel *c = &b->channels[range % s->extent[DRAM_CH]];
+        const int64_t i = range % s->extent[DRAM_CH];
+        part_run(b, i);
+        part_run(b, i + 1);
         const int64_t clk =
-            walk(c, s, column, first - range * n_burst, to - range * n_burst, now_clk);
+            walk_run(b, i, column, first - range * n_burst, to - range * n_burst, now_clk);
         end_clk = MAX(end_clk, clk);
         first = to;
     }
@@ -200,6 +238,7 @@ int64_t dram_bank_access(struct dram_bank *b, uint64_t address, uint64_t bytes, 
     if (bytes == 0)
         return now_clk;
     const enum dram_command column = is_write ? DRAM_WR : DRAM_RD;
+    join_runs(b, now_clk);
     const int64_t end_clk = b->spec.interleaved ? access_interleaved(b, column, first, end, now_clk)
                                                 : access_ranges(b, column, first, end, now_clk);
     count_busy(b, bytes, is_write ? b->spec.n.CWL : b->spec.n.CL, now_clk, end_clk);
@@ -207,27 +246,13 @@ int64_t dram_bank_access(struct dram_bank *b, uint64_t address, uint64_t bytes, 
 }
 
 /* Those of rank r fall due at (k + r / ranks) nREFI, k = 1, 2, ... */
-static uint64_t count_refreshes(const struct dram_spec *s, int64_t now_clk)
+uint64_t dram_bank_refreshes(const struct dram_bank *b, int64_t now_clk)
 {
+    const struct dram_spec *s = &b->spec;
     uint64_t n = 0;
     for (int64_t r = 0; r < s->extent[DRAM_RA]; r++) {
         const int64_t first = s->n.REFI + s->n.REFI * r / s->extent[DRAM_RA];
         n += now_clk < first ? 0 : (uint64_t)((now_clk - first) / s->n.REFI + 1);
     }
-    return n;
-}
-
-struct dram_bank_counts dram_bank_count(const struct dram_bank *b, int64_t now_clk)
-{
-    const int64_t n_channel = b->spec.extent[DRAM_CH];
-    struct dram_bank_counts n = {0};
-    for (int64_t i = 0; i < n_channel; i++) {
-        const struct dram_channel *c = &b->channels[b->alike ? 0 : i];
-        n.n_hit += c->n_hit;
-        n.n_miss += c->n_miss;
-        n.n_conflict += c->n_conflict;
-        n.n_activate += c->n_activate;
-    }
-    n.n_refresh = (uint64_t)n_channel * count_refreshes(&b->spec, now_clk);
-    return n;
+    return n * (uint64_t)s->extent[DRAM_CH];
 }

@@ -8,9 +8,12 @@
 
 struct dram_bank {
     struct dram_spec spec;
+    /* Channels that nothing tells apart are neighbours in a run, whose first one stands for all:
+     * run_end[i] is where the run that begins at channel i ends. */
     struct dram_channel *channels;
-    bool alike;       /* all channels have had the same requests: the first one stands for all */
-    int64_t end_clk;  /* of the last data so far */
+    int64_t *run_end;
+    struct dram_counts counts; /* over all channels */
+    int64_t end_clk;           /* of the last data so far */
     int64_t busy_clk; /* in which data moved, or could have: without the latency of a first one */
 };
 
@@ -22,10 +25,5 @@ void dram_bank_free(struct dram_bank *b);
 int64_t dram_bank_access(struct dram_bank *b, uint64_t address, uint64_t bytes, bool is_write,
                          int64_t now_clk);
 
-/* Over all channels. */
-struct dram_bank_counts {
-    uint64_t n_hit, n_miss, n_conflict; /* bursts that found their row open, none open, another */
-    uint64_t n_activate;
-    uint64_t n_refresh; /* of ranks, all that fell due up to now_clk */
-};
-struct dram_bank_counts dram_bank_count(const struct dram_bank *b, int64_t now_clk);
+/* Refreshes of all ranks of all channels that fell due up to now_clk. */
+uint64_t dram_bank_refreshes(const struct dram_bank *b, int64_t now_clk);

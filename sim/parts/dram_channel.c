@@ -2,6 +2,7 @@
 #include "sim/parts/dram_channel.h"
 
 #include <glib.h>
+#include <string.h>
 
 #define LONG_AGO (-((int64_t)1 << 40))
 
@@ -72,10 +73,11 @@ void dram_channel_issue(struct dram_channel *c, const struct dram_spec *s,
     const int rank = s->rank_of[bank];
     for (int i = s->first_rule[command]; i < s->first_rule[command + 1]; i++)
         apply_rule(c, s, &s->rules[i], bank, clk);
+    c->last_clk = MAX(c->last_clk, clk);
     if (command == DRAM_ACT) {
         c->open_row[bank] = row;
         c->n_open[rank]++;
-        c->n_activate++;
+        c->counts.n_activate++;
         c->act_clk[rank][c->i_act[rank]] = clk;
         c->i_act[rank] = (c->i_act[rank] + 1) % 4;
     } else if (command == DRAM_PRE) {
@@ -112,6 +114,89 @@ static void refresh_idle(struct dram_channel *c, const struct dram_spec *s, int 
     refresh(c, s, rank);
 }
 
+void dram_channel_settle(struct dram_channel *c, const struct dram_spec *s, int64_t now_clk)
+{
+    for (int r = 0; r < s->extent[DRAM_RA]; r++) {
+        if (c->due_clk[r] <= now_clk)
+            refresh(c, s, r);
+        if (c->due_clk[r] <= now_clk)
+            refresh_idle(c, s, r, now_clk);
+    }
+}
+
+static bool equal_nodes(const struct dram_node *a, const struct dram_node *b, int n,
+                        int64_t now_clk)
+{
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < DRAM_N_COMMAND; k++)
+            if (MAX(a[i].next_clk[k], now_clk) != MAX(b[i].next_clk[k], now_clk))
+                return false;
+    return true;
+}
+
+static bool equal_windows(const struct dram_channel *a, const struct dram_channel *b,
+                          const struct dram_spec *s, int rank, int64_t now_clk)
+{
+    const int64_t from_clk = now_clk - s->n.FAW;
+    for (int i = 0; i < 4; i++) {
+        const int64_t x = a->act_clk[rank][(a->i_act[rank] + i) % 4];
+        const int64_t y = b->act_clk[rank][(b->i_act[rank] + i) % 4];
+        if (MAX(x, from_clk) != MAX(y, from_clk))
+            return false;
+    }
+    return true;
+}
+
+static bool equal_queues(const struct dram_channel *a, const struct dram_channel *b,
+                         int64_t now_clk)
+{
+    for (uint64_t i = 1; i <= DRAM_QUEUE; i++) {
+        const int64_t x = a->column_clk[(a->n_column - i) % DRAM_QUEUE];
+        const int64_t y = b->column_clk[(b->n_column - i) % DRAM_QUEUE];
+        if (MAX(x, now_clk) != MAX(y, now_clk))
+            return false;
+    }
+    return true;
+}
+
+bool dram_channel_equal(const struct dram_channel *a, const struct dram_channel *b,
+                        const struct dram_spec *s, int64_t now_clk)
+{
+    const int n_rank = (int)s->extent[DRAM_RA];
+    if (memcmp(a->open_row, b->open_row, (size_t)s->n_bank * sizeof(a->open_row[0])))
+        return false;
+    for (int r = 0; r < n_rank; r++)
+        if (a->due_clk[r] != b->due_clk[r])
+            return false;
+    if (MAX(a->last_clk, b->last_clk) + s->longest_clk <= now_clk)
+        return true;
+    for (int r = 0; r < n_rank; r++)
+        if (!equal_windows(a, b, s, r, now_clk))
+            return false;
+    return equal_queues(a, b, now_clk) && equal_nodes(a->ranks, b->ranks, n_rank, now_clk) &&
+           equal_nodes(a->groups, b->groups, s->n_group, now_clk) &&
+           equal_nodes(a->banks, b->banks, s->n_bank, now_clk);
+}
+
+#define COPY(member, n) memcpy(to->member, from->member, (size_t)(n) * sizeof(to->member[0]))
+void dram_channel_copy(struct dram_channel *to, const struct dram_channel *from,
+                       const struct dram_spec *s)
+{
+    COPY(banks, s->n_bank);
+    COPY(groups, s->n_group);
+    COPY(ranks, s->extent[DRAM_RA]);
+    COPY(open_row, s->n_bank);
+    COPY(n_open, s->extent[DRAM_RA]);
+    COPY(act_clk, s->extent[DRAM_RA]);
+    COPY(i_act, s->extent[DRAM_RA]);
+    COPY(due_clk, s->extent[DRAM_RA]);
+    COPY(column_clk, DRAM_QUEUE);
+    to->n_column = from->n_column;
+    to->last_clk = from->last_clk;
+    to->counts = (struct dram_counts){0};
+}
+#undef COPY
+
 int64_t dram_channel_access(struct dram_channel *c, const struct dram_spec *s,
                             enum dram_command column, int bank, int64_t row, int64_t arrival_clk,
                             bool *opened)
@@ -119,11 +204,11 @@ int64_t dram_channel_access(struct dram_channel *c, const struct dram_spec *s,
     const int rank = s->rank_of[bank];
     *opened = c->open_row[bank] != row;
     if (!*opened)
-        c->n_hit++;
+        c->counts.n_hit++;
     else if (c->open_row[bank] == DRAM_CLOSED)
-        c->n_miss++;
+        c->counts.n_miss++;
     else
-        c->n_conflict++;
+        c->counts.n_conflict++;
     for (;;) {
         const enum dram_command command = c->open_row[bank] == row           ? column
                                           : c->open_row[bank] == DRAM_CLOSED ? DRAM_ACT

@@ -101,11 +101,14 @@ static void make_rules(struct dram_spec *s)
     };
     _Static_assert(G_N_ELEMENTS(rules) <= DRAM_MAX_RULE, "DRAM_MAX_RULE");
     int n_rule = 0;
+    s->longest_clk = n->FAW;
     for (int c = 0; c < DRAM_N_COMMAND; c++) {
         s->first_rule[c] = n_rule;
         for (size_t i = 0; i < G_N_ELEMENTS(rules); i++)
-            if (rules[i].before == (enum dram_command)c)
+            if (rules[i].before == (enum dram_command)c) {
+                s->longest_clk = MAX(s->longest_clk, rules[i].clk);
                 s->rules[n_rule++] = rules[i];
+            }
     }
     s->first_rule[DRAM_N_COMMAND] = n_rule;
     g_assert(n_rule == G_N_ELEMENTS(rules));
@@ -121,6 +124,7 @@ static void make_banks(struct dram_spec *s)
 {
     s->n_bank_rank = (int)(s->extent[DRAM_BG] * s->extent[DRAM_BA]);
     s->n_bank = (int)s->extent[DRAM_RA] * s->n_bank_rank;
+    s->n_group = (int)(s->extent[DRAM_RA] * s->extent[DRAM_BG]);
     g_assert(s->n_bank <= DRAM_MAX_BANK);
     for (int i = 0; i < s->n_bank; i++) {
         s->group_of[i] = (uint8_t)(i / s->extent[DRAM_BA]);

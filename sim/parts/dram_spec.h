@@ -64,9 +64,11 @@ struct dram_spec {
     struct dram_timing n;
     struct dram_rule rules[DRAM_MAX_RULE]; /* in the order of `before` */
     int first_rule[DRAM_N_COMMAND + 1];    /* rules[first_rule[c]] is the first one of command c */
+    int64_t longest_clk;                   /* that any rule makes a command wait for another */
     int burst_bytes;
     int64_t extent[DRAM_N_DIGIT]; /* how many channels, groups a rank, banks a group, ... */
-    int n_bank, n_bank_rank;      /* of a channel, of a rank */
+    int n_bank, n_group;          /* of a channel */
+    int n_bank_rank;
     uint8_t group_of[DRAM_MAX_BANK], rank_of[DRAM_MAX_BANK]; /* of a channel's banks */
     /* The address order. `inner` digits are those below the column: a stream visits n_inner banks
      * in turn, burst by burst, and comes back to each at its next column. */

@@ -23,7 +23,7 @@ struct plain {
     const struct dram_spec *s;
     const char *mapping;
     struct plain_channel *channels;
-    struct dram_bank_counts n;
+    struct dram_counts n;
 };
 
 enum { PLAIN_NEVER = -1000000 };
@@ -188,6 +188,10 @@ static int64_t plain_access(struct plain *p, uint64_t address, uint64_t bytes, b
     const struct dram_spec *s = p->s;
     const uint64_t size = (uint64_t)s->burst_bytes;
     int64_t end_clk = 0;
+    for (int64_t i = 0; i < s->extent[DRAM_CH]; i++)
+        for (int64_t r = 0; r < s->extent[DRAM_RA]; r++)
+            while (p->channels[i].due_clk[r] <= now_clk)
+                plain_refresh(p, &p->channels[i], (int)r);
     for (uint64_t burst = address / size; burst * size < address + bytes; burst++) {
         int64_t d[DRAM_N_DIGIT];
         plain_decode(p, burst, d);

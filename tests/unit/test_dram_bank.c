@@ -129,7 +129,7 @@ START_TEST(test_a_closed_row_is_activated_and_an_open_one_is_not)
     ck_assert_int_eq(read_at(b, 0, 100), 100 + RCD + CL + BL);
     ck_assert_int_eq(read_at(b, 64, 200), 200 + CL + BL);
     ck_assert_int_eq(read_at(b, 128, 201), 204 + CL + BL); /* tCCD */
-    const struct dram_bank_counts n = dram_bank_count(b, 201);
+    const struct dram_counts n = b->counts;
     ck_assert_uint_eq(n.n_miss, 1);
     ck_assert_uint_eq(n.n_hit, 2);
     ck_assert_uint_eq(n.n_conflict, 0);
@@ -144,7 +144,7 @@ START_TEST(test_a_row_conflict_waits_for_trp_and_trcd)
     const uint64_t next_row = 8 * 8192;
     read_at(b, 0, 100);
     ck_assert_int_eq(read_at(b, next_row, 1000), 1000 + RP + RCD + CL + BL);
-    ck_assert_uint_eq(dram_bank_count(b, 1000).n_conflict, 1);
+    ck_assert_uint_eq(b->counts.n_conflict, 1);
     dram_bank_free(b);
 }
 END_TEST
@@ -208,9 +208,9 @@ START_TEST(test_refreshes_of_idle_time_are_done_and_cost_nothing)
     ck_assert_int_eq(read_at(b, 64, at), at + RCD + CL + BL);
     ck_assert_int_eq(read_at(b, 64, at + REFI), at + REFI + RCD + CL + BL);
     /* two channels; the second rank's are half an interval later */
-    ck_assert_uint_eq(dram_bank_count(b, at).n_refresh, 2 * (LONG + (uint64_t)LONG - 1));
-    ck_assert_uint_eq(dram_bank_count(b, REFI - 1).n_refresh, 0);
-    ck_assert_uint_eq(dram_bank_count(b, REFI).n_refresh, 2);
+    ck_assert_uint_eq(dram_bank_refreshes(b, at), 2 * (LONG + (uint64_t)LONG - 1));
+    ck_assert_uint_eq(dram_bank_refreshes(b, REFI - 1), 0);
+    ck_assert_uint_eq(dram_bank_refreshes(b, REFI), 2);
     dram_bank_free(b);
 }
 END_TEST
@@ -320,7 +320,7 @@ static void compare_with_plain(int standard, int64_t n_channel, int64_t n_rank, 
                       dram_standard_names[standard], dram_mapping_names[mapping], (int)n_channel,
                       (int)n_rank, seed, i, fast, slow);
     }
-    const struct dram_bank_counts n = dram_bank_count(b, s.now_clk);
+    const struct dram_counts n = b->counts;
     ck_assert_uint_eq(n.n_hit, p->n.n_hit);
     ck_assert_uint_eq(n.n_miss, p->n.n_miss);
     ck_assert_uint_eq(n.n_conflict, p->n.n_conflict);
@@ -341,20 +341,53 @@ START_TEST(test_batches_equal_a_plain_walk_of_every_burst)
 }
 END_TEST
 
-/* Whole tiles, so that all channels see the same and one stands for all. */
-START_TEST(test_channels_that_are_alike_equal_a_plain_walk)
+static int n_run(const struct dram_bank *b)
+{
+    int n = 0;
+    for (int64_t i = 0; i < b->spec.extent[DRAM_CH]; i = b->run_end[i])
+        n++;
+    return n;
+}
+
+START_TEST(test_channels_that_are_alike_are_one)
+{
+    const struct dram_choice c = fastest(HBM2, 8, 1, GROUPS_LOW);
+    struct dram_bank *b = dram_bank_new(&c);
+    dram_bank_access(b, 0, 32768, false, 0);
+    ck_assert_int_eq(n_run(b), 1);
+    dram_bank_access(b, 32768, 32, false, 0); /* a burst of the first one */
+    ck_assert_int_eq(n_run(b), 2);
+    dram_bank_access(b, 65536, 32768, false, 0);
+    ck_assert_int_eq(n_run(b), 2);
+    dram_bank_access(b, 32768 + 32, 7 * 32, false, 1000); /* the other seven catch up */
+    ck_assert_int_eq(n_run(b), 2);
+    dram_bank_access(b, 0, 256, false, 2000); /* time has made them alike again */
+    ck_assert_int_eq(n_run(b), 1);
+    dram_bank_free(b);
+}
+END_TEST
+
+/* Tiles of whole rounds and others over many channels: once in a while all are alike. */
+START_TEST(test_runs_of_channels_equal_a_plain_walk)
 {
     const struct dram_choice c = fastest(HBM2, 8, 1, GROUPS_LOW);
     struct dram_bank *b = dram_bank_new(&c);
     struct plain *p = plain_new(&b->spec, dram_mapping_names[GROUPS_LOW]);
-    for (uint64_t i = 0; i < 60; i++) {
-        const uint64_t address = (i * 7 % 60) * 32768, bytes = i == 50 ? 900 : 32768;
-        const int64_t now_clk = (int64_t)i * 100;
+    int n_one = 0, n_more = 0;
+    int64_t now_clk = 0;
+    for (uint64_t i = 0; i < 150; i++) {
+        const uint64_t bytes = i < 50 ? 32768 : 10000;
+        const uint64_t address = (i * 7 % 60) * bytes;
+        now_clk += i % 20 == 0 ? 2000 : 100;
         ck_assert_int_eq(dram_bank_access(b, address, bytes, i % 9 == 0, now_clk),
                          plain_access(p, address, bytes, i % 9 == 0, now_clk));
-        ck_assert(b->alike == (i < 50));
+        n_one += n_run(b) == 1;
+        n_more += n_run(b) > 1;
     }
-    ck_assert_uint_eq(dram_bank_count(b, 0).n_hit, p->n.n_hit);
+    ck_assert_int_ge(n_one, 50);
+    ck_assert_int_ge(n_more, 50);
+    ck_assert_uint_eq(b->counts.n_hit, p->n.n_hit);
+    ck_assert_uint_eq(b->counts.n_activate, p->n.n_activate);
     plain_free(p);
     dram_bank_free(b);
 }
@@ -468,8 +501,8 @@ TEST_MAIN("dram_bank", test_tables_are_named,
           test_refreshes_of_idle_time_are_done_and_cost_nothing,
           test_a_stream_gets_the_peak_less_refresh,
           test_the_closed_form_of_a_stream_is_within_a_fiftieth, test_mappings_differ,
-          test_batches_equal_a_plain_walk_of_every_burst,
-          test_channels_that_are_alike_equal_a_plain_walk,
+          test_batches_equal_a_plain_walk_of_every_burst, test_channels_that_are_alike_are_one,
+          test_runs_of_channels_equal_a_plain_walk,
           test_busy_time_is_that_of_data_and_what_holds_them_up,
           test_latency_is_that_of_fixed_from_a_closed_row, test_counts_go_to_the_record,
           test_settings_that_do_not_fit_are_refused)
