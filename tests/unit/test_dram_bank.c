@@ -201,14 +201,14 @@ END_TEST
 
 START_TEST(test_refreshes_of_idle_time_are_done_and_cost_nothing)
 {
-    enum { LONG = 1000000000 };
+    const int64_t n_idle = 1000000000000; /* hours for a loop */
     struct dram_bank *b = bank_of(DDR3, 2, 2, COLUMNS_LOW);
     read_at(b, 0, 0);
-    const int64_t at = (int64_t)LONG * REFI + REFI / 3;
+    const int64_t at = n_idle * REFI + REFI / 3;
     ck_assert_int_eq(read_at(b, 64, at), at + RCD + CL + BL);
     ck_assert_int_eq(read_at(b, 64, at + REFI), at + REFI + RCD + CL + BL);
     /* two channels; the second rank's are half an interval later */
-    ck_assert_uint_eq(dram_bank_refreshes(b, at), 2 * (LONG + (uint64_t)LONG - 1));
+    ck_assert_uint_eq(dram_bank_refreshes(b, at), 2 * (uint64_t)(2 * n_idle - 1));
     ck_assert_uint_eq(dram_bank_refreshes(b, REFI - 1), 0);
     ck_assert_uint_eq(dram_bank_refreshes(b, REFI), 2);
     dram_bank_free(b);
@@ -302,10 +302,12 @@ static struct dram_request next_request(struct stream *s)
     return r;
 }
 
+/* `slower`: what part of the standard's highest rate. */
 static void compare_with_plain(int standard, int64_t n_channel, int64_t n_rank, int mapping,
-                               guint32 seed, int n_request)
+                               double slower, guint32 seed, int n_request)
 {
-    const struct dram_choice c = fastest(standard, n_channel, n_rank, mapping);
+    struct dram_choice c = fastest(standard, n_channel, n_rank, mapping);
+    c.bandwidth_gb_s *= slower;
     struct dram_bank *b = dram_bank_new(&c);
     struct plain *p = plain_new(&b->spec, dram_mapping_names[mapping]);
     struct stream s = {.random = g_rand_new_with_seed(seed),
@@ -336,8 +338,19 @@ START_TEST(test_batches_equal_a_plain_walk_of_every_burst)
         for (int m = 0; m < N_MAPPING; m++)
             for (int64_t n_channel = 1; n_channel <= 3; n_channel++)
                 for (int64_t n_rank = 1; n_rank <= 2; n_rank++)
-                    compare_with_plain(i, n_channel, n_rank, m,
+                    compare_with_plain(i, n_channel, n_rank, m, 1,
                                        (guint32)(i * 1000 + m * 100 + n_channel * 10 + n_rank), 25);
+}
+END_TEST
+
+START_TEST(test_slow_clocks_and_many_ranks_equal_a_plain_walk)
+{
+    for (int i = 1; i < N_STANDARD; i++)
+        for (int m = 0; m < N_MAPPING; m++) {
+            const struct dram_standard *s = &dram_standards[i];
+            compare_with_plain(i, 2, 1, m, s->rate_min_mts / s->rate_max_mts, 7, 20);
+            compare_with_plain(i, 1, m == BANKS_LOW ? DRAM_MAX_RANK : 3, m, 1, 8, 20);
+        }
 }
 END_TEST
 
@@ -501,7 +514,8 @@ TEST_MAIN("dram_bank", test_tables_are_named,
           test_refreshes_of_idle_time_are_done_and_cost_nothing,
           test_a_stream_gets_the_peak_less_refresh,
           test_the_closed_form_of_a_stream_is_within_a_fiftieth, test_mappings_differ,
-          test_batches_equal_a_plain_walk_of_every_burst, test_channels_that_are_alike_are_one,
+          test_batches_equal_a_plain_walk_of_every_burst,
+          test_slow_clocks_and_many_ranks_equal_a_plain_walk, test_channels_that_are_alike_are_one,
           test_runs_of_channels_equal_a_plain_walk,
           test_busy_time_is_that_of_data_and_what_holds_them_up,
           test_latency_is_that_of_fixed_from_a_closed_row, test_counts_go_to_the_record,
