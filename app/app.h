@@ -28,6 +28,9 @@ extern const struct command commands[];
 /* cmd_run.c */
 bool cmd_run(const struct options *o, GError **error);
 
+/* cmd_validate.c */
+bool cmd_validate(const struct options *o, GError **error);
+
 /* show_arch.c, show_net.c, show_op.c, show_plan.c */
 bool show_arch(const struct options *o, GError **error);
 bool show_net(const struct options *o, GError **error);

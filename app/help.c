@@ -14,7 +14,7 @@ static const struct {
     const char *means;
 } exit_codes[] = {
     {0, "done, every check passed"},
-    {ERROR_CHECK, "done, but a layer's values differ from the reference's"},
+    {ERROR_CHECK, "done, but values differ from the reference's, or a validation failed"},
     {ERROR_INPUT, "wrong usage, or an input file is missing, unreadable or bad"},
     {ERROR_UNSUPPORTED, "this machine cannot run this network"},
     {ERROR_OUTPUT, "an output could not be written"},

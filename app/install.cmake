@@ -47,6 +47,12 @@ install(TARGETS accsim-cli libaccsim
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/accsim)
 install(FILES ${PROJECT_BINARY_DIR}/accsim.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${machines} DESTINATION ${data}/arch)
+file(GLOB figures CONFIGURE_DEPENDS arch/*/reference.csv)
+foreach(file ${figures}) # one folder has all machines
+  get_filename_component(family ${file} DIRECTORY)
+  get_filename_component(family ${family} NAME)
+  install(FILES ${file} DESTINATION ${data}/arch RENAME ${family}-reference.csv)
+endforeach()
 install(DIRECTORY workloads/nets/ DESTINATION ${data}/nets)
 install(FILES reports/accsim-run-1.schema.json DESTINATION ${data})
 install(FILES docs/accsim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

@@ -22,7 +22,8 @@ enum option_use {
     USE_SHOW_PLAN = 1 << 4,
     USE_LIST = 1 << 5,
     USE_HELP = 1 << 6,
-    USE_ALL = (1 << 7) - 1,
+    USE_VALIDATE = 1 << 7,
+    USE_ALL = (1 << 8) - 1,
 };
 
 struct options {

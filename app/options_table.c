@@ -25,7 +25,8 @@ const struct option_row option_rows[] = {
         "alone, values without cycles",
         .group = "What to run"),
     ROW("net", TEXT, net, USE_PLAN, "N",
-        "the network: a .net, .onnx or SCALE-Sim .csv file, a name ('accsim list nets'), or a shape: gemm:MxNxK, "
+        "the network: a .net, .onnx or SCALE-Sim .csv file, a name ('accsim list nets'), or a "
+        "shape: gemm:MxNxK, "
         "conv:NxCxHxWxK,RxS,stride,pad[,groups]"),
     ROW("batch", INT, batch, USE_PLAN | USE_SHOW_NET, "N", "batch size (default 1)", .min = 1,
         .max = 1000000),
@@ -75,8 +76,9 @@ const struct option_row option_rows[] = {
         .group = "Output"),
     ROW("json", TEXT, json, USE_OUTPUT, "F",
         "write what is shown as JSON; '-': to standard output, in place of the text"),
-    ROW("csv", TEXT, csv, USE_RUN, "F",
-        "write a row a layer as CSV; '-': to standard output, in place of the text"),
+    ROW("csv", TEXT, csv, USE_RUN | USE_VALIDATE, "F",
+        "write a row a layer (of 'validate', a figure) as CSV; '-': to standard output, in place "
+        "of the text"),
     ROW("vcd", TEXT, vcd, USE_RUN, "F", "write the waveform of an event run, for GTKWave"),
     ROW("quiet", FLAG, quiet, USE_OUTPUT, NULL, "no text on standard output and no progress"),
     ROW("verbose", FLAG, verbose, USE_RUN, NULL, "a line on standard error for each phase"),

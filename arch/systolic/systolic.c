@@ -49,6 +49,10 @@ const struct cfg_field systolic_fields[] = {
           "rows of 32-bit sums, one sum a column of the array", NULL),
     FIELD("weight_fifo.tiles", CFG_INT, fifo_tiles, 1, 1024, "4", NULL,
           "weight tiles on their way from the weight memory or waiting for the array", NULL),
+    FIELD("activation.values_per_cycle", CFG_INT, activation_values, 0, 1 << 20, "0", NULL,
+          "sums that the activation unit takes from the accumulators a cycle, at most a row of "
+          "them; 0: array.cols",
+          NULL),
     FIELD("controller.queue_depth", CFG_INT, queue_depth, 1, 1 << 16, "16", NULL,
           "instructions waiting at each unit; one is issued a cycle", NULL),
     DRAM_FIELDS("memory.weights", struct systolic_cfg, weights, NULL, NULL, "0"),

@@ -30,6 +30,7 @@ struct systolic_cfg {
     bool double_buffer;
     int64_t accumulators;
     int64_t fifo_tiles;
+    int64_t activation_values; /* 0: as many as there are columns */
     int64_t queue_depth;
     double clock_mhz;
     int64_t technology_nm;
@@ -133,8 +134,9 @@ struct in_array {
 /* When the array itself lets a stream start: each column's foot gives one sum a cycle. */
 uint64_t core_stream_start(const struct systolic *s, const struct in_array *before,
                            const struct stream *t);
-/* Cycles of Activate: a row of sums each cycle. */
-uint64_t core_activate_cyc(int64_t m);
+/* Cycles of Activate of m rows of sums, at the rate of the activation unit: whole rows, also where
+ * fewer columns are used, one a cycle at most. */
+uint64_t core_activate_cyc(const struct systolic *s, int64_t m);
 /* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
  * as a row of the array. */
 uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, int value);

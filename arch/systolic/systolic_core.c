@@ -69,9 +69,10 @@ uint64_t core_stream_start(const struct systolic *s, const struct in_array *befo
     return start;
 }
 
-uint64_t core_activate_cyc(int64_t m)
+uint64_t core_activate_cyc(const struct systolic *s, int64_t m)
 {
-    return (uint64_t)m;
+    const int64_t values = s->cfg.activation_values ? s->cfg.activation_values : s->cfg.cols;
+    return (uint64_t)MAX(m, int64_div_up(m * s->cfg.cols, values));
 }
 
 uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, int value)

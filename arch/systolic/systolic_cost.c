@@ -167,15 +167,16 @@ static void cost_blocks(const struct systolic *s, const struct plan *p, const st
 {
     const double fetch = tile_fetch_cyc(s, p, l), e = b->entries, cols = (double)s->cfg.cols;
     const double row_cyc = (double)core_rows_cyc(s, p, l, 1);
+    const double activate = (double)core_activate_cyc(s, (int64_t)e);
     const bool os = s->cfg.dataflow == FLOW_OS;
     struct product_cost product = {0};
     const double rows = (os ? cost_os : cost_tiles)(s, l, b, row_cyc, fetch, &product);
     const double across = s->cfg.edge == EDGE_FULL ? cols : MIN(cols, b->across);
-    const double drain = (double)flow_latency_cyc(s, (int64_t)rows, (int64_t)across) + e;
+    const double drain = (double)flow_latency_cyc(s, (int64_t)rows, (int64_t)across) + activate;
     c->fetch += b->n_block * product.n_tile * fetch;
     c->n_tile += b->n_block * product.n_tile;
-    c->compute += b->n_block * block_period(l, product.alone, drain, e);
-    c->mixed += b->n_block * block_period(l, product.with_fetch, drain, e);
+    c->compute += b->n_block * block_period(l, product.alone, drain, activate);
+    c->mixed += b->n_block * block_period(l, product.with_fetch, drain, activate);
     c->drain = l->tiling.double_buffer ? drain : 0;
 }
 

