@@ -5,6 +5,7 @@
 
 #include "mapper/autoflex.h"
 #include "mapper/plan.h"
+#include "mapper/vector.h"
 #include "sim/base/error.h"
 #include "workloads/ops/neural.h"
 #include "workloads/ops/ops.h"
@@ -344,8 +345,8 @@ static void vector_params(struct quant *q, const struct plan *p, const struct pl
     const struct node *n = &p->graph->nodes[l->nodes[0]];
     struct quant_layer *ql = &q->layers[l->index];
     const double s_out = q->scale[l->out];
-    if (number_is_float(l->format))
-        return; /* nothing is scaled */
+    if (number_is_float(l->format) || vector_reads(n->op->name) > 0)
+        return; /* computed in fp32 */
     if (!strcmp(n->op->name, "lrn")) {
         lrn_params(q, p, l);
         return;

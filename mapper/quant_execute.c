@@ -5,6 +5,7 @@
 
 #include "mapper/host.h"
 #include "mapper/twin.h"
+#include "mapper/vector.h"
 #include "sim/base/error.h"
 
 /* Of integers, and of floating-point numbers. */
@@ -61,8 +62,33 @@ static bool run_nodes(struct twin *t, const struct plan_layer *l, struct job *j,
     return ok;
 }
 
+static void *new_value(const struct twin *t, int value, GError **error)
+{
+    const struct dims d = dims_of(&t->plan->graph->values[value].shape);
+    void *q = g_try_malloc((gsize)(d.n * plan_image_bytes(t->plan, value)));
+    if (!q)
+        error_set(error, ERROR_LIMIT, "no memory to check '%s'",
+                  t->plan->graph->values[value].name);
+    return q;
+}
+
+/* An operator of mapper/vector.h: all of it is one chunk. */
+static bool vector_layer(struct twin *t, const struct plan_layer *l, GError **error)
+{
+    const struct dims o = dims_of(&t->plan->graph->values[l->out].shape);
+    const struct region all = {.n_image = o.n, .n_row = o.h};
+    const void *in[PLAN_MAX_IN];
+    for (int j = 0; j < l->n_in; j++)
+        in[j] = t->at[l->in[j]];
+    t->at[l->out] = new_value(t, l->out, error);
+    return t->at[l->out] &&
+           vector_compute(t->plan, t->quant, l, &all, t->host, in, t->at[l->out], error);
+}
+
 static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
 {
+    if (vector_reads(t->plan->graph->nodes[l->nodes[0]].op->name) > 0)
+        return vector_layer(t, l, error);
     const struct graph *g = t->plan->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
     struct job j = {.t = t,
@@ -82,16 +108,6 @@ static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
     if (ok && t->at[l->out])
         return true;
     return error_set(error, ERROR_LIMIT, "no memory to check layer '%s'", l->name);
-}
-
-static void *new_value(const struct twin *t, int value, GError **error)
-{
-    const struct dims d = dims_of(&t->plan->graph->values[value].shape);
-    void *q = g_try_malloc((gsize)(d.n * plan_image_bytes(t->plan, value)));
-    if (!q)
-        error_set(error, ERROR_LIMIT, "no memory to check '%s'",
-                  t->plan->graph->values[value].name);
-    return q;
 }
 
 static bool host_layer(struct twin *t, const struct plan_layer *l, GError **error)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+#include "mapper/vector.h"
 #include "sim/base/error.h"
 
 /* What multipliers can be built for. */
@@ -58,6 +59,10 @@ const struct cfg_field systolic_fields[] = {
     DRAM_FIELDS("memory.weights", struct systolic_cfg, weights, NULL, NULL, "0"),
     FIELD("memory.unified_buffer.size_kib", CFG_FLOAT, buffer_kib, 1, 1 << 24, NULL, "KiB",
           "on-chip memory of activations", NULL),
+    FIELD("activation.functions", CFG_STRINGS, functions, 0, 0, "", NULL,
+          "operators that the activation unit computes in fp32, beside relu, lrn, pools, add and "
+          "concat; all: every one that it could",
+          vector_names),
     FIELD("host.fallback", CFG_BOOL, host_fallback, 0, 0, "false", NULL,
           "operators that the machine lacks run on the host", NULL),
     FIELD("host.bandwidth_gb_s", CFG_FLOAT, host_bandwidth_gb_s, 1e-6, 1e6, NULL, "GB/s",

@@ -36,6 +36,7 @@ struct systolic_cfg {
     int64_t technology_nm;
     struct dram_cfg weights;
     double buffer_kib;
+    struct cfg_strings functions;
     bool host_fallback;
     double host_bandwidth_gb_s, host_latency_ns, dma_setup_ns;
     double area_mm2;
@@ -140,6 +141,8 @@ uint64_t core_activate_cyc(const struct systolic *s, int64_t m);
 /* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
  * as a row of the array. */
 uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, int value);
+/* How often a pass reads its operands: once, but for operators over rows. */
+uint64_t core_reads(const struct plan *p, const struct plan_layer *l);
 /* Cycles of a pass from buffer to buffer: each pixel of each operand. */
 uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p,
                          const struct plan_step *st);

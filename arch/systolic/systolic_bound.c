@@ -41,8 +41,8 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     uint64_t cycles = 0;
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
-        cycles +=
-            (uint64_t)(d.n * plan_rows_needed(p, l, j) * d.w) * core_pixel_cyc(s, p, l->in[j]);
+        cycles += (uint64_t)(d.n * plan_rows_needed(p, l, j) * d.w) * core_reads(p, l) *
+                  core_pixel_cyc(s, p, l->in[j]);
     }
     return cycles;
 }

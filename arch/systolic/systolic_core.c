@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* State and timing rules. Each rule with its source is in docs/systolic.md. */
 #include "arch/systolic/systolic.h"
+#include "mapper/vector.h"
 #include "sim/base/size.h"
 
 void core_init(struct systolic_core *c, const struct systolic *s)
@@ -82,15 +83,22 @@ uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, int valu
     return (uint64_t)int64_div_up(d.c * plan_element_bytes(p, value), path_bytes);
 }
 
+uint64_t core_reads(const struct plan *p, const struct plan_layer *l)
+{
+    return (uint64_t)MAX(vector_reads(p->graph->nodes[l->nodes[0]].op->name), 1);
+}
+
 uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p, const struct plan_step *st)
 {
     const struct plan_layer *l = &p->layers[st->layer];
+    const uint64_t reads = core_reads(p, l);
     uint64_t cycles = 0;
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
         int64_t row, n_row;
         plan_input_rows(p, l, j, &st->region, &row, &n_row);
-        cycles += (uint64_t)(st->region.n_image * n_row * d.w) * core_pixel_cyc(s, p, l->in[j]);
+        cycles +=
+            (uint64_t)(st->region.n_image * n_row * d.w) * reads * core_pixel_cyc(s, p, l->in[j]);
     }
     return cycles;
 }

@@ -63,7 +63,8 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
         const struct dims d = dims_of(&p->graph->values[pl->in[j]].shape);
         int64_t row, n_row;
         plan_input_rows(p, pl, j, &st->region, &row, &n_row);
-        const uint64_t values = (uint64_t)(st->region.n_image * n_row * d.w * d.c);
+        const uint64_t values =
+            (uint64_t)(st->region.n_image * n_row * d.w * d.c) * core_reads(p, pl);
         values_in += values;
         bytes_in += values * (uint64_t)plan_element_bytes(p, pl->in[j]);
     }

@@ -363,7 +363,7 @@ bool state_execute(struct machine_state *m, const struct insn *in, GError **erro
     else if (in->op == INSN_ACTIVATE)
         vector_activate(m, in);
     else if (in->op == INSN_NORMALIZE_POOL)
-        vector_pass(m, in);
+        ok = vector_pass(m, in, error);
     if (ok && in->last_of_chunk)
         capture(m, in);
     return ok;

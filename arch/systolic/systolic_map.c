@@ -5,19 +5,31 @@
 
 #include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_vector.h"
+#include "mapper/vector.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/ops.h"
 
+static bool has_function(const struct systolic *s, const char *op)
+{
+    for (int i = 0; i < s->cfg.functions.n; i++)
+        if (!strcmp(s->cfg.functions.v[i], "all") || !strcmp(s->cfg.functions.v[i], op))
+            return true;
+    return false;
+}
+
 bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
                        enum number precision, GString *why)
 {
-    (void)self;
     (void)precision;
     if (n->op->is_matrix)
         return true;
+    if (vector_reads(n->op->name) > 0 && has_function(self, n->op->name))
+        return vector_possible(g, n, why);
     if (!vector_supports(n->op->name)) {
-        g_string_assign(why, "the activation unit has no such function");
+        g_string_assign(why, vector_reads(n->op->name) > 0
+                                 ? "it is not one of activation.functions"
+                                 : "the activation unit has no such function");
         return false;
     }
     const int n_dim = g->values[n->in[0]].shape.n_dim;

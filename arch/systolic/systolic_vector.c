@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/systolic/systolic_lanes.h"
+#include "mapper/vector.h"
 #include "workloads/ops/ops.h"
 
 /* Where the values of one step go: straight to their pixel, or through the pooling hardware. */
@@ -224,7 +225,7 @@ static void run_pixel(struct machine_state *m, const struct pass *pass, const st
                    (size_t)n);
 }
 
-void vector_pass(struct machine_state *m, const struct insn *in)
+static void lanes_pass(struct machine_state *m, const struct insn *in)
 {
     const struct plan *p = m->plan;
     const struct plan_layer *l = &p->layers[in->layer];
@@ -256,4 +257,28 @@ void vector_pass(struct machine_state *m, const struct insn *in)
         }
     }
     g_free(pass.scratch);
+}
+
+/* A function of the whole chunk. */
+static bool function_pass(struct machine_state *m, const struct insn *in, GError **error)
+{
+    const struct plan *p = m->plan;
+    const struct plan_layer *l = &p->layers[in->layer];
+    const struct plan_step *st = &p->steps[in->step];
+    const struct region *r = &st->region;
+    const void *operands[PLAN_MAX_IN];
+    for (int j = 0; j < l->n_in; j++)
+        operands[j] = m->buffer.data + st->in_address[j];
+    void *out = sram_write(&m->buffer, st->address,
+                           (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out)));
+    return vector_compute(p, p->quant, l, r, m->io->host, operands, out, error);
+}
+
+bool vector_pass(struct machine_state *m, const struct insn *in, GError **error)
+{
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    if (vector_reads(m->plan->graph->nodes[l->nodes[0]].op->name) > 0)
+        return function_pass(m, in, error);
+    lanes_pass(m, in);
+    return true;
 }

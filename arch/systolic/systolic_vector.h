@@ -6,7 +6,7 @@
 
 /* Accumulators -> bias, requantisation, ReLU, pooling -> unified buffer. */
 void vector_activate(struct machine_state *m, const struct insn *in);
-/* Unified buffer -> normalisation, pooling, sums -> unified buffer. */
-void vector_pass(struct machine_state *m, const struct insn *in);
-/* Whether the unit has a pass for an operator. */
+/* Unified buffer -> normalisation, pooling, sums, functions -> unified buffer. */
+bool vector_pass(struct machine_state *m, const struct insn *in, GError **error);
+/* Whether the unit has lanes of its own for an operator, beside mapper/vector.h. */
 bool vector_supports(const char *op);

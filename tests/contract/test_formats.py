@@ -4,6 +4,7 @@
     test_formats.py [CLASS[.TEST]...]
 """
 import pathlib
+import re
 import tempfile
 import unittest
 
@@ -86,6 +87,54 @@ class Formats(unittest.TestCase):
         self.assertEqual(record["totals"]["saturated"],
                          sum(layer["saturated"] for layer in record["layers"] if "saturated" in layer))
         self.assertNotIn("saturated", run("mlp-mnist", "bf16")["totals"])
+
+
+def functions():
+    """(operator, kind) of mapper/vector.def."""
+    text = (cli.ROOT / "mapper/vector.def").read_text()
+    return re.findall(r"^VECTOR\((\w+), (\w+), \d\)", text, re.M)
+
+
+def functions_net():
+    """Every function that the activation unit could have, side by side behind a convolution of images
+    and behind a product of rows."""
+    layers = ['{ name = "c"; op = "conv2d"; inputs = ["x"]; channels = 12; kernel = 3; pad = 1; }',
+              '{ name = "r"; op = "fc"; inputs = ["y"]; features = 20; axis = -1; }']
+    for op, kind in functions():
+        binary = op in ("sub", "mul", "div", "max", "min", "squared_difference")
+        for value, rows in (("c", "axis = 1;"), ("r", "")):
+            if kind == "IMAGE" and value == "r" or kind == "ROW" and value == "c" and "softmax" not in op:
+                continue
+            inputs = f'["{value}", "{value}"]' if binary else f'["{value}"]'
+            layers.append(f'{{ name = "{op}_{value}"; op = "{op}"; inputs = {inputs}; '
+                          f'{rows if kind == "ROW" else ""} }}')
+    return ('inputs = ( { name = "x"; shape = [3, 9, 7]; }, { name = "y"; shape = [5, 16]; } );\n'
+            "layers = (\n  " + ",\n  ".join(layers) + "\n);\n")
+
+
+class Functions(unittest.TestCase):
+    def test_every_function_is_exact_in_chunks(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "functions.net"
+            file.write_text(functions_net())
+            for form in ("int8", "int16", "bf16", "fp16", "flex16"):
+                # The buffer holds the values of some images of the batch, not of all.
+                record = run(str(file), form, "--batch", "6", "--set", "activation.functions=all",
+                             "--set", "memory.unified_buffer.size_kib=24")
+                self.assertGreater(len(record["layers"]), len(functions()))
+                for layer in record["layers"]:
+                    self.assertNotIn("host", layer, layer["name"])
+                    self.assertTrue(layer["check"]["exact"], (form, layer["name"]))
+                    if layer["op"] in ("sigmoid", "tanh", "softmax", "gelu"):
+                        self.assertLess(layer["check"]["relative_l2_error"], 0.05, layer["name"])
+
+    def test_a_function_that_the_unit_lacks_runs_on_the_host(self):
+        record = cli.record("--arch", "tpu", "--net", "lstm", "--mode", "timing")
+        self.assertTrue(any("host" in layer for layer in record["layers"]))
+
+    def test_the_tpus_lstm_stays_on_the_machine(self):
+        record = cli.record("--arch", "tpu", "--net", "tpu-lstm0", "--mode", "timing")
+        self.assertEqual([layer["op"] for layer in record["layers"] if "host" in layer], ["softmax"])
 
 
 class FormatsLarge(unittest.TestCase):

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mapper/vector.h"
+
+#include <string.h>
+
+#include "sim/base/error.h"
+#include "workloads/ops/neural.h"
+#include "workloads/ops/ops.h"
+#include "workloads/threads.h"
+
+enum kind { ELEMENT, ROW, IMAGE };
+
+static const struct {
+    const char *op;
+    enum kind kind;
+    int reads;
+} operators[] = {
+#define VECTOR(op, kind, reads) {#op, kind, reads},
+#include "mapper/vector.def"
+#undef VECTOR
+};
+
+const char *const vector_names[] = {
+    "all",
+#define VECTOR(op, kind, reads) #op,
+#include "mapper/vector.def"
+#undef VECTOR
+    NULL,
+};
+
+static int find(const char *op)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(operators); i++)
+        if (!strcmp(operators[i].op, op))
+            return (int)i;
+    return -1;
+}
+
+int vector_reads(const char *op)
+{
+    const int i = find(op);
+    return i < 0 ? 0 : operators[i].reads;
+}
+
+/* The first dimension of a row, counted from 0. */
+static int64_t row_axis(const struct node *n)
+{
+    if (strstr(n->op->name, "softmax"))
+        return ((const struct softmax_attr *)n->attr)->axis;
+    return ((const struct norm_attr *)n->attr)->axis;
+}
+
+static bool same_shapes(const struct graph *g, const struct node *n)
+{
+    for (int i = 0; i < n->n_data; i++)
+        if (!shape_equal(&g->values[n->in[i]].shape, &g->values[n->out[0]].shape))
+            return false;
+    return true;
+}
+
+static bool refuse(GString *why, const char *reason)
+{
+    g_string_assign(why, reason);
+    return false;
+}
+
+bool vector_possible(const struct graph *g, const struct node *n, GString *why)
+{
+    const struct shape *shape = &g->values[n->in[0]].shape;
+    switch (operators[find(n->op->name)].kind) {
+    case ELEMENT:
+        return same_shapes(g, n) || refuse(why, "its operands have different shapes");
+    case ROW: {
+        /* Channels of an image are innermost, of its row the last dimension is. */
+        const bool is_image = shape->n_dim == 4;
+        const bool is_softmax = strstr(n->op->name, "softmax");
+        const int64_t innermost = is_image && is_softmax ? 1 : shape->n_dim - 1;
+        return ((!is_image || is_softmax) && row_axis(n) == innermost) ||
+               refuse(why, "its rows are not the innermost dimension");
+    }
+    case IMAGE:
+        return shape->n_dim == 4 || (shape->n_dim == 2 && !strcmp(n->op->name, "batch_norm")) ||
+               refuse(why, "it takes images alone");
+    }
+    return false;
+}
+
+/* A chunk's part of a value, in the rank that the operator's attributes refer to. */
+static struct shape part_shape(const struct shape *whole, int64_t n_image, int64_t n_row)
+{
+    struct shape s = *whole;
+    if (s.n_dim == 4) {
+        s.dim[0] = n_image;
+        s.dim[2] = n_row;
+        return s;
+    }
+    for (int i = 0; i < s.n_dim - 1; i++)
+        s.dim[i] = 1;
+    s.dim[s.n_dim - 2] = n_image; /* rows of features */
+    return s;
+}
+
+bool vector_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+                    const struct region *r, const struct tensor *host, const void *const *in,
+                    void *out, GError **error)
+{
+    const struct graph *g = p->graph;
+    const struct node *n = &g->nodes[l->nodes[0]];
+    struct tensor parts[OP_MAX_IN] = {{0}}, result = {0}, *results[OP_MAX_OUT] = {&result};
+    const struct tensor *operands[OP_MAX_IN] = {0};
+    bool ok = true;
+    for (int j = 0; j < n->n_data && ok; j++) {
+        int64_t row, n_row;
+        plan_input_rows(p, l, j, r, &row, &n_row);
+        const struct shape s = part_shape(&g->values[n->in[j]].shape, r->n_image, n_row);
+        ok = tensor_alloc(&parts[j], NUMBER_fp32, &s, error);
+        if (ok)
+            quant_from_nhwc(&parts[j], in[j], quant_storage(p, q, l->in[j]));
+        operands[j] = &parts[j];
+    }
+    for (int j = n->n_data; j < n->n_in; j++)
+        operands[j] = n->in[j] < 0 ? NULL : &host[n->in[j]];
+    const struct shape s = part_shape(&g->values[l->out].shape, r->n_image, r->n_row);
+    ok = ok && tensor_alloc(&result, NUMBER_fp32, &s, error);
+    struct pool_threads *threads = threads_new(1);
+    const struct op_call call = {n->attr, results, 1, operands, n->n_in, n->n_data, threads};
+    ok = ok && op_run(n->op, &call, error);
+    threads_free(threads);
+    if (ok)
+        quant_to_nhwc(out, &result, quant_storage(p, q, l->out));
+    for (int j = 0; j < n->n_data; j++)
+        tensor_clear(&parts[j]);
+    tensor_clear(&result);
+    return ok;
+}

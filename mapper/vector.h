@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operators between matrix products that a machine with lanes of fp32 arithmetic can compute chunk
+ * by chunk: stored values are turned into fp32, the operator is the reference's, the result is
+ * stored again in its format. What a chunk holds never depends on other chunks, so the bits are
+ * those of the whole tensor (docs/quantisation.md). */
+#pragma once
+
+#include "mapper/plan.h"
+
+/* Legal strings of a setting that lists such operators: "all", then their names; NULL-terminated.
+ */
+extern const char *const vector_names[];
+
+/* How often each element of the operator's inputs passes the lanes; 0: it is none of these. */
+int vector_reads(const char *op);
+
+/* Whether this node's shapes and attributes are of the kind; if not, why goes to *why. */
+bool vector_possible(const struct graph *g, const struct node *n, GString *why);
+
+/* The layer's operator on a chunk: in[j] points at the first stored element of input j that the
+ * region needs, out at the region's first element. `host` has parameters by value. */
+bool vector_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+                    const struct region *r, const struct tensor *host, const void *const *in,
+                    void *out, GError **error);
