@@ -142,12 +142,17 @@ static enum verdict run_test(const char *dir, char **why)
 {
     g_autofree char *model = g_build_filename(dir, "model.onnx", NULL);
     enum verdict verdict = PASSED;
-    for (int i = 0; verdict == PASSED; i++) {
+    int i;
+    for (i = 0; verdict == PASSED; i++) {
         g_autofree char *base = g_strdup_printf("test_data_set_%d", i);
         g_autofree char *set = g_build_filename(dir, base, NULL);
         if (!g_file_test(set, G_FILE_TEST_IS_DIR))
             break;
         verdict = run_set(model, set, why);
+    }
+    if (i == 0) {
+        verdict = WRONG;
+        *why = g_strdup("there is no test_data_set_0");
     }
     for (size_t i = 0; i < G_N_ELEMENTS(open_tests); i++)
         if (verdict == WRONG && strstr(dir, open_tests[i].part)) {

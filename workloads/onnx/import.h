@@ -100,9 +100,9 @@ GPtrArray *onnx_sequence(const struct onnx *o, const char *name); /* NULL: none 
 void onnx_set_value(struct onnx *o, const char *name, const char *value);
 void onnx_set_sequence(struct onnx *o, const char *name, GPtrArray *sequence); /* takes it */
 
-/* A tensor of the model: its data are taken out of `t`, or read from the file they lie in. */
-bool onnx_tensor(const char *file, Onnx__TensorProto *t, enum number *type, struct shape *shape,
-                 GBytes **data, GError **error);
+/* A tensor of the model, from its file or one beside it. */
+bool onnx_tensor(const char *file, const Onnx__TensorProto *t, enum number *type,
+                 struct shape *shape, GBytes **data, GError **error);
 bool onnx_number(int32_t data_type, enum number *out); /* false: strings, complex numbers */
 
 /* Initialisers and nodes of a graph, into the present scope. */

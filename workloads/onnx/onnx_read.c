@@ -260,19 +260,20 @@ static struct graph *read_model(Onnx__ModelProto *m, const char *file,
 
 struct graph *onnx_read(const char *file, const struct net_options *options, GError **error)
 {
-    Onnx__ModelProto *m = wire_read(file, &onnx__model_proto__descriptor, error);
-    if (!m)
+    struct wire w;
+    if (!wire_read(&w, file, &onnx__model_proto__descriptor, error))
         return NULL;
-    struct graph *g = read_model(m, file, options, error);
-    onnx__model_proto__free_unpacked(m, NULL);
+    struct graph *g = read_model(w.message, file, options, error);
+    wire_clear(&w);
     return g;
 }
 
 bool onnx_read_tensor(const char *file, struct tensor *out, char **name, GError **error)
 {
-    Onnx__TensorProto *t = wire_read(file, &onnx__tensor_proto__descriptor, error);
-    if (!t)
+    struct wire w;
+    if (!wire_read(&w, file, &onnx__tensor_proto__descriptor, error))
         return false;
+    const Onnx__TensorProto *t = w.message;
     GBytes *data = NULL;
     bool ok = onnx_tensor(file, t, &out->type, &out->shape, &data, error);
     if (ok) {
@@ -285,6 +286,6 @@ bool onnx_read_tensor(const char *file, struct tensor *out, char **name, GError 
         if (name)
             *name = g_strdup(t->name);
     }
-    onnx__tensor_proto__free_unpacked(t, NULL);
+    wire_clear(&w);
     return ok;
 }

@@ -5,6 +5,7 @@
 
 #include "sim/base/error.h"
 #include "workloads/onnx/import.h"
+#include "workloads/onnx/wire.h"
 
 #define T(name) ONNX__TENSOR_PROTO__DATA_TYPE__##name
 
@@ -77,17 +78,19 @@ static GBytes *bytes_of_list(const Onnx__TensorProto *t, enum number type, size_
     return g_bytes_new_take(data, count * size);
 }
 
-/* The file's own bytes, without a copy. */
-static GBytes *bytes_of_raw(Onnx__TensorProto *t, size_t size, const char *file, GError **error)
+static GBytes *bytes_of_raw(const Onnx__TensorProto *t, size_t size, const char *file,
+                            GError **error)
 {
-    if (t->raw_data.len != size) {
+    const size_t n = wire_raw_bytes(&t->raw_data);
+    if (n != size) {
         error_set(error, ERROR_INPUT, "%s: tensor '%s' has %zu bytes, its shape needs %zu", file,
-                  name_of(t), t->raw_data.len, size);
+                  name_of(t), n, size);
         return NULL;
     }
-    void *data = t->raw_data.data;
-    t->raw_data = (ProtobufCBinaryData){0};
-    return g_bytes_new_with_free_func(data, size, free, data); /* protobuf-c's malloc() */
+    GBytes *data = wire_raw_copy(&t->raw_data);
+    if (!data)
+        error_set(error, ERROR_LIMIT, "%s: no memory for tensor '%s'", file, name_of(t));
+    return data;
 }
 
 static const char *entry_of(const Onnx__TensorProto *t, const char *key)
@@ -123,8 +126,8 @@ static GBytes *bytes_of_file(const Onnx__TensorProto *t, size_t size, const char
     return g_bytes_new_from_bytes(whole, offset, size);
 }
 
-bool onnx_tensor(const char *file, Onnx__TensorProto *t, enum number *type, struct shape *shape,
-                 GBytes **data, GError **error)
+bool onnx_tensor(const char *file, const Onnx__TensorProto *t, enum number *type,
+                 struct shape *shape, GBytes **data, GError **error)
 {
     if (!onnx_number(t->data_type, type))
         return error_set(error, ERROR_UNSUPPORTED,
