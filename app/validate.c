@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <glib.h>
+
 enum { PER_CENT = 100 };
 
 static const struct record_unit *matrix_unit(const struct record *r)
@@ -43,6 +45,20 @@ static bool component_w(const char *component, const struct record *r, double *o
     return false;
 }
 
+/* Of all components but those named, with '+' between them. */
+static bool power_without(const char *components, const struct record *r, double *out)
+{
+    g_auto(GStrv) names = g_strsplit(components, "+", -1);
+    double left_w = record_energy_j(r) / record_seconds(r);
+    for (int i = 0; names[i]; i++) {
+        if (!component_w(names[i], r, out))
+            return false;
+        left_w -= *out;
+    }
+    *out = left_w;
+    return true;
+}
+
 /* What stands after "KIND:"; NULL where the name is of another kind. */
 static const char *argument(const char *name, const char *kind)
 {
@@ -78,12 +94,8 @@ bool validate_quantity(const char *name, const struct record *r, const struct re
         return stall(arg, true, r, out);
     if ((arg = argument(name, "power_of")))
         return component_w(arg, r, out);
-    if ((arg = argument(name, "power_without"))) {
-        if (!component_w(arg, r, out))
-            return false;
-        *out = record_energy_j(r) / record_seconds(r) - *out;
-        return true;
-    }
+    if ((arg = argument(name, "power_without")))
+        return power_without(arg, r, out);
     if (!strcmp(name, "time")) {
         *out = record_seconds(r) * 1e6;
         return true;

@@ -27,7 +27,7 @@ const struct cfg_field systolic_fields[] = {
     FIELD("clock_mhz", CFG_FLOAT, clock_mhz, 1, 1e5, NULL, "MHz", "clock of all on-chip units",
           NULL),
     FIELD("technology_nm", CFG_INT, technology_nm, 1, 1000, "28", "nm",
-          "process node that the energies below are given for; scales nothing", NULL),
+          "process node, of which energies are worked out that are not given", NULL),
     FIELD("array.rows", CFG_INT, rows, 1, 4096, NULL, NULL,
           "rows of the matrix unit: products summed a pass", NULL),
     FIELD("array.cols", CFG_INT, cols, 1, 4096, NULL, NULL,
@@ -73,17 +73,18 @@ const struct cfg_field systolic_fields[] = {
           "time in which the DMA engine takes a descriptor before its block moves", NULL),
     FIELD("area_mm2", CFG_FLOAT, area_mm2, 0, 1e6, "0", "mm2", "area of the die; 0: not known",
           NULL),
-    FIELD("energy.mac_pj", CFG_FLOAT, energy.mac_pj, 0, 1e6, "0", "pJ",
-          "a multiplication and the addition of its product, dynamic", NULL),
-    FIELD("energy.weight_memory_pj_per_byte", CFG_FLOAT, energy.weight_byte_pj, 0, 1e6, "0",
+    FIELD("energy.mac_pj", CFG_FLOAT, energy.mac_pj, -1, 1e6, "-1", "pJ",
+          "a multiplication and the addition of its product, dynamic; -1, here and below: by "
+          "technology_nm, from built-in tables", NULL),
+    FIELD("energy.weight_memory_pj_per_byte", CFG_FLOAT, energy.weight_byte_pj, -1, 1e6, "-1",
           "pJ/byte", "a byte read from the off-chip weight memory, device and I/O", NULL),
-    FIELD("energy.weight_fifo_pj_per_byte", CFG_FLOAT, energy.fifo_byte_pj, 0, 1e6, "0", "pJ/byte",
+    FIELD("energy.weight_fifo_pj_per_byte", CFG_FLOAT, energy.fifo_byte_pj, -1, 1e6, "-1", "pJ/byte",
           "a weight byte written to the FIFO or read from it", NULL),
-    FIELD("energy.unified_buffer_pj_per_byte", CFG_FLOAT, energy.buffer_byte_pj, 0, 1e6, "0",
+    FIELD("energy.unified_buffer_pj_per_byte", CFG_FLOAT, energy.buffer_byte_pj, -1, 1e6, "-1",
           "pJ/byte", "a byte read from or written to the unified buffer", NULL),
-    FIELD("energy.accumulators_pj_per_byte", CFG_FLOAT, energy.accumulator_byte_pj, 0, 1e6, "0",
+    FIELD("energy.accumulators_pj_per_byte", CFG_FLOAT, energy.accumulator_byte_pj, -1, 1e6, "-1",
           "pJ/byte", "a byte read from or written to the accumulators", NULL),
-    FIELD("energy.activation_pj", CFG_FLOAT, energy.activation_pj, 0, 1e6, "0", "pJ",
+    FIELD("energy.activation_pj", CFG_FLOAT, energy.activation_pj, -1, 1e6, "-1", "pJ",
           "a value requantised, normalised or pooled", NULL),
     FIELD("energy.idle_w", CFG_FLOAT, energy.idle_w, 0, 1e6, "0", "W",
           "power of the die while nothing switches, leakage and clock", NULL),
@@ -184,6 +185,7 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     s->machine = m;
     const bool is_known = number_from_name(s->cfg.formats.v[0], &s->native);
     g_assert(is_known);
+    systolic_fill_energy(s);
     const int64_t tile_bytes = s->cfg.rows * s->cfg.cols * (int64_t)number_bytes(s->native);
     if (s->cfg.weights.size_kib * 1024 < (double)tile_bytes) {
         error_set(error, ERROR_UNSUPPORTED,

@@ -10,7 +10,7 @@
 #include "sim/parts/dma.h"
 #include "sim/parts/link.h"
 
-/* pJ an action; see the rows of the field table for what an action is. */
+/* pJ an action; see the rows of the field table for what an action is. Negative: not given. */
 struct systolic_energy {
     double mac_pj, weight_byte_pj, fifo_byte_pj, buffer_byte_pj, accumulator_byte_pj, activation_pj,
         idle_w;
@@ -174,6 +174,9 @@ void scalesim_process(void *arg); /* struct sim */
 /* systolic_cost.c */
 void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
                    struct record_layer *out);
+
+/* systolic_energy.c: energies that the file does not give. */
+void systolic_fill_energy(struct systolic *s);
 
 /* systolic_bound.c */
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer);
