@@ -57,7 +57,8 @@ void plan_bound(const struct plan *p, const struct target *t, struct record_laye
         struct record_bytes *moved = layers[i].compulsory;
         if (l->kind == LAYER_MATRIX)
             moved[m->weight_memory].read =
-                (uint64_t)(l->gemm.groups * l->gemm.n * l->gemm.k) * number_bytes(l->weight_format);
+                (uint64_t)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
+                number_bytes(l->weight_format);
         if (l->kind == LAYER_HOST)
             add_host_layer(p, l, &c, &moved[m->host_memory]);
         else

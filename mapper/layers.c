@@ -95,6 +95,21 @@ static struct gemm gemm_of(const struct graph *g, const struct node *n)
     return gemm;
 }
 
+/* A group of a depthwise convolution has a kernel's few products: as many groups as fit share a
+ * tile, their weights block by block on its diagonal, zeros elsewhere. */
+static void pack_groups(const struct machine *m, const struct shape *in, struct plan_layer *l)
+{
+    struct gemm *g = &l->gemm;
+    l->packed = 1;
+    l->channels = dims_of(in).c / g->groups;
+    for (int64_t n = 2; m->packs_groups && n <= g->groups; n++)
+        if (g->groups % n == 0 && n * g->k <= m->tile_k && n * g->n <= m->tile_n)
+            l->packed = n;
+    g->groups /= l->packed;
+    g->n *= l->packed;
+    g->k *= l->packed;
+}
+
 /* Sums of products of int8 fill 32 bits; those of other formats are kept wider, or in fp32. */
 static bool matrix_fits(const struct plan *p, const struct plan_layer *l, const struct node *n,
                         GError **error)
@@ -194,6 +209,7 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
         if (l->kind == LAYER_VECTOR)
             return true;
         l->gemm = gemm_of(p->graph, n);
+        pack_groups(p->machine, &p->graph->values[l->in[0]].shape, l);
         l->macs = n->macs;
         return matrix_fits(p, l, n, error);
     }

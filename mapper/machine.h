@@ -42,6 +42,7 @@ struct machine {
     bool interleaves;                       /* layers may take turns, a chunk of each at a time */
     enum machine_search search;
     int64_t tile_k, tile_n; /* native tile of the matrix unit: summed inputs x outputs; 0: none */
+    bool packs_groups;      /* several groups of a convolution may share a native tile */
     int64_t max_tile_m;     /* rows of partial sums it can hold for one tile_n */
     bool block_of_n;        /* these rows are columns of the product, its inputs stay in the unit */
     int64_t block_unit;     /* rows of partial sums that are best kept together; 0: any */

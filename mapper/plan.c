@@ -47,6 +47,14 @@ int64_t plan_image_bytes(const struct plan *p, int value)
     return d.h * plan_row_bytes(p, value);
 }
 
+struct gemm plan_operator_gemm(const struct plan_layer *l)
+{
+    return (struct gemm){.m = l->gemm.m,
+                         .n = l->gemm.n / l->packed,
+                         .k = l->gemm.k / l->packed,
+                         .groups = l->gemm.groups * l->packed};
+}
+
 int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l)
 {
     const enum number in = p->formats[l->in[0]];

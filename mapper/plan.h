@@ -60,7 +60,9 @@ struct plan_layer {
     int nodes[PLAN_MAX_FUSED], n_node;
     int in[OP_MAX_IN], n_in; /* values, seen through flatten and dropout */
     int out;                 /* value */
-    struct gemm gemm;        /* LAYER_MATRIX */
+    struct gemm gemm;        /* LAYER_MATRIX: as the machine multiplies it */
+    int64_t channels;        /* of an operator's group */
+    int64_t packed; /* groups of the operator that make one of gemm's: block-diagonal weights */
     uint64_t macs;
     enum number format, weight_format; /* of its output and of its weights */
     struct tiling tiling;              /* LAYER_MATRIX */
@@ -164,6 +166,8 @@ bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const 
 void plan_bound(const struct plan *p, const struct target *t, struct record_layer *layers);
 void plan_free(struct plan *p); /* NULL is ignored */
 
+/* The product as the operator has it: what lies beside the blocks of packed groups is not in it. */
+struct gemm plan_operator_gemm(const struct plan_layer *l);
 /* Entries of the accumulators that a sum of the layer takes: two where a product of integers is
  * wider than 16 bits, since 32 bits overflow after few of them. */
 int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l);

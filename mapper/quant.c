@@ -217,7 +217,7 @@ struct matrix {
     const struct plan_layer *l;
     const float *weight, *bias; /* fp32, as the graph has them; bias NULL: none */
     struct affine affine;
-    int64_t rows, channels;
+    int64_t rows, k, channels;
     bool is_wide; /* sums of more than 32 bits */
     float *row;   /* scratch: one output channel in the machine's order, normalisation folded in */
 };
@@ -225,7 +225,7 @@ struct matrix {
 /* One output channel's weights and bias in fp32. */
 static float matrix_row(const struct matrix *m, int64_t i)
 {
-    const int64_t k = m->l->gemm.k;
+    const int64_t k = m->k;
     const float *w = m->weight + i * k;
     float bias = m->bias ? m->bias[i] : 0;
     g_autofree float *folded = m->affine.scale ? g_new(float, k) : NULL;
@@ -243,7 +243,7 @@ static float shared_scale(const struct matrix *m)
     float max = 0;
     for (int64_t i = 0; i < m->rows; i++) {
         matrix_row(m, i);
-        max = MAX(max, row_max(m->row, m->l->gemm.k));
+        max = MAX(max, row_max(m->row, m->k));
     }
     return scale_of(max, NUMBER_flex16);
 }
@@ -258,7 +258,7 @@ static void matrix_numbers(struct quant *q, const struct matrix *m)
     struct quant_layer *ql = &q->layers[m->l->index];
     const enum number format = m->l->weight_format;
     const bool is_float = number_is_float(format);
-    const int64_t k = m->l->gemm.k, row_bytes = k * (int64_t)number_bytes(format);
+    const int64_t k = m->k, row_bytes = k * (int64_t)number_bytes(format);
     const double s_in = q->scale[m->l->in[0]], s_out = q->scale[m->l->out];
     const float shared = format == NUMBER_flex16 ? shared_scale(m) : 0;
     for (int64_t i = 0; i < m->rows; i++) {
@@ -287,11 +287,11 @@ static bool matrix_params(struct quant *q, const struct plan *p, const struct pl
                        .bias = i_bias < 0 ? NULL : params->at[i_bias].data,
                        .affine = affine_of(p, l, params),
                        .rows = l->gemm.n * l->gemm.groups,
+                       .k = plan_operator_gemm(l).k,
                        .is_wide = plan_sum_words(p, l) > 1};
-    m.channels = dims_of(&g->values[l->in[0]].shape).c / l->gemm.groups;
+    m.channels = dims_of(&g->values[l->in[0]].shape).c / plan_operator_gemm(l).groups;
     struct quant_layer *ql = &q->layers[l->index];
-    ql->weight =
-        arena_try_alloc(q->arena, (size_t)(m.rows * l->gemm.k) * number_bytes(l->weight_format));
+    ql->weight = arena_try_alloc(q->arena, (size_t)(m.rows * m.k) * number_bytes(l->weight_format));
     if (!ql->weight)
         return error_set(error, ERROR_LIMIT, "no memory for the weights of layer '%s'", l->name);
     if (number_is_float(l->weight_format)) {
@@ -300,7 +300,7 @@ static bool matrix_params(struct quant *q, const struct plan *p, const struct pl
         ql->bias = ARENA_ARRAY(q->arena, int64_t, (size_t)m.rows);
         ql->requant = ARENA_ARRAY(q->arena, struct requant, (size_t)m.rows);
     }
-    m.row = g_new(float, l->gemm.k);
+    m.row = g_new(float, m.k);
     matrix_numbers(q, &m);
     g_free(m.row);
     return true;

@@ -24,7 +24,7 @@ VECTOR_CLONES static void add(float *sum, const float *x, int64_t n)
 /* One group's weights in fp32, [k][n]. */
 static float *turned_weights(const struct job *j, int64_t group)
 {
-    const struct gemm *g = &j->l->gemm;
+    const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
     const size_t size = number_bytes(j->l->weight_format);
     const char *stored = j->t->quant->layers[j->l->index].weight;
     float *w = g_new(float, g->k * g->n);
@@ -46,7 +46,7 @@ struct sums {
 static void features(const struct job *j, const float *w, const float *x, const float *bias,
                      const struct sums *s, float *out)
 {
-    const struct gemm *g = &j->l->gemm;
+    const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
     const int64_t sum_k = j->t->plan->machine->sum_k ? j->t->plan->machine->sum_k : g->k;
     memset(s->total, 0, (size_t)g->n * sizeof(float));
     for (int64_t first = 0; first < g->k; first += sum_k) {
@@ -69,7 +69,7 @@ static void patch(const struct job *j, int64_t i, int64_t group, float *out)
     const struct dims *in = &j->in, *o = &j->out;
     const int64_t channels = in->c / a->groups, first = group * channels;
     const float *image = (const float *)j->x[0] + i / (o->h * o->w) * dims_image(in);
-    for (int64_t k = 0; k < j->l->gemm.k; k++) {
+    for (int64_t k = 0; k < plan_operator_gemm(j->l).k; k++) {
         const int64_t tap = k / channels;
         const int64_t y = i / o->w % o->h * a->stride.v[0] - a->pad.v[0] +
                           tap / a->kernel.v[1] * a->dilation.v[0];
@@ -82,7 +82,7 @@ static void patch(const struct job *j, int64_t i, int64_t group, float *out)
 
 void twin_float_conv2d(const struct job *j, void *out)
 {
-    const struct gemm *g = &j->l->gemm;
+    const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
     const float *bias = j->t->quant->layers[j->l->index].float_bias;
     g_autofree float *window = g_new(float, g->k), *scratch = g_new(float, 2 * g->n);
     const struct sums s = {scratch, scratch + g->n};
@@ -98,7 +98,7 @@ void twin_float_conv2d(const struct job *j, void *out)
 
 void twin_float_fc(const struct job *j, void *out)
 {
-    const struct gemm *g = &j->l->gemm;
+    const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
     const float *bias = j->t->quant->layers[j->l->index].float_bias;
     g_autofree float *w = turned_weights(j, 0), *scratch = g_new(float, 2 * g->n);
     const struct sums s = {scratch, scratch + g->n};

@@ -56,7 +56,7 @@ static void patch(const struct conv2d_attr *a, const struct dims *in, const int1
 static int16_t feature(const struct job *j, const int16_t *weight, const int16_t *x, int64_t c)
 {
     const struct quant_layer *q = &j->t->quant->layers[j->l->index];
-    const int64_t k = j->l->gemm.k;
+    const int64_t k = plan_operator_gemm(j->l).k;
     const bool is_wide = plan_sum_words(j->t->plan, j->l) > 1;
     const int64_t sum = is_wide ? wide_dot(x, weight + c * k, k) : dot(x, weight + c * k, k);
     return clamped(j, scaled(sum + q->bias[c], q->requant[c]));
@@ -64,7 +64,8 @@ static int16_t feature(const struct job *j, const int16_t *weight, const int16_t
 
 static int16_t *wide_weights(const struct job *j)
 {
-    const int64_t n = j->l->gemm.groups * j->l->gemm.n * j->l->gemm.k;
+    const struct gemm g = plan_operator_gemm(j->l);
+    const int64_t n = g.groups * g.n * g.k;
     int16_t *w = g_new(int16_t, n);
     number_convert(w, NUMBER_int16, j->t->quant->layers[j->l->index].weight, j->l->weight_format,
                    (size_t)n);
@@ -75,8 +76,9 @@ void twin_integer_conv2d(const struct job *j, void *result)
 {
     const struct conv2d_attr *a = j->n->attr;
     const struct dims *in = &j->in, *o = &j->out;
-    const int64_t n = j->l->gemm.n;
-    g_autofree int16_t *window = g_new(int16_t, j->l->gemm.k), *weight = wide_weights(j);
+    const int64_t n = plan_operator_gemm(j->l).n;
+    g_autofree int16_t *window = g_new(int16_t, plan_operator_gemm(j->l).k),
+                       *weight = wide_weights(j);
     int16_t *out = result;
     for (int64_t i = 0; i < o->n * o->h * o->w; i++) {
         const int16_t *image = (const int16_t *)j->x[0] + i / (o->h * o->w) * dims_image(in);
@@ -90,7 +92,7 @@ void twin_integer_conv2d(const struct job *j, void *result)
 
 void twin_integer_fc(const struct job *j, void *result)
 {
-    const struct gemm *g = &j->l->gemm;
+    const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
     g_autofree int16_t *weight = wide_weights(j);
     int16_t *out = result;
     for (int64_t c = 0; c < g->n; c++)

@@ -34,9 +34,10 @@ const struct cfg_field systolic_fields[] = {
           "columns of the matrix unit: outputs computed side by side", NULL),
     FIELD("array.dataflow", CFG_ENUM, dataflow, 0, 0, "ws", NULL,
           "what stays in the array: ws, weights; os, sums; is, inputs", dataflow_names),
-    FIELD("array.edge", CFG_ENUM, edge, 0, 0, "full", NULL,
-          "a tile at an edge pays for the whole array, or (trimmed) for the rows and columns it uses",
-          edge_names),
+    FIELD(
+        "array.edge", CFG_ENUM, edge, 0, 0, "full", NULL,
+        "a tile at an edge pays for the whole array, or (trimmed) for the rows and columns it uses",
+        edge_names),
     FIELD("array.timing", CFG_ENUM, timing, 0, 0, "overlapped", NULL,
           "the hardware, or (scalesim) what SCALE-Sim v3 counts: nothing overlaps, memory is ideal",
           timing_names),
@@ -88,6 +89,8 @@ const struct cfg_field systolic_fields[] = {
           "a value requantised, normalised or pooled", NULL),
     FIELD("energy.idle_w", CFG_FLOAT, energy.idle_w, 0, 1e6, "0", "W",
           "power of the die while nothing switches, leakage and clock", NULL),
+    FIELD("mapper.pack_groups", CFG_BOOL, pack_groups, 0, 0, "true", NULL,
+          "groups of a convolution share tiles, block by block on their diagonals", NULL),
     FIELD("mapper.search", CFG_ENUM, search, 0, 0, "search", NULL,
           "how much of the mapping space is looked at", machine_search_names),
     {.path = NULL},
@@ -156,6 +159,7 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->host_fallback = c->host_fallback;
     m->interleaves = true;
     m->search = (enum machine_search)c->search;
+    m->packs_groups = c->pack_groups && c->timing != TIMING_SCALESIM;
     m->tile_k = c->rows;
     m->tile_n = c->cols;
     m->max_tile_m = c->accumulators;
@@ -202,7 +206,8 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
 
 const struct arch_family arch_systolic = {
     .name = "systolic",
-    .summary = "weight-, output- or input-stationary matrix array with a weight FIFO and an activation unit",
+    .summary = "weight-, output- or input-stationary matrix array with a weight FIFO and an "
+               "activation unit",
     .fields = systolic_fields,
     .cfg_size = sizeof(struct systolic_cfg),
     .create = systolic_create,

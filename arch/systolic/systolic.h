@@ -18,7 +18,8 @@ struct systolic_energy {
 
 /* array.dataflow: which operand stays in the array. */
 enum dataflow { FLOW_WS, FLOW_OS, FLOW_IS };
-/* array.edge: tiles at an edge pay for the whole array, or for the rows and columns that they use. */
+/* array.edge: tiles at an edge pay for the whole array, or for the rows and columns that they use.
+ */
 enum edge { EDGE_FULL, EDGE_TRIMMED };
 /* array.timing: the hardware, or what SCALE-Sim counts. */
 enum array_timing { TIMING_OVERLAPPED, TIMING_SCALESIM };
@@ -37,6 +38,7 @@ struct systolic_cfg {
     struct dram_cfg weights;
     double buffer_kib;
     struct cfg_strings functions;
+    bool pack_groups;
     bool host_fallback;
     double host_bandwidth_gb_s, host_latency_ns, dma_setup_ns;
     double area_mm2;
@@ -50,7 +52,7 @@ extern const struct cfg_field systolic_fields[];
 struct systolic {
     struct systolic_cfg cfg;
     double clock_hz;
-    enum number native;   /* what a multiplier takes at full speed: the first of array.formats */
+    enum number native; /* what a multiplier takes at full speed: the first of array.formats */
     double stream_bytes_per_cyc, first_byte_cyc; /* of the weight memory; 0: unlimited */
     const struct machine *machine;
 };
@@ -78,8 +80,8 @@ enum {
 };
 
 /* systolic_flow.c: what a matrix instruction is made of. A stream is rows that enter back to back
- * against one tile of weights. During one or more streams something stays in the array: weights (ws),
- * sums (os) or inputs (is). */
+ * against one tile of weights. During one or more streams something stays in the array: weights
+ * (ws), sums (os) or inputs (is). */
 struct stream {
     struct insn in;      /* the part of the instruction that it computes */
     uint32_t i_k;        /* which tile of K */
@@ -123,10 +125,12 @@ uint64_t core_rows_cyc(const struct systolic *s, const struct plan *p, const str
                        int64_t rows);
 /* Bytes of a sum in the accumulators: products of 16-bit integers need two entries a sum. */
 uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l);
-/* Cycles to shift in so many rows of what stays in the array: one row of native operands a cycle. */
+/* Cycles to shift in so many rows of what stays in the array: one row of native operands a cycle.
+ */
 uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                         int64_t rows);
-/* The array's last stream, or with os its last block of sums: they leave before those of the next. */
+/* The array's last stream, or with os its last block of sums: they leave before those of the next.
+ */
 struct in_array {
     bool any;
     uint64_t end_cyc;

@@ -10,7 +10,10 @@ static double array_cyc(const struct systolic *s, const struct plan *p, const st
     const bool os = s->cfg.dataflow == FLOW_OS, is = s->cfg.dataflow == FLOW_IS;
     const double tiles = (double)(g->groups * int64_div_up(os ? g->m : g->k, s->cfg.rows) *
                                   int64_div_up(is ? g->m : g->n, s->cfg.cols));
-    return tiles * (double)(os ? g->k : is ? g->n : g->m) *
+    return tiles *
+           (double)(os   ? g->k
+                    : is ? g->n
+                         : g->m) *
            (double)core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
 }
 
@@ -23,7 +26,7 @@ static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
                                   int64_div_up(l->gemm.k, s->cfg.rows));
     const double tile = (double)core_tile_bytes(s, l);
     const double ahead = (double)(s->cfg.fifo_tiles + 1) * tile;
-    const double used = (double)(l->gemm.groups * l->gemm.n * l->gemm.k) *
+    const double used = (double)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                         (double)number_bytes(l->weight_format);
     if (s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
         return 0;

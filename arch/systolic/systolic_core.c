@@ -50,9 +50,9 @@ uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const st
     return (uint64_t)rows * pieces(s, is ? p->formats[l->in[0]] : l->weight_format);
 }
 
-/* Sums of a stream of ws or is leave below, as many rows after their inputs as the stream uses. With
- * os a block of sums is moved down, `rows` of them, once the lowest has its last product; they are
- * all gone, or have moved on to shadow registers, when the next block needs their place. */
+/* Sums of a stream of ws or is leave below, as many rows after their inputs as the stream uses.
+ * With os a block of sums is moved down, `rows` of them, once the lowest has its last product; they
+ * are all gone, or have moved on to shadow registers, when the next block needs their place. */
 uint64_t core_stream_start(const struct systolic *s, const struct in_array *before,
                            const struct stream *t)
 {

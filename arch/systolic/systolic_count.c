@@ -19,14 +19,15 @@ static void count_matrix(const struct systolic *s, const struct plan *p, const s
     const struct systolic_energy *e = &s->cfg.energy;
     const struct plan_layer *pl = &p->layers[in->layer];
     const uint64_t m = (uint64_t)in->m, n = (uint64_t)in->n, k = (uint64_t)pl->gemm.k;
-    l->macs += m * n * k;
+    const uint64_t useful = m * n * k / (uint64_t)pl->packed;
+    l->macs += useful;
     const uint64_t passes = core_row_cyc(s, p->formats[pl->in[0]], pl->weight_format);
     const uint64_t sum = core_sum_bytes(p, pl);
     const int64_t sum_k = s->machine->sum_k ? s->machine->sum_k : pl->gemm.k;
     const uint64_t n_sum = (uint64_t)int64_div_up(pl->gemm.k, sum_k); /* that make a result */
     if (s->cfg.dataflow != FLOW_IS) /* where they stay, they come with SHIFT_INPUTS */
         count_inputs(s, p, in, l);
-    l->energy_pj[ENERGY_MATRIX] += (double)(m * n * k * passes) * e->mac_pj;
+    l->energy_pj[ENERGY_MATRIX] += (double)(useful * passes) * e->mac_pj;
     /* Every sum is written; all but the first are added to one that is read. */
     l->energy_pj[ENERGY_ACCUMULATORS] +=
         (double)(m * n * sum * (2 * n_sum - 1)) * e->accumulator_byte_pj;

@@ -39,9 +39,9 @@ struct insn {
     bool reuse;      /* matrix: the tile already in the array is used again */
     bool keep;       /* matrix: the next product uses this tile again */
     bool reuse_weights, keep_weights; /* matrix: the same of the weights at the FIFO's head */
-    int64_t m0, m;                    /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
-    int64_t n0, n;                    /* the same: output columns of the group */
-    int64_t first; /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
+    int64_t m0, m;  /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
+    int64_t n0, n;  /* the same: output columns of the group */
+    int64_t first;  /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
     uint64_t count; /* SYNC_WAIT: value; transfers, ACTIVATE: bytes; NORMALIZE_POOL: cycles */
 };
 

@@ -298,6 +298,22 @@ static void lower_step(struct lowering *w, int step)
     }
 }
 
+/* One output's weights down a column of tiles, rows of which lie `pitch` bytes apart. Those of
+ * packed groups are apart: each tap of the kernel has the channels of all groups. */
+static void put_column(const struct plan_layer *l, int64_t n, const uint8_t *weight, int64_t size,
+                       int64_t pitch, uint8_t *column)
+{
+    const struct gemm g = plan_operator_gemm(l);
+    const int64_t channels = l->packed > 1 ? l->channels : g.k, block = n / g.n * channels;
+    for (int64_t k = 0; k < g.k; k++) {
+        const int64_t row = k / channels * channels * l->packed + block + k % channels;
+        if (size == 1)
+            column[row * pitch] = weight[k];
+        else
+            memcpy(column + row * pitch, weight + k * size, (size_t)size);
+    }
+}
+
 /* Weight memory holds whole tiles, row by row of the array; what an edge tile lacks is 0. */
 static bool pack_weights(const struct systolic *s, struct plan *p, struct program *program,
                          GError **error)
@@ -313,18 +329,13 @@ static bool pack_weights(const struct systolic *s, struct plan *p, struct progra
         const uint8_t *weight = p->quant->layers[i].weight;
         const int64_t size = (int64_t)number_bytes(l->weight_format);
         const int64_t tiles_k = int64_div_up(l->gemm.k, rows);
+        const int64_t k = l->kind == LAYER_MATRIX ? plan_operator_gemm(l).k : 0;
         const int64_t tiles_n = l->kind == LAYER_MATRIX ? int64_div_up(l->gemm.n, cols) : 0;
         for (int64_t c = 0; tiles_n && c < l->gemm.groups * l->gemm.n; c++) {
             const int64_t g = c / l->gemm.n, n = c % l->gemm.n;
             uint8_t *column = program->weights + l->weight_address +
                               ((g * tiles_n + n / cols) * tiles_k * rows * cols + n % cols) * size;
-            const uint8_t *row = weight + c * l->gemm.k * size;
-            if (size == 1)
-                for (int64_t k = 0; k < l->gemm.k; k++)
-                    column[k * cols] = row[k];
-            else
-                for (int64_t k = 0; k < l->gemm.k; k++)
-                    memcpy(column + k * cols * size, row + k * size, (size_t)size);
+            put_column(l, n, weight + c * k * size, size, cols * size, column);
         }
     }
     return true;

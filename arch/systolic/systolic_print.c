@@ -4,7 +4,8 @@
 
 #include "arch/systolic/systolic.h"
 
-const char *const systolic_unit_names[N_UNIT] = {"host", "weights", "matrix", "activation", "inputs"};
+const char *const systolic_unit_names[N_UNIT] = {"host", "weights", "matrix", "activation",
+                                                 "inputs"};
 
 static const char *const insn_names[N_INSN] = {
     [INSN_READ_HOST] = "Read_Host_Memory",
@@ -20,8 +21,8 @@ static const char *const insn_names[N_INSN] = {
     [INSN_SYNC_WAIT] = "Sync wait",
 };
 
-/* Rows and columns of the product that a block is: its column tile, or, where inputs stay, the range
- * of its columns. */
+/* Rows and columns of the product that a block is: its column tile, or, where inputs stay, the
+ * range of its columns. */
 static void print_block(const struct plan *p, const struct insn *in, GString *out)
 {
     g_string_append_printf(out, " rows=%" PRId64 "+%" PRId64 " group=%d", in->m0, in->m, in->group);

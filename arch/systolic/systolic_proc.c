@@ -306,8 +306,9 @@ static void activation_unit(void *arg)
     struct unit_state *u = arg;
     struct sim *s = u->sim;
     for (const struct insn *in; (in = next_insn(u));) {
-        const uint64_t cycles =
-            in->op == INSN_ACTIVATE ? core_activate_cyc(s->self, flow_entries(s->self, in)) : in->count;
+        const uint64_t cycles = in->op == INSN_ACTIVATE
+                                    ? core_activate_cyc(s->self, flow_entries(s->self, in))
+                                    : in->count;
         occupy(u, in, sk_now() + cycles);
         execute(s, in);
         count_insn(s->self, s->plan, in, &s->layers[in->layer]);

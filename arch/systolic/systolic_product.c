@@ -101,8 +101,8 @@ static void load_operands(struct machine_state *m, const struct product *p, enum
     }
     for (int64_t i = 0; i < p->k; i++) {
         uint8_t *row = (uint8_t *)m->rhs + (size_t)(i * stride) * out;
-        number_convert(row, wide, m->array + (size_t)(i * m->self->cfg.cols + p->n0) * in, p->weight,
-                       (size_t)p->n);
+        number_convert(row, wide, m->array + (size_t)(i * m->self->cfg.cols + p->n0) * in,
+                       p->weight, (size_t)p->n);
         memset(row + (size_t)p->n * out, 0, (size_t)(stride - p->n) * out);
     }
 }
@@ -149,8 +149,7 @@ static inline __attribute__((always_inline)) void float_block(float *acc, int64_
 }
 
 VECTOR_CLONES static void float_sums(float *acc, int64_t acc_stride, const float *x, const float *w,
-                                     int64_t w_stride, int64_t m, int64_t n, int64_t k,
-                                     bool go_on)
+                                     int64_t w_stride, int64_t m, int64_t n, int64_t k, bool go_on)
 {
     for (int64_t j = 0; j < n; j += COLUMNS) {
         const int64_t some = n - j < COLUMNS ? n - j : COLUMNS;
@@ -159,8 +158,8 @@ VECTOR_CLONES static void float_sums(float *acc, int64_t acc_stride, const float
             float_block(acc + i * acc_stride + j, acc_stride, x + i * k, w + j, w_stride, k, some,
                         ROWS, go_on);
         for (; i < m; i++)
-            float_block(acc + i * acc_stride + j, acc_stride, x + i * k, w + j, w_stride, k, some, 1,
-                        go_on);
+            float_block(acc + i * acc_stride + j, acc_stride, x + i * k, w + j, w_stride, k, some,
+                        1, go_on);
     }
 }
 
