@@ -8,6 +8,7 @@
 
 #include "sim/base/error.h"
 #include "sim/base/size.h"
+#include "workloads/ops/elementwise.h"
 #include "workloads/ops/ops.h"
 
 struct builder {
@@ -61,6 +62,18 @@ static bool fusible(const struct machine *m, const struct plan *p, const struct 
     return false;
 }
 
+/* Cutting off above is fused where the machine can, and from 0 on: as a ReLU with a ceiling. */
+static bool cuts_as_fused(const struct builder *b, const struct node *n)
+{
+    if (strcmp(n->op->name, "clip"))
+        return true;
+    g_autoptr(GString) why = g_string_new(NULL);
+    const struct clip_attr *a = n->attr;
+    return n->n_in == 1 && a->min == 0 && a->max >= 0 &&
+           b->target->supports(b->target->self, b->plan->graph, n, b->plan->machine->precision,
+                               why);
+}
+
 /* Joins what follows the layer's last node, as long as nobody else reads in between. */
 static void fuse_tails(struct builder *b, struct plan_layer *l)
 {
@@ -73,7 +86,7 @@ static void fuse_tails(struct builder *b, struct plan_layer *l)
         const struct node *n = &g->nodes[i];
         if (b->no_fuse[i] || n->n_data != 1 || n->n_out != 1 || n->in[0] != l->out ||
             g->values[n->out[0]].shape.n_dim != g->values[l->out].shape.n_dim ||
-            !fusible(p->machine, p, l, n->op->name))
+            !fusible(p->machine, p, l, n->op->name) || !cuts_as_fused(b, n))
             return;
         l->nodes[l->n_node++] = i;
         l->out = n->out[0];

@@ -2,10 +2,12 @@
 #include "mapper/plan.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "sim/base/error.h"
 #include "sim/base/size.h"
+#include "workloads/ops/elementwise.h"
 #include "workloads/ops/ops.h"
 
 const char *const machine_search_names[] = {"heuristic", "search", "exhaustive", NULL};
@@ -70,6 +72,19 @@ const struct node *plan_layer_node(const struct plan *p, const struct plan_layer
             found = n;
     }
     return found;
+}
+
+struct plan_cut plan_layer_cut(const struct plan *p, const struct plan_layer *l)
+{
+    struct plan_cut cut = {.upper = INFINITY};
+    for (int i = 1; i < l->n_node; i++) {
+        const struct node *n = &p->graph->nodes[l->nodes[i]];
+        const bool is_clip = !strcmp(n->op->name, "clip");
+        cut.at_zero |= is_clip || !strcmp(n->op->name, "relu");
+        if (is_clip)
+            cut.upper = MIN(cut.upper, ((const struct clip_attr *)n->attr)->max);
+    }
+    return cut;
 }
 
 const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l)

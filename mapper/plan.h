@@ -174,6 +174,13 @@ int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l);
 /* The last node of a layer's group for which `op` is the operator's name, or NULL. */
 const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l,
                                    const char *op);
+/* What a layer's values are cut to on their way out: a ReLU or a clip from 0 on is fused into it.
+ */
+struct plan_cut {
+    bool at_zero;
+    double upper; /* INFINITY: nowhere */
+};
+struct plan_cut plan_layer_cut(const struct plan *p, const struct plan_layer *l);
 /* The pooling that a layer's values go through on their way out, or NULL: a group has one at most,
  * and a ReLU behind it commutes with it. */
 const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l);

@@ -61,6 +61,11 @@ int32_t storage_limit(enum number format)
     return format == NUMBER_int8 ? 127 : 32767;
 }
 
+int64_t storage_bound(struct storage s, double upper)
+{
+    return (int64_t)rint(MIN(upper / s.scale, 0x1p40));
+}
+
 struct storage quant_storage(const struct plan *p, const struct quant *q, int value)
 {
     return (struct storage){p->formats[value], q->scale[value]};

@@ -92,6 +92,8 @@ struct storage {
 };
 /* The largest integer that a format keeps: 127 or 32767; 0 of a floating-point format. */
 int32_t storage_limit(enum number format);
+/* A bound in the integers of a storage: beyond the largest one where it does not cut. */
+int64_t storage_bound(struct storage s, double upper);
 struct storage quant_storage(const struct plan *p, const struct quant *q, int value);
 
 /* n elements from fp32 to what is stored, and back. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The twin: each layer over whole tensors in the plainest order, to compare a machine's
  * values with. Nothing here is shared with a machine's own arithmetic but the parameters. */
+#include <math.h>
 #include <string.h>
 
 #include "mapper/host.h"
@@ -52,7 +53,12 @@ static bool run_nodes(struct twin *t, const struct plan_layer *l, struct job *j,
     }
     if (!run_node(j, is_float, out))
         return false;
-    struct job pool = {.t = t, .l = l, .n = plan_layer_pool(t->plan, l), .in = j->out, .x = {*out}};
+    struct job pool = {.t = t,
+                       .l = l,
+                       .n = plan_layer_pool(t->plan, l),
+                       .in = j->out,
+                       .cut = {.upper = INFINITY},
+                       .x = {*out}};
     if (!pool.n)
         return true;
     pool.out = dims_of(&g->values[l->out].shape);
@@ -96,7 +102,7 @@ static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
                     .n = n,
                     .in = dims_of(&g->values[l->in[0]].shape),
                     .out = dims_of(&g->values[n->out[0]].shape),
-                    .relu = plan_layer_node(t->plan, l, "relu") && strcmp(n->op->name, "relu")};
+                    .cut = plan_layer_cut(t->plan, l)};
     const enum number wide = number_is_float(l->format) ? NUMBER_fp32 : NUMBER_int16;
     void *out = NULL;
     const bool ok = run_nodes(t, l, &j, wide, &out);

@@ -19,7 +19,7 @@ struct job {
     const struct plan_layer *l;
     const struct node *n;
     struct dims in, out; /* of its first input and of its output */
-    bool relu;           /* follows */
+    struct plan_cut cut; /* behind it */
     const void *x[PLAN_MAX_IN];
 };
 

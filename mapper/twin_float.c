@@ -43,6 +43,13 @@ struct sums {
     float *part, *total;
 };
 
+static float within(const struct job *j, float x)
+{
+    if (j->cut.at_zero && x < 0)
+        return 0;
+    return x > j->cut.upper ? (float)j->cut.upper : x;
+}
+
 static void features(const struct job *j, const float *w, const float *x, const float *bias,
                      const struct sums *s, float *out)
 {
@@ -56,9 +63,7 @@ static void features(const struct job *j, const float *w, const float *x, const 
         add(s->total, s->part, g->n);
     }
     for (int64_t c = 0; c < g->n; c++) {
-        out[c] = s->total[c] + bias[c];
-        if (j->relu && out[c] < 0)
-            out[c] = 0;
+        out[c] = within(j, s->total[c] + bias[c]);
     }
 }
 
@@ -162,16 +167,11 @@ void twin_float_avgpool(const struct job *j, void *out)
     pool(j, true, out);
 }
 
-static float rectified(const struct job *j, float x)
-{
-    return j->relu && x < 0 ? 0 : x;
-}
-
 void twin_float_add(const struct job *j, void *out)
 {
     const float *a = j->x[0], *b = j->x[1];
     for (int64_t i = 0; i < j->out.n * dims_image(&j->out); i++)
-        ((float *)out)[i] = rectified(j, a[i] + b[i]);
+        ((float *)out)[i] = within(j, a[i] + b[i]);
 }
 
 void twin_float_concat(const struct job *j, void *out)

@@ -31,7 +31,9 @@ static int64_t scaled(int64_t x, struct requant r)
 static int16_t clamped(const struct job *j, int64_t y)
 {
     const int64_t limit = storage_limit(j->l->format);
-    return (int16_t)CLAMP(y, j->relu ? 0 : -limit, limit);
+    const struct storage s = quant_storage(j->t->plan, j->t->quant, j->l->out);
+    return (int16_t)CLAMP(y, j->cut.at_zero ? 0 : -limit,
+                          MIN(limit, storage_bound(s, j->cut.upper)));
 }
 
 /* The inputs of one output pixel of one group, in the order of the weights. */

@@ -76,11 +76,12 @@ const struct cfg_field systolic_fields[] = {
           NULL),
     FIELD("energy.mac_pj", CFG_FLOAT, energy.mac_pj, -1, 1e6, "-1", "pJ",
           "a multiplication and the addition of its product, dynamic; -1, here and below: by "
-          "technology_nm, from built-in tables", NULL),
+          "technology_nm, from built-in tables",
+          NULL),
     FIELD("energy.weight_memory_pj_per_byte", CFG_FLOAT, energy.weight_byte_pj, -1, 1e6, "-1",
           "pJ/byte", "a byte read from the off-chip weight memory, device and I/O", NULL),
-    FIELD("energy.weight_fifo_pj_per_byte", CFG_FLOAT, energy.fifo_byte_pj, -1, 1e6, "-1", "pJ/byte",
-          "a weight byte written to the FIFO or read from it", NULL),
+    FIELD("energy.weight_fifo_pj_per_byte", CFG_FLOAT, energy.fifo_byte_pj, -1, 1e6, "-1",
+          "pJ/byte", "a weight byte written to the FIFO or read from it", NULL),
     FIELD("energy.unified_buffer_pj_per_byte", CFG_FLOAT, energy.buffer_byte_pj, -1, 1e6, "-1",
           "pJ/byte", "a byte read from or written to the unified buffer", NULL),
     FIELD("energy.accumulators_pj_per_byte", CFG_FLOAT, energy.accumulator_byte_pj, -1, 1e6, "-1",
@@ -100,9 +101,9 @@ const struct cfg_field systolic_fields[] = {
  * normalise / pool. Normalisation needs neighbouring channels, which another tile or tower may
  * hold, so it is a pass of its own, pooled on its way out. */
 static const struct machine_fusion fusions[] = {
-    {"conv2d", "batch_norm"}, {"fc", "batch_norm"},  {"conv2d", "relu"},
-    {"fc", "relu"},           {"conv2d", "maxpool"}, {"lrn", "maxpool"},
-    {"relu", "maxpool"},      {"add", "relu"},       {NULL, NULL},
+    {"conv2d", "batch_norm"}, {"fc", "batch_norm"}, {"conv2d", "relu"},    {"conv2d", "clip"},
+    {"fc", "clip"},           {"fc", "relu"},       {"conv2d", "maxpool"}, {"lrn", "maxpool"},
+    {"relu", "maxpool"},      {"add", "relu"},      {NULL, NULL},
 };
 
 static const struct stat_desc causes[N_CAUSE] = {

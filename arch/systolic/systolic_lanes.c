@@ -9,7 +9,7 @@
 /* An integer on its way out: what does not fit is cut off, and counted. */
 static int32_t kept(const struct pass *p, int64_t y, int64_t lo, uint64_t *saturated)
 {
-    *saturated += y > p->limit || y < -p->limit;
+    *saturated += y > p->limit || (y < -p->limit && lo < 0);
     return (int32_t)CLAMP(y, lo, p->limit);
 }
 

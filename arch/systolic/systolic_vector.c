@@ -15,7 +15,7 @@ struct sink {
     uint8_t *base;                /* of the step's region */
     int64_t image, row;           /* region's first */
     const struct pool_attr *pool; /* NULL: no pooling on the way out */
-    bool relu;
+    struct plan_cut cut;
 };
 
 static struct sink sink_of(struct machine_state *m, const struct insn *in)
@@ -31,7 +31,7 @@ static struct sink sink_of(struct machine_state *m, const struct insn *in)
     const size_t bytes =
         (size_t)(st->region.n_image * st->region.n_row * plan_row_bytes(p, l->out));
     s.base = sram_write(&m->buffer, st->address, bytes);
-    s.relu = plan_layer_node(p, l, "relu");
+    s.cut = plan_layer_cut(p, l);
     const struct node *pool = plan_layer_pool(p, l);
     if (pool)
         s.pool = pool->attr;
@@ -100,28 +100,32 @@ struct sums {
 };
 
 static void activate_integers(struct machine_state *m, const struct plan_layer *l,
-                              const struct sums *s, bool relu, int32_t *v)
+                              const struct sums *s, const struct plan_cut *cut, int32_t *v)
 {
     const struct quant_layer *q = &m->plan->quant->layers[l->index];
-    const int32_t limit = storage_limit(l->format), lo = relu ? 0 : -limit;
+    const int32_t limit = storage_limit(l->format), lo = cut->at_zero ? 0 : -limit;
+    const int64_t upper = storage_bound(quant_storage(m->plan, m->plan->quant, l->out), cut->upper);
+    const int32_t hi = (int32_t)MIN(upper, limit);
     const bool is_wide = plan_sum_words(m->plan, l) > 1;
     uint64_t saturated = 0;
     for (int64_t j = 0; j < s->n; j++) {
         const int64_t acc = is_wide ? ((const int64_t *)s->at)[j] : ((const int32_t *)s->at)[j];
         const int64_t y = requant_round(acc + q->bias[s->c0 + j], q->requant[s->c0 + j]);
-        saturated += y > limit || y < -limit;
-        v[j] = (int32_t)CLAMP(y, lo, limit);
+        /* What the operator itself cuts off is not lost. */
+        saturated += (y > limit && upper > limit) || (y < -limit && !cut->at_zero);
+        v[j] = (int32_t)CLAMP(y, lo, hi);
     }
     m->io->saturated[l->index] += saturated;
 }
 
 static void activate_floats(const struct machine_state *m, const struct plan_layer *l,
-                            const struct sums *s, bool relu, float *v)
+                            const struct sums *s, const struct plan_cut *cut, float *v)
 {
     const float *bias = m->plan->quant->layers[l->index].float_bias;
     for (int64_t j = 0; j < s->n; j++) {
         v[j] = ((const float *)s->at)[j] + bias[s->c0 + j];
-        v[j] = relu && v[j] < 0 ? 0 : v[j];
+        v[j] = cut->at_zero && v[j] < 0 ? 0 : v[j];
+        v[j] = v[j] > (float)cut->upper ? (float)cut->upper : v[j];
     }
 }
 
@@ -145,9 +149,9 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
     for (int64_t i = 0; i < in->m; i++) {
         const struct sums s = {state_sums(m, in, i, j0, n), c0, n};
         if (is_float)
-            activate_floats(m, l, &s, sink.relu, v.floats);
+            activate_floats(m, l, &s, &sink.cut, v.floats);
         else
-            activate_integers(m, l, &s, sink.relu, v.integers);
+            activate_integers(m, l, &s, &sink.cut, v.integers);
         number_convert(stored, l->format, &v, is_float ? NUMBER_fp32 : NUMBER_int32, (size_t)n);
         const int64_t pixel = (in->m0 + i) % per_image;
         sink_put(&sink, st->region.image + (in->m0 + i) / per_image,
@@ -241,7 +245,7 @@ static void lanes_pass(struct machine_state *m, const struct insn *in)
         widest = MAX(widest, pass.in[i].in.c);
     }
     const struct sink sink = sink_of(m, in);
-    pass.relu = sink.relu;
+    pass.relu = sink.cut.at_zero;
     /* With pooling on the way out the pass runs over the pixels before it. */
     const struct dims d = dims_of(&p->graph->values[pass.node->out[0]].shape);
     const int64_t y0 = sink.pool ? 0 : r->row, y1 = sink.pool ? d.h : r->row + r->n_row;
