@@ -23,7 +23,7 @@ static const struct op_case op_cases[] = {
     {"maxpool", "64, 28, 28", "kernel = 3; stride = 2;"},
     {"avgpool", "64, 28, 28", "kernel = 2;"},
     {"dropout", "64, 28, 28", ""},
-    {"softmax", "1000", ""},
+    {"softmax", "4096", ""},
     {"flatten", "64, 28, 28", ""},
     {"add", "64, 28, 28", "inputs = [\"x\", \"x\"];"},
     {"concat", "64, 28, 28", "inputs = [\"x\", \"x\"];"},
@@ -210,7 +210,10 @@ static void check_values(const struct subject *s)
     ck_assert(r->check.pass);
     /* 8 bit twice over: far less says that values are not where they belong. Some functions of
      * negative numbers are none (a power, a logarithm). */
-    ck_assert_msg(isnan(r->snr_db) || r->snr_db > 20, "%s, %s: %g dB", s->arch, s->op->name, r->snr_db);
+    const bool has_pole =
+        !strcmp(s->op->name, "reciprocal"); /* of a rounded number near 0: anything */
+    ck_assert_msg(has_pole || isnan(r->snr_db) || r->snr_db > 20, "%s, %s: %g dB", s->arch,
+                  s->op->name, r->snr_db);
     check_bounds(s, a);
     accsim_free(a);
 }
@@ -244,8 +247,8 @@ static void compare_fidelities(const struct subject *s)
 {
     const double event = (double)timed(s, ACCSIM_EVENT, NULL);
     const double analytic = (double)timed(s, ACCSIM_ANALYTIC, NULL);
-    ck_assert_msg(analytic >= 0.9 * (event - 1) && analytic <= 1.1 * (event + 1), "%s, %s: %g against %g",
-                  s->arch, s->op->name, analytic, event);
+    ck_assert_msg(analytic >= 0.9 * (event - 1) && analytic <= 1.1 * (event + 1),
+                  "%s, %s: %g against %g", s->arch, s->op->name, analytic, event);
 }
 
 static void compare_all_fidelities(const struct subject *s)

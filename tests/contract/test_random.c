@@ -71,6 +71,7 @@ static struct machine_case random_machine(GRand *rand)
     set(&m, "memory.weights.latency_ns", (double)pick(rand, 0, 300));
     set(&m, "host.bandwidth_gb_s", spread(rand, -1.5, 2));
     set(&m, "host.latency_ns", pick(rand, 0, 1) ? 0 : (double)pick(rand, 0, 500));
+    set_word(&m, "activation.functions", pick(rand, 0, 1) ? "all" : "mul");
     set_word(&m, "mapper.search", searches[pick(rand, 0, 2)]);
     m.buffer = m.n_set;
     set(&m, "memory.unified_buffer.size_kib", m.buffer_kib);
