@@ -27,6 +27,8 @@ struct accsim_options run_options(const struct options *o)
     run.weights = o->weights;
     run.calibrate = o->calibrate;
     run.layers = o->layers;
+    run.mapping = o->mapping;
+    run.save_mapping = o->save_mapping;
     run.seed = o->seed;
     run.threads = (int)o->threads;
     run.memory_limit_bytes = (uint64_t)o->memory_limit_mib << 20;

@@ -43,6 +43,10 @@ const struct option_row option_rows[] = {
         "of 'show net' fp32)",
         .names = number_names),
 
+    ROW("mapping", TEXT, mapping, USE_PLAN, "F",
+        "cut layers as this file says, which --save-mapping wrote (default the mapper's search)"),
+    ROW("save-mapping", TEXT, save_mapping, USE_PLAN, "F", "keep how layers are cut, to be edited"),
+
     ROW("mode", CHOICE, mode, USE_RUN, "M",
         "functional: compute the values and check them; timing: only time (default functional)",
         .names = mode_names, .group = "How to run it"),

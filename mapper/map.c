@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan_new(): the passes in their order. */
+#include "mapper/mapping.h"
 #include "mapper/passes.h"
 
 static bool layout(struct plan *p, const struct target *t, GError **error)
@@ -28,7 +29,7 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
     p->memory_limit_bytes = t->memory_limit_bytes;
     if (layout(p, t, error)) {
         groups_improve(p, t, tiles_choose(p, t));
-        if (steps_make(p, error))
+        if ((!t->mapping || mapping_apply(p, t->mapping, error)) && steps_make(p, error))
             return p;
     }
     plan_free(p);

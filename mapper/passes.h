@@ -40,6 +40,10 @@ uint64_t tiles_layer_cyc(struct plan *p, const struct target *t, int i_layer, in
  * cycles. Takes the cycles of the plan as it is, returns those of the better one. */
 uint64_t groups_improve(struct plan *p, const struct target *t, uint64_t cycles);
 
+/* Whether chunks of the present size fit into the room that the slots were given: chunks that take
+ * turns have two copies each, and may need more room than one chunk has. */
+bool chunk_fits(const struct plan *p, const struct plan_layer *l);
+
 /* The list of steps. ERROR_LIMIT where there would be too many. */
 bool steps_make(struct plan *p, GError **error);
 

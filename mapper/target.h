@@ -21,6 +21,7 @@ struct target {
     const struct machine *machine;
     const void *self;            /* the family's instance */
     uint64_t memory_limit_bytes; /* of steps and program; 0: none */
+    const char *mapping;         /* file of a mapping to be used; NULL: the search's */
     /* Can this node run on the machine, its matrix operands in this format? If not, why goes to
      * *why: a sentence that says what would be needed. */
     bool (*supports)(const void *self, const struct graph *g, const struct node *n,

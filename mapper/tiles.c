@@ -67,9 +67,7 @@ static void try_blocks(struct search *s)
     }
 }
 
-/* Whether chunks of the present size fit into the room that the slots were given: chunks that take
- * turns have two copies each, and may need more room than one chunk has. */
-static bool chunk_fits(const struct plan *p, const struct plan_layer *l)
+bool chunk_fits(const struct plan *p, const struct plan_layer *l)
 {
     const struct plan_group *g = &p->groups[l->group];
     for (int i = g->first_slot; i < g->first_slot + g->n_slot; i++) {

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "app/run/internal.h"
+#include "mapper/mapping.h"
 #include "sim/base/error.h"
+#include "sim/base/out.h"
 #include "workloads/net.h"
 #include "workloads/ref/ref.h"
 #include "workloads/tensor/npy.h"
@@ -43,6 +45,7 @@ static bool options_agree(const struct accsim_options *o, bool is_reference, GEr
         {is_reference && o->vcd, "the CPU reference has values alone, no cycles: --vcd needs a "
                                  "machine"},
         {is_reference && o->precision, "--precision: the CPU reference computes in fp32"},
+        {is_reference && (o->mapping || o->save_mapping), "--mapping: the CPU reference has none"},
         {is_reference && o->set && o->set[0], "--set: the CPU reference has no settings"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rules); i++)
@@ -96,17 +99,26 @@ static bool load(struct accsim *a, GError **error)
     return a->whole && select_and_check(a, error);
 }
 
+static bool save_mapping(const struct accsim *a, GError **error)
+{
+    g_autofree char *text = mapping_text(a->plan);
+    return out_write(a->options.save_mapping, text, strlen(text), error);
+}
+
 static bool map(struct accsim *a, GError **error)
 {
     const struct arch_family *f = a->machine->family;
     a->target = (struct target){.machine = &a->machine->machine,
                                 .self = a->machine->self,
                                 .memory_limit_bytes = a->options.memory_limit_bytes,
+                                .mapping = a->options.mapping,
                                 .supports = f->supports,
                                 .cost = f->cost,
                                 .bound = f->bound};
     progress(a, "mapping", 0);
     a->plan = plan_new(a->graph, &a->target, error);
+    if (a->plan && a->options.save_mapping && !save_mapping(a, error))
+        return false;
     /* With values the parameters are part of the program: it is made when they are there. */
     return a->plan &&
            (a->options.mode == ACCSIM_FUNCTIONAL || f->lower(a->machine->self, a->plan, error));

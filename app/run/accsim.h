@@ -46,6 +46,8 @@ struct accsim_options {
     int threads;
     uint64_t memory_limit_bytes; /* 0: three quarters of the memory, or half of RLIMIT_AS */
     double time_limit_s;         /* 0: none */
+    const char *mapping;         /* file of a mapping to be used; NULL: the search's */
+    const char *save_mapping;    /* file to keep the mapping in; NULL: none */
     const char *output;          /* .npz of the network's outputs; NULL: none */
     const char *vcd;             /* waveform; NULL: none */
     const char *command;         /* for the record; NULL: "" */
