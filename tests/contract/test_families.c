@@ -99,6 +99,27 @@ static void for_machines(void (*fn)(const struct subject *s))
     }
 }
 
+/* Calls fn for one machine of each family: the last by name. For what does not depend on sizes. */
+static void for_families(void (*fn)(const struct subject *s))
+{
+    for (int i = 0; arch_families[i]; i++) {
+        g_autofree char *dir = g_strdup_printf(SOURCE_DIR "/arch/%s", arch_families[i]->name);
+        g_autofree char *last = NULL;
+        GDir *d = g_dir_open(dir, 0, NULL);
+        ck_assert_ptr_nonnull(d);
+        for (const char *name; (name = g_dir_read_name(d));) {
+            if (!g_str_has_suffix(name, ".cfg") || (last && strcmp(name, last) < 0))
+                continue;
+            g_free(last);
+            last = g_strdup(name);
+        }
+        g_dir_close(d);
+        ck_assert_ptr_nonnull(last);
+        g_autofree char *arch = g_build_filename(dir, last, NULL);
+        fn(&(struct subject){.family = arch_families[i]->name, .arch = arch});
+    }
+}
+
 static bool has_case(const struct op *op)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(op_cases); i++)
@@ -298,7 +319,7 @@ static void double_all_bandwidths(const struct subject *s)
 
 START_TEST(test_twice_a_bandwidth_never_slows)
 {
-    for_machines(double_all_bandwidths);
+    for_families(double_all_bandwidths);
 }
 END_TEST
 
@@ -337,7 +358,7 @@ static void repeat_all(const struct subject *s)
 
 START_TEST(test_the_same_seed_gives_the_same_bytes)
 {
-    for_machines(repeat_all);
+    for_families(repeat_all);
 }
 END_TEST
 

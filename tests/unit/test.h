@@ -11,13 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Sanitizers take several times as long. */
+#ifdef __SANITIZE_ADDRESS__
+#define TEST_SECONDS 900
+#else
+#define TEST_SECONDS 120
+#endif
+
 #define TEST_MAIN(name, ...)                                                                       \
     int main(void)                                                                                 \
     {                                                                                              \
         const TTest *const tests[] = {__VA_ARGS__};                                                \
         Suite *suite = suite_create(name);                                                         \
         TCase *tcase = tcase_create(name);                                                         \
-        tcase_set_timeout(tcase, 120);                                                             \
+        tcase_set_timeout(tcase, TEST_SECONDS);                                                    \
         for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)                              \
             tcase_add_test(tcase, tests[i]);                                                       \
         suite_add_tcase(suite, tcase);                                                             \
@@ -40,4 +47,5 @@
     } while (0)
 
 /* The call succeeded. */
-#define ck_ok(ok, error) ck_assert_msg((ok), "%s", (error) ? (error)->message : "failed without error")
+#define ck_ok(ok, error)                                                                           \
+    ck_assert_msg((ok), "%s", (error) ? (error)->message : "failed without error")
