@@ -4,6 +4,7 @@
     test_alexnet.py [CLASS[.TEST]...]
 """
 import csv
+import tempfile
 import unittest
 
 import cli
@@ -19,10 +20,10 @@ def timing(*args, batch=1):
     return cli.alexnet(*TIMING, "--batch", str(batch), *args)
 
 
-def doubled(path, batch=1):
+def doubled(path, *args, batch=1):
     """The same run with one setting doubled."""
     value = 2 * cli.setting(timing(batch=batch), path)
-    return timing("--set", f"{path}={value!r}", batch=batch)
+    return timing("--set", f"{path}={value!r}", *args, batch=batch)
 
 
 def published():
@@ -174,7 +175,11 @@ class Trends(unittest.TestCase):
         self.assertTrue(1.5 <= ratio <= 2.0, ratio)
 
     def test_twice_the_weight_bandwidth_leaves_compute_bound_layers(self):
-        before, after = timing(batch=16), doubled("memory.weights.bandwidth_gb_s", batch=16)
+        # The same program: cheaper weights let the search cut smaller blocks, which drain sooner.
+        with tempfile.TemporaryDirectory() as folder:
+            file = f"{folder}/alexnet.map"
+            before = timing("--save-mapping", file, batch=16)
+            after = doubled("memory.weights.bandwidth_gb_s", "--mapping", file, batch=16)
         compute_bound = [
             layer
             for layer in before["layers"]
@@ -184,8 +189,7 @@ class Trends(unittest.TestCase):
         for layer in compute_bound:
             with self.subTest(layer["name"]):
                 change = cli.layer(after, layer["name"])["cycles"] / layer["cycles"]
-                # The first tiles of a layer arrive during the barrier or after it.
-                self.assertLess(abs(change - 1), 0.05, change)
+                self.assertLess(abs(change - 1), 0.02, change)
 
     def test_twice_the_clock_does_not_speed_fc6_up(self):
         before, after = timing(), doubled("clock_mhz")
