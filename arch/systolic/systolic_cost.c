@@ -14,6 +14,7 @@ struct chunk_cost {
     double compute; /* array and activation unit in turn, weights always there */
     double mixed;   /* the same with every tile at least its fetch time apart */
     double drain;   /* of its last block */
+    double last;    /* what follows the last tile's arrival, but for `drain` */
     double load, store;
 };
 
@@ -162,6 +163,16 @@ static double cost_tiles(const struct systolic *s, const struct plan_layer *l,
     return tiles_k > 1 ? rows : last; /* sums of the tile before leave ahead */
 }
 
+/* A tile that has arrived is shifted in, and its rows stream. */
+static double last_cyc(const struct systolic *s, const struct plan_layer *l,
+                       const struct block_class *b, double row_cyc)
+{
+    if (s->cfg.dataflow != FLOW_WS)
+        return 0; /* it streams itself */
+    const double last_tile = (double)(int64_div_up(l->gemm.k, s->cfg.rows) - 1);
+    return rows_used(s, (double)l->gemm.k, last_tile) * b->shift_cyc + b->entries * row_cyc;
+}
+
 static void cost_blocks(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                         const struct block_class *b, struct chunk_cost *c)
 {
@@ -178,6 +189,8 @@ static void cost_blocks(const struct systolic *s, const struct plan *p, const st
     c->compute += b->n_block * block_period(l, product.alone, drain, activate);
     c->mixed += b->n_block * block_period(l, product.with_fetch, drain, activate);
     c->drain = l->tiling.double_buffer ? drain : 0;
+    c->last = product.n_tile > 0 ? last_cyc(s, l, b, row_cyc) : 0;
+    c->last += l->tiling.double_buffer ? 0 : drain;
 }
 
 /* The row blocks of one output tile, or where inputs stay the column blocks of one tile of them:
@@ -249,6 +262,7 @@ static void add_chunk(struct chunk_cost *sum, const struct chunk_cost *c, double
     sum->load += n * c->load;
     sum->store += n * c->store;
     sum->drain = c->drain;
+    sum->last = c->last;
 }
 
 /* The layer's cycles by resource, and the parts at its ends that have nothing to hide behind. */
@@ -317,8 +331,8 @@ static double ahead_cyc(const struct systolic *s, const struct plan *p, const st
 /* From the first product to the last sum drained, with so much of the weights there already. */
 static double body_cyc(const struct chunk_cost *c, double prefetched)
 {
-    const double stalls = c->mixed - c->compute;
-    return MAX(c->mixed - MIN(prefetched, stalls), c->fetch - prefetched);
+    const double stalls = c->mixed - c->compute, left = c->fetch - prefetched;
+    return MAX(c->mixed - MIN(prefetched, stalls), left > 0 ? left + c->last : 0);
 }
 
 /* While the last tile is shifted in, used and drained, tiles of what comes next arrive. */

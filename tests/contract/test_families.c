@@ -23,7 +23,7 @@ static const struct op_case op_cases[] = {
     {"maxpool", "64, 28, 28", "kernel = 3; stride = 2;"},
     {"avgpool", "64, 28, 28", "kernel = 2;"},
     {"dropout", "64, 28, 28", ""},
-    {"softmax", "4096", ""},
+    {"softmax", "1000", ""},
     {"flatten", "64, 28, 28", ""},
     {"add", "64, 28, 28", "inputs = [\"x\", \"x\"];"},
     {"concat", "64, 28, 28", "inputs = [\"x\", \"x\"];"},
