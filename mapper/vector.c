@@ -67,7 +67,9 @@ static bool refuse(GString *why, const char *reason)
 bool vector_possible(const struct graph *g, const struct node *n, GString *why)
 {
     const struct shape *shape = &g->values[n->in[0]].shape;
-    switch (operators[find(n->op->name)].kind) {
+    const int i = find(n->op->name);
+    g_assert(i >= 0);
+    switch (operators[i].kind) {
     case ELEMENT:
         return same_shapes(g, n) || refuse(why, "its operands have different shapes");
     case ROW: {

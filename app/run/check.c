@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every layer against two judges: its integer twin, bit for bit, and the fp32 reference, by its
- * error. A layer passes when its bits are right: how far int8 is from fp32 is told, not judged. */
+/* Every layer against two judges: its twin in the machine's numbers, bit for bit, and the fp32
+ * reference, by its error. A layer passes when its bits are right: how far int8 is from fp32 is
+ * told, not judged. */
 #include <math.h>
 #include <string.h>
 

@@ -60,7 +60,7 @@ bool make_record(struct accsim *a, GError **error);
 /* simulate.c: the machine's cycles and values into a->record and a->io. */
 bool simulate(struct accsim *a, GError **error);
 
-/* check.c: every layer against its integer twin and the fp32 reference. */
+/* check.c: every layer against its twin and the fp32 reference. */
 bool check_values(struct accsim *a, GError **error);
 
 /* output.c: the outputs of the network as .npz. */
