@@ -47,6 +47,14 @@ static json_t *memory_doc(const struct machine *m, const struct machine_memory *
     return doc;
 }
 
+static json_t *area_doc(const struct machine *m)
+{
+    json_t *doc = json_object();
+    for (int i = 0; i < m->n_area; i++)
+        emit_real(doc, m->areas[i].name, m->areas[i].mm2);
+    return doc;
+}
+
 static json_t *setting_doc(const struct record_setting *s)
 {
     json_t *doc = json_object();
@@ -77,6 +85,10 @@ static json_t *arch_doc(const struct machine *m, const struct record_setting *se
     for (int i = 0; i < m->n_memory; i++)
         json_array_append_new(memories, memory_doc(m, &m->memories[i]));
     json_object_set_new(doc, "memories", memories);
+    if (m->area_mm2 > 0) {
+        emit_real(doc, "area_mm2", m->area_mm2);
+        json_object_set_new(doc, "area", area_doc(m));
+    }
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
         json_array_append_new(list, setting_doc(&settings[i]));
@@ -122,6 +134,23 @@ static void add_memories(GString *out, const struct machine *m)
     table_print(t, out);
 }
 
+static void add_area(GString *out, const struct machine *m)
+{
+    static const char *const headings[] = {"part of the die", "mm2", "share"};
+    if (m->area_mm2 <= 0)
+        return;
+    struct table *t = table_new("lrr", headings);
+    for (int i = 0; i < m->n_area; i++) {
+        g_autofree char *mm2 = g_strdup_printf("%.2f", m->areas[i].mm2);
+        g_autofree char *share = g_strdup_printf("%.1f %%", 100 * m->areas[i].mm2 / m->area_mm2);
+        table_row(t, m->areas[i].name, mm2, share);
+    }
+    g_autofree char *all = g_strdup_printf("%.2f", m->area_mm2);
+    table_row(t, "all", all, "100.0 %");
+    table_print(t, out);
+    g_string_append_c(out, '\n');
+}
+
 static void add_settings(GString *out, const struct machine *m,
                          const struct record_setting *settings, int n)
 {
@@ -151,6 +180,7 @@ bool show_arch(const struct options *o, GError **error)
     g_string_append_c(out, '\n');
     add_memories(out, m);
     g_string_append_c(out, '\n');
+    add_area(out, m);
     add_settings(out, m, settings, n);
     bool ok = emit(o, out, arch_doc(m, settings, n), error);
     accsim_machine_free(machine);

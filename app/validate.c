@@ -59,6 +59,23 @@ static bool power_without(const char *components, const struct record *r, double
     return true;
 }
 
+/* Of all parts named, % of the die. */
+static bool area_share(const char *parts, const struct record *r, double *out)
+{
+    g_auto(GStrv) names = g_strsplit(parts, "+", -1);
+    double sum_mm2 = 0;
+    for (int i = 0; names[i]; i++) {
+        int at = 0;
+        while (at < r->n_area && strcmp(r->areas[at].name, names[i]))
+            at++;
+        if (at == r->n_area)
+            return false;
+        sum_mm2 += r->areas[at].mm2;
+    }
+    *out = PER_CENT * sum_mm2 / r->area_mm2;
+    return true;
+}
+
 /* What stands after "KIND:"; NULL where the name is of another kind. */
 static const char *argument(const char *name, const char *kind)
 {
@@ -96,6 +113,12 @@ bool validate_quantity(const char *name, const struct record *r, const struct re
         return component_w(arg, r, out);
     if ((arg = argument(name, "power_without")))
         return power_without(arg, r, out);
+    if ((arg = argument(name, "area_share")))
+        return area_share(arg, r, out);
+    if (!strcmp(name, "area")) {
+        *out = r->area_mm2;
+        return r->area_mm2 > 0;
+    }
     if (!strcmp(name, "time")) {
         *out = record_seconds(r) * 1e6;
         return true;

@@ -48,7 +48,9 @@ struct machine {
     int64_t block_unit;     /* rows of partial sums that are best kept together; 0: any */
     int64_t max_k;          /* longest sum of int8 products its accumulators hold */
     int64_t sum_k;   /* products summed before the sum joins the accumulator; 0: all of them */
-    double area_mm2; /* 0: not known */
+    double area_mm2; /* of the die; 0: not known */
+    struct record_area areas[RECORD_MAX_AREA];
+    int n_area;
     const char *known_error; /* a sentence: how far the model is known to be off, with its source */
     struct stat_desc causes[RECORD_MAX_CAUSE];
     bool cause_overlaps[RECORD_MAX_CAUSE];

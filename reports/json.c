@@ -186,6 +186,14 @@ static json_t *energy_object(const struct record *r, const double *energy_pj)
     return o;
 }
 
+static json_t *area_object(const struct record *r)
+{
+    json_t *o = json_object();
+    for (int i = 0; i < r->n_area; i++)
+        put_real(o, r->areas[i].name, r->areas[i].mm2);
+    return o;
+}
+
 static json_t *check_object(const struct record_check *c)
 {
     json_t *o = json_object();
@@ -243,6 +251,7 @@ static json_t *totals_object(const struct record *r)
         put_count(o, "saturated", n_saturated);
     if (r->area_mm2 > 0)
         put_real(o, "area_mm2", r->area_mm2);
+    put_object(o, "area", area_object(r));
     if (r->dram_memory >= 0) {
         put_count(o, "dram_read_bytes", total.bytes[r->dram_memory].read);
         put_count(o, "dram_write_bytes", total.bytes[r->dram_memory].write);

@@ -110,7 +110,8 @@ static void add_compulsory(GString *body, struct text *t, const struct record *r
     g_autofree char *bytes = text_si(t, least_bytes, "B");
     g_autofree char *times =
         text_float("%.3g", ((double)moved.read + (double)moved.write) / least_bytes);
-    g_string_append_printf(body, "%s %s of %s, moved %sx", body->len ? "," : "", bytes, name, times);
+    g_string_append_printf(body, "%s %s of %s, moved %sx", body->len ? "," : "", bytes, name,
+                           times);
 }
 
 /* How far the run is from what no mapping of it on this machine can beat. */
@@ -171,9 +172,20 @@ static void put_area(struct text *t, const struct record *r)
 {
     if (r->area_mm2 <= 0)
         return;
-    g_autofree char *area = text_float("%.0f", r->area_mm2);
-    g_autofree char *body = g_strdup_printf("%s mm%s", area, t->glyphs->square);
-    text_paragraph(t, TEXT_BOLD, "area", body);
+    struct part parts[RECORD_MAX_AREA];
+    for (int i = 0; i < r->n_area; i++)
+        parts[i] = (struct part){i, r->areas[i].mm2};
+    qsort(parts, (size_t)r->n_area, sizeof(parts[0]), by_amount);
+    g_autofree char *area = text_float(r->area_mm2 < 9.95 ? "%.1f" : "%.0f", r->area_mm2);
+    GString *body = g_string_new(NULL);
+    g_string_printf(body, "%s mm%s", area, t->glyphs->square);
+    for (int i = 0; i < r->n_area && parts[i].amount > 0; i++) {
+        g_autofree char *name = spoken(t, r->areas[parts[i].index].name);
+        g_autofree char *share = text_percent(parts[i].amount / r->area_mm2, 1);
+        g_string_append_printf(body, "%s %s %s", i == 0 ? ":" : ",", name, share);
+    }
+    text_paragraph(t, TEXT_BOLD, "area", body->str);
+    g_string_free(body, TRUE);
 }
 
 /* How a unit spent the run: parts that exclude each other, `active` first. */

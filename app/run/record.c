@@ -58,6 +58,8 @@ static void describe_machine(const struct accsim *a, struct record *r)
     r->n_component = m->n_component;
     memcpy(r->components, m->components, sizeof(r->components));
     r->area_mm2 = m->area_mm2;
+    r->n_area = m->n_area;
+    memcpy(r->areas, m->areas, sizeof(r->areas));
 }
 
 static void describe_layers(const struct accsim *a, struct record *r)

@@ -27,7 +27,7 @@ const struct cfg_field systolic_fields[] = {
     FIELD("clock_mhz", CFG_FLOAT, clock_mhz, 1, 1e5, NULL, "MHz", "clock of all on-chip units",
           NULL),
     FIELD("technology_nm", CFG_INT, technology_nm, 1, 1000, "28", "nm",
-          "process node, of which energies are worked out that are not given", NULL),
+          "process node: area, and energies that are not given, follow from it", NULL),
     FIELD("array.rows", CFG_INT, rows, 1, 4096, NULL, NULL,
           "rows of the matrix unit: products summed a pass", NULL),
     FIELD("array.cols", CFG_INT, cols, 1, 4096, NULL, NULL,
@@ -72,7 +72,18 @@ const struct cfg_field systolic_fields[] = {
           "start-up time of a transfer over the host link", NULL),
     FIELD("host.dma_setup_ns", CFG_FLOAT, dma_setup_ns, 0, 1e9, "0", "ns",
           "time in which the DMA engine takes a descriptor before its block moves", NULL),
-    FIELD("area_mm2", CFG_FLOAT, area_mm2, 0, 1e6, "0", "mm2", "area of the die; 0: not known",
+    FIELD("area_mm2", CFG_FLOAT, area_mm2, 0, 1e6, "0", "mm2",
+          "area of the die; 0: by technology_nm, from built-in tables", NULL),
+    FIELD("area.placed", CFG_FLOAT, area.placed, 0.01, 1, "0.79", NULL,
+          "share of the die that its blocks take; the rest is between them", NULL),
+    FIELD("area.control", CFG_FLOAT, area.control, 0, 0.5, "0.02", NULL,
+          "share of the die that control takes", NULL),
+    FIELD("area.logic_utilization", CFG_FLOAT, area.logic_utilization, 0.01, 1, "0.7", NULL,
+          "share of a block of logic that its cells take", NULL),
+    FIELD("area.sram_efficiency", CFG_FLOAT, area.sram_efficiency, 0.01, 1, "0.725", NULL,
+          "share of a memory on the die that its bit cells take", NULL),
+    FIELD("area.host_lanes", CFG_INT, area.host_lanes, 0, 64, "0", NULL,
+          "lanes of PCIe whose drivers are on the die; 0: none are counted",
           NULL),
     FIELD("energy.mac_pj", CFG_FLOAT, energy.mac_pj, -1, 1e6, "-1", "pJ",
           "a multiplication and the addition of its product, dynamic; -1, here and below: by "
@@ -169,7 +180,6 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->max_k = INT32_MAX / (127 * 127) - 1; /* the bias takes the place of one product at least */
     /* With ws and is sums of R products leave the array; with os they stay until all are added. */
     m->sum_k = c->dataflow == FLOW_OS ? 0 : c->rows;
-    m->area_mm2 = c->area_mm2;
     m->known_error = c->known_error;
     m->n_cause = N_CAUSE;
     for (int i = 0; i < N_CAUSE; i++) {
@@ -202,7 +212,7 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     if (!dram_check(&s->cfg.weights, file, "memory.weights", error))
         return NULL;
     fill_machine(s, m);
-    return s;
+    return systolic_fill_area(s, file, m, error) ? s : NULL;
 }
 
 const struct arch_family arch_systolic = {

@@ -16,6 +16,12 @@ struct systolic_energy {
         idle_w;
 };
 
+/* Area: inputs that no table gives. Shares of the die, and of a block's area. */
+struct systolic_area {
+    double placed, control, logic_utilization, sram_efficiency;
+    int64_t host_lanes;
+};
+
 /* array.dataflow: which operand stays in the array. */
 enum dataflow { FLOW_WS, FLOW_OS, FLOW_IS };
 /* array.edge: tiles at an edge pay for the whole array, or for the rows and columns that they use.
@@ -42,6 +48,7 @@ struct systolic_cfg {
     bool host_fallback;
     double host_bandwidth_gb_s, host_latency_ns, dma_setup_ns;
     double area_mm2;
+    struct systolic_area area;
     struct systolic_energy energy;
     int search;
     const char *name, *family, *known_error;
@@ -181,6 +188,10 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
 
 /* systolic_energy.c: energies that the file does not give. */
 void systolic_fill_energy(struct systolic *s);
+
+/* systolic_area.c: the die and its parts. */
+bool systolic_fill_area(const struct systolic *s, const char *file, struct machine *m,
+                        GError **error);
 
 /* systolic_bound.c */
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Energy of single actions, from a table for 45 nm carried to other process nodes. Logic, SRAM and
  * wires shrink apart: each has a factor from 45 nm to a second node, interpolated on a logarithmic
- * scale of the node. Sources: docs/systolic.md, "Energy". */
+ * scale of the node. Sources: docs/energy.md. */
 #pragma once
 
 #include "workloads/tensor/number.h"

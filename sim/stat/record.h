@@ -15,6 +15,7 @@ enum {
     RECORD_MAX_MEMORY = 8,
     RECORD_MAX_COMPONENT = 12,
     RECORD_MAX_UNIT = 12,
+    RECORD_MAX_AREA = 12,
 };
 
 /* A counter's name as it appears in JSON, its unit and a sentence for the manual. */
@@ -48,7 +49,7 @@ struct record_layer {
     const char *op;    /* "conv2d+relu" */
     const char *shape; /* of the output, "96x55x55", without the batch */
     int device;
-    bool on_host; /* ran on the host, timed over the host link */
+    bool on_host;                       /* ran on the host, timed over the host link */
     const char *format, *weight_format; /* of its values and weights on a machine; NULL: none */
     uint64_t macs;
     uint64_t cycles; /* its share of the total; shares add up to the total */
@@ -69,7 +70,7 @@ struct record_layer {
 /* What a memory that knows rows and banks did over the whole run. Only meaningful where `known`. */
 struct record_dram {
     bool known;
-    const char *standard; /* "DDR3" */
+    const char *standard;                         /* "DDR3" */
     uint64_t row_hits, row_misses, row_conflicts; /* bursts: row open, none open, another open */
     uint64_t activates, refreshes;
     uint64_t busy_cyc; /* data moved, or could have, the latency of a first one over */
@@ -84,6 +85,12 @@ struct record_unit {
     uint64_t stall_cyc[RECORD_MAX_CAUSE];
     double useful_cyc; /* of busy_cyc, weighted by the share of multipliers that do useful MACs; 0:
                         * not known */
+};
+
+/* A part of the die. */
+struct record_area {
+    const char *name;
+    double mm2;
 };
 
 struct record_setting {
@@ -128,7 +135,9 @@ struct record {
     int n_unit;
     uint64_t total_cyc;
     uint64_t n_event; /* activations of SystemC processes; 0 in analytic runs */
-    double area_mm2;  /* 0: not known */
+    double area_mm2;  /* of the die; 0: not known */
+    struct record_area areas[RECORD_MAX_AREA]; /* that make it up */
+    int n_area;
     double host_seconds;
 
     /* the network's values */

@@ -86,5 +86,59 @@ class Validate(unittest.TestCase):
         self.assertIn("quantum", cli.text(result.stderr))
 
 
+class Area(unittest.TestCase):
+    """The die of a machine, part by part."""
+
+    def area(self, *sets):
+        args = [x for s in sets for x in ("--set", s)]
+        doc = json.loads(cli.succeed("show", "arch", "tpu", "--json", "-", *args))
+        return doc["area_mm2"], doc["area"]
+
+    def test_the_parts_make_the_die(self):
+        for sets in ((), ("technology_nm=7",), ("area_mm2=300",), ("area.control=0",)):
+            die, parts = self.area(*sets)
+            with self.subTest(sets):
+                self.assertAlmostEqual(sum(parts.values()), die, places=9)
+                self.assertEqual("control" in parts, sets != ("area.control=0",))
+
+    def test_a_given_die_keeps_its_blocks(self):
+        _, parts = self.area()
+        die, in_given = self.area("area_mm2=300")
+        self.assertEqual(die, 300)
+        self.assertEqual(in_given["matrix_unit"], parts["matrix_unit"])
+        self.assertGreater(in_given["unplaced"], parts["unplaced"])
+
+    def test_each_part_follows_its_settings(self):
+        _, parts = self.area()
+        for setting, part, times in (
+            ("array.rows=128", "matrix_unit", 0.5),
+            ("memory.unified_buffer.size_kib=49152", "unified_buffer", 2),
+            ("accumulators.entries=2048", "accumulators", 0.5),
+            ("weight_fifo.tiles=8", "weight_fifo", 2),
+            ("activation.values_per_cycle=64", "activation_unit", 0.5),
+            ("memory.weights.channels=1", "memory_phy", 0.5),
+            ("area.host_lanes=8", "host_phy", 0.5),
+        ):
+            with self.subTest(setting):
+                _, changed = self.area(setting)
+                self.assertAlmostEqual(changed[part] / parts[part], times, places=9)
+        _, single = self.area("array.double_buffer=false")
+        self.assertLess(single["matrix_unit"], parts["matrix_unit"])
+        self.assertNotIn("memory_phy", self.area("memory.weights.standard=HBM2")[1])
+
+    def test_reports_tell_it(self):
+        die, parts = self.area()
+        record = cli.record("--arch", "tpu", "--net", "gemm:1x2x3", "--mode", "timing")
+        self.assertAlmostEqual(record["totals"]["area_mm2"], die, places=9)
+        self.assertEqual(list(record["totals"]["area"]), list(parts))
+        for part, mm2 in parts.items():
+            self.assertAlmostEqual(record["totals"]["area"][part], mm2, places=9)
+
+    def test_a_die_of_control_alone_is_refused(self):
+        result = cli.run("show", "arch", "tpu", "--set", "area.placed=0.02")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("area.placed = 0.02", cli.text(result.stderr))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -109,6 +109,8 @@ static struct record alexnet_record(void)
         .total_cyc = 1170000,
         .n_event = 81234,
         .area_mm2 = 331,
+        .areas = {{"matrix_unit", 79.4}, {"unified_buffer", 96}, {"unplaced", 155.6}},
+        .n_area = 3,
         .host_seconds = 0.125,
         .check = {true, true, true, true, "fp32 OpenBLAS", 0.5, 0.0094},
         .has_snr = true,
@@ -333,9 +335,9 @@ END_TEST
 
 START_TEST(test_json_leaves_out_what_does_not_apply)
 {
-    static const char *const absent[] = {"utilization",     "energy_j", "power_w",
-                                         "area_mm2",        "events",   "dram_read_bytes",
-                                         "dram_write_bytes"};
+    static const char *const absent[] = {
+        "utilization", "energy_j", "power_w",         "area_mm2",
+        "area",        "events",   "dram_read_bytes", "dram_write_bytes"};
     struct record r = bare_record();
     json_t *o = json_of(&r), *totals = json_object_get(o, "totals");
     for (size_t i = 0; i < G_N_ELEMENTS(absent); i++)
