@@ -55,6 +55,15 @@ static json_t *area_doc(const struct machine *m)
     return doc;
 }
 
+static json_t *leakage_doc(const struct machine *m)
+{
+    json_t *doc = json_object();
+    for (int i = 0; i < m->n_area; i++)
+        if (m->areas[i].leakage_w > 0)
+            emit_real(doc, m->areas[i].name, m->areas[i].leakage_w);
+    return doc;
+}
+
 static json_t *setting_doc(const struct record_setting *s)
 {
     json_t *doc = json_object();
@@ -68,6 +77,8 @@ static json_t *setting_doc(const struct record_setting *s)
     emit_string(doc, "unit", s->unit);
     emit_string(doc, "help", s->help);
     json_object_set_new(doc, "is_default", json_boolean(s->is_default));
+    if (s->is_derived)
+        json_object_set_new(doc, "is_derived", json_true());
     return doc;
 }
 
@@ -88,6 +99,7 @@ static json_t *arch_doc(const struct machine *m, const struct record_setting *se
     if (m->area_mm2 > 0) {
         emit_real(doc, "area_mm2", m->area_mm2);
         json_object_set_new(doc, "area", area_doc(m));
+        json_object_set_new(doc, "leakage_w", leakage_doc(m));
     }
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
@@ -136,17 +148,19 @@ static void add_memories(GString *out, const struct machine *m)
 
 static void add_area(GString *out, const struct machine *m)
 {
-    static const char *const headings[] = {"part of the die", "mm2", "share"};
+    static const char *const headings[] = {"part of the die", "mm2", "share", "leakage W"};
     if (m->area_mm2 <= 0)
         return;
-    struct table *t = table_new("lrr", headings);
+    struct table *t = table_new("lrrr", headings);
+    double all_w = 0;
     for (int i = 0; i < m->n_area; i++) {
-        g_autofree char *mm2 = g_strdup_printf("%.2f", m->areas[i].mm2);
-        g_autofree char *share = g_strdup_printf("%.1f %%", 100 * m->areas[i].mm2 / m->area_mm2);
-        table_row(t, m->areas[i].name, mm2, share);
+        const struct record_area *a = &m->areas[i];
+        g_autofree char *share = g_strdup_printf("%.1f %%", 100 * a->mm2 / m->area_mm2);
+        table_row(t, a->name, number_fixed(a->mm2, 2).text, share,
+                  a->leakage_w > 0 ? number_fixed(a->leakage_w, 3).text : "-");
+        all_w += a->leakage_w;
     }
-    g_autofree char *all = g_strdup_printf("%.2f", m->area_mm2);
-    table_row(t, "all", all, "100.0 %");
+    table_row(t, "all", number_fixed(m->area_mm2, 2).text, "100.0 %", number_fixed(all_w, 3).text);
     table_print(t, out);
     g_string_append_c(out, '\n');
 }
@@ -160,10 +174,14 @@ static void add_settings(GString *out, const struct machine *m,
         const struct record_setting *s = &settings[i];
         if (g_strcmp0(s->value, m->known_error) == 0)
             continue; /* stands in the head */
-        table_row(t, s->path, s->value, s->is_default ? "" : "*", s->unit, s->help);
+        const char *mark = s->is_derived ? "=" : s->is_default ? "" : "*";
+        g_autofree char *value = s->is_derived
+                                     ? g_strdup_printf("%.6g", g_ascii_strtod(s->value, NULL))
+                                     : g_strdup(s->value);
+        table_row(t, s->path, value, mark, s->unit, s->help);
     }
     table_print(t, out);
-    g_string_append(out, "\n*: not the family's default\n");
+    g_string_append(out, "\n*: not the family's default; =: worked out, since it is not given\n");
 }
 
 bool show_arch(const struct options *o, GError **error)

@@ -25,6 +25,9 @@ struct arch_family {
     /* An instance of the machine; fills *m but for name, family and file. Both live in `arena`. */
     void *(*create)(const void *cfg, const char *file, struct machine *m, struct arena *arena,
                     GError **error);
+    /* The settings as they took effect, of the same layout as cfg: what was left to the machine is
+     * filled in. May be NULL: as they were given. */
+    const void *(*settings)(const void *self);
     /* See struct target. */
     bool (*supports)(const void *self, const struct graph *g, const struct node *n,
                      enum number precision, GString *why);

@@ -61,6 +61,35 @@ static void keep_setting(const struct cfg_field *field, const char *value, bool 
                                                           .is_string = is_string};
 }
 
+/* A value that the machine worked out takes the place of the one that left it to it. */
+struct resolution {
+    struct record_setting *at;
+    struct arena *arena;
+};
+
+static void resolve_setting(const struct cfg_field *field, const char *value, bool is_default,
+                            void *user)
+{
+    (void)is_default;
+    struct resolution *r = user;
+    struct record_setting *s = r->at++;
+    g_assert(s->path == field->path);
+    if (s->is_string || strcmp(s->value, value) == 0)
+        return;
+    s->value = arena_strdup(r->arena, value);
+    s->is_derived = true;
+}
+
+static void resolve_settings(struct accsim_machine *m)
+{
+    if (!m->family->settings)
+        return;
+    struct resolution r = {m->settings, m->arena};
+    /* cfg_visit() only reads. */
+    const struct cfg_table table = {m->family->fields, (void *)m->family->settings(m->self)};
+    cfg_visit(&table, resolve_setting, &r);
+}
+
 static bool apply(struct accsim_machine *m, struct cfg *cfg, const char *const *set, GError **error)
 {
     for (int i = 0; set && set[i]; i++)
@@ -112,8 +141,10 @@ struct accsim_machine *accsim_machine_load(const char *arch, const char *const *
         ok = m->self != NULL;
     }
     cfg_free(cfg);
-    if (ok)
+    if (ok) {
+        resolve_settings(m);
         return m;
+    }
     accsim_machine_free(m);
     return NULL;
 }

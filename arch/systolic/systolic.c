@@ -83,8 +83,7 @@ const struct cfg_field systolic_fields[] = {
     FIELD("area.sram_efficiency", CFG_FLOAT, area.sram_efficiency, 0.01, 1, "0.725", NULL,
           "share of a memory on the die that its bit cells take", NULL),
     FIELD("area.host_lanes", CFG_INT, area.host_lanes, 0, 64, "0", NULL,
-          "lanes of PCIe whose drivers are on the die; 0: none are counted",
-          NULL),
+          "lanes of PCIe whose drivers are on the die; 0: none are counted", NULL),
     FIELD("energy.mac_pj", CFG_FLOAT, energy.mac_pj, -1, 1e6, "-1", "pJ",
           "a multiplication and the addition of its product, dynamic; -1, here and below: by "
           "technology_nm, from built-in tables",
@@ -99,8 +98,8 @@ const struct cfg_field systolic_fields[] = {
           "pJ/byte", "a byte read from or written to the accumulators", NULL),
     FIELD("energy.activation_pj", CFG_FLOAT, energy.activation_pj, -1, 1e6, "-1", "pJ",
           "a value requantised, normalised or pooled", NULL),
-    FIELD("energy.idle_w", CFG_FLOAT, energy.idle_w, 0, 1e6, "0", "W",
-          "power of the die while nothing switches, leakage and clock", NULL),
+    FIELD("energy.idle_w", CFG_FLOAT, energy.idle_w, -1, 1e6, "-1", "W",
+          "power of the die while nothing computes; -1: leakage alone, by technology_nm", NULL),
     FIELD("mapper.pack_groups", CFG_BOOL, pack_groups, 0, 0, "true", NULL,
           "groups of a convolution share tiles, block by block on their diagonals", NULL),
     FIELD("mapper.search", CFG_ENUM, search, 0, 0, "search", NULL,
@@ -136,7 +135,7 @@ static const struct stat_desc components[N_ENERGY] = {
     [ENERGY_BUFFER] = {"unified_buffer", "pJ", "activations read and written, dynamic"},
     [ENERGY_ACCUMULATORS] = {"accumulators", "pJ", "partial sums read and written, dynamic"},
     [ENERGY_ACTIVATION] = {"activation_unit", "pJ", "values requantised, normalised, pooled"},
-    [ENERGY_IDLE] = {"idle", "pJ", "power of the die while nothing switches, over the whole time"},
+    [ENERGY_IDLE] = {"idle", "pJ", "power of the die while nothing computes, over the whole time"},
 };
 
 static void fill_machine(struct systolic *s, struct machine *m)
@@ -212,7 +211,16 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     if (!dram_check(&s->cfg.weights, file, "memory.weights", error))
         return NULL;
     fill_machine(s, m);
-    return systolic_fill_area(s, file, m, error) ? s : NULL;
+    if (!systolic_fill_area(s, file, m, error))
+        return NULL;
+    s->cfg.area_mm2 = m->area_mm2;
+    systolic_fill_idle(s);
+    return s;
+}
+
+static const void *systolic_settings(const void *self)
+{
+    return &((const struct systolic *)self)->cfg;
 }
 
 const struct arch_family arch_systolic = {
@@ -222,6 +230,7 @@ const struct arch_family arch_systolic = {
     .fields = systolic_fields,
     .cfg_size = sizeof(struct systolic_cfg),
     .create = systolic_create,
+    .settings = systolic_settings,
     .supports = systolic_supports,
     .cost = systolic_cost,
     .bound = systolic_bound,

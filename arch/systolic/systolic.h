@@ -188,6 +188,7 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
 
 /* systolic_energy.c: energies that the file does not give. */
 void systolic_fill_energy(struct systolic *s);
+void systolic_fill_idle(struct systolic *s); /* once the die is known */
 
 /* systolic_area.c: the die and its parts. */
 bool systolic_fill_area(const struct systolic *s, const char *file, struct machine *m,

@@ -6,48 +6,52 @@
 
 static const double um2_per_mm2 = 1e6, sum_bits = 32, bits_per_byte = 8;
 
-static void add(struct machine *m, const char *name, double mm2)
+static void add(struct machine *m, const char *name, double mm2, double leakage_w)
 {
     if (mm2 > 0)
-        m->areas[m->n_area++] = (struct record_area){name, mm2};
+        m->areas[m->n_area++] = (struct record_area){name, mm2, leakage_w};
 }
 
-static double logic_mm2(const struct systolic *s, double cells_um2)
+static void add_logic(const struct systolic *s, struct machine *m, const char *name,
+                      double cells_um2)
 {
-    return cells_um2 / s->cfg.area.logic_utilization / um2_per_mm2;
+    add(m, name, cells_um2 / s->cfg.area.logic_utilization / um2_per_mm2,
+        area_logic_leakage_w(cells_um2, (double)s->cfg.technology_nm));
 }
 
-static double sram_mm2(const struct systolic *s, double bytes, bool two_port)
+static void add_sram(const struct systolic *s, struct machine *m, const char *name, double bytes,
+                     bool two_port)
 {
-    const double cells_um2 =
-        area_sram_cells_um2(bits_per_byte * bytes, two_port, (double)s->cfg.technology_nm);
-    return cells_um2 / s->cfg.area.sram_efficiency / um2_per_mm2;
+    const double bits = bits_per_byte * bytes, nm = (double)s->cfg.technology_nm;
+    const double cells_um2 = area_sram_cells_um2(bits, two_port, nm);
+    add(m, name, cells_um2 / s->cfg.area.sram_efficiency / um2_per_mm2,
+        area_sram_leakage_w(bits, two_port, nm));
 }
 
 /* A multiplier and an adder, and registers for what stays, for what passes by and for the sum; with
  * shadow registers for what will stay next. */
-static double matrix_mm2(const struct systolic *s)
+static double matrix_um2(const struct systolic *s)
 {
     const struct systolic_cfg *c = &s->cfg;
     const double nm = (double)c->technology_nm, n_mac = (double)(c->rows * c->cols);
     const double operand_bits = bits_per_byte * (double)number_bytes(s->native);
     const double bits = (c->double_buffer ? 3 : 2) * operand_bits + sum_bits;
-    return logic_mm2(s, n_mac * (area_mac_um2(s->native, nm) + area_register_um2(bits, nm)));
+    return n_mac * (area_mac_um2(s->native, nm) + area_register_um2(bits, nm));
 }
 
 /* Each row's inputs enter a cycle behind those of the row above: a triangle of registers. */
-static double setup_mm2(const struct systolic *s)
+static double setup_um2(const struct systolic *s)
 {
     const double rows = (double)s->cfg.rows;
     const double bits = rows * (rows - 1) / 2 * bits_per_byte * (double)number_bytes(s->native);
-    return logic_mm2(s, area_register_um2(bits, (double)s->cfg.technology_nm));
+    return area_register_um2(bits, (double)s->cfg.technology_nm);
 }
 
-static double activation_mm2(const struct systolic *s)
+static double activation_um2(const struct systolic *s)
 {
     const double n_lane =
         (double)(s->cfg.activation_values > 0 ? s->cfg.activation_values : s->cfg.cols);
-    return logic_mm2(s, n_lane * area_lane_um2((double)s->cfg.technology_nm));
+    return n_lane * area_lane_um2((double)s->cfg.technology_nm);
 }
 
 static double memory_phy_mm2(const struct systolic *s)
@@ -64,15 +68,15 @@ bool systolic_fill_area(const struct systolic *s, const char *file, struct machi
     const struct systolic_cfg *c = &s->cfg;
     const double tile_bytes = (double)(c->rows * c->cols) * (double)number_bytes(s->native);
     const double entry_bytes = (double)c->cols * sum_bits / bits_per_byte;
-    add(m, "matrix_unit", matrix_mm2(s));
-    add(m, "data_setup", setup_mm2(s));
-    add(m, "activation_unit", activation_mm2(s));
-    add(m, "unified_buffer", sram_mm2(s, c->buffer_kib * 1024, false));
+    add_logic(s, m, "matrix_unit", matrix_um2(s));
+    add_logic(s, m, "data_setup", setup_um2(s));
+    add_logic(s, m, "activation_unit", activation_um2(s));
+    add_sram(s, m, "unified_buffer", c->buffer_kib * 1024, false);
     /* A sum is read, added to and written each cycle; a tile arrives while another leaves. */
-    add(m, "accumulators", sram_mm2(s, (double)c->accumulators * entry_bytes, true));
-    add(m, "weight_fifo", sram_mm2(s, (double)c->fifo_tiles * tile_bytes, true));
-    add(m, "memory_phy", memory_phy_mm2(s));
-    add(m, "host_phy", area_pcie_phy_mm2((double)c->area.host_lanes));
+    add_sram(s, m, "accumulators", (double)c->accumulators * entry_bytes, true);
+    add_sram(s, m, "weight_fifo", (double)c->fifo_tiles * tile_bytes, true);
+    add(m, "memory_phy", memory_phy_mm2(s), 0);
+    add(m, "host_phy", area_pcie_phy_mm2((double)c->area.host_lanes), 0);
     double placed_mm2 = 0;
     for (int i = 0; i < m->n_area; i++)
         placed_mm2 += m->areas[i].mm2;
@@ -85,7 +89,7 @@ bool systolic_fill_area(const struct systolic *s, const char *file, struct machi
     m->area_mm2 = c->area_mm2;
     if (m->area_mm2 <= 0)
         m->area_mm2 = placed_mm2 / (c->area.placed - c->area.control);
-    add(m, "control", c->area.control * m->area_mm2);
-    add(m, "unplaced", m->area_mm2 * (1 - c->area.control) - placed_mm2);
+    add(m, "control", c->area.control * m->area_mm2, 0);
+    add(m, "unplaced", m->area_mm2 * (1 - c->area.control) - placed_mm2, 0);
     return true;
 }

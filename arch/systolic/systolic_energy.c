@@ -26,3 +26,11 @@ void systolic_fill_energy(struct systolic *s)
          technology_sram_pj_per_byte((double)c->accumulators * sum_bytes, nm));
     fill(&e->activation_pj, technology_scale_pj(nm));
 }
+
+void systolic_fill_idle(struct systolic *s)
+{
+    double leakage_w = 0;
+    for (int i = 0; i < s->machine->n_area; i++)
+        leakage_w += s->machine->areas[i].leakage_w;
+    fill(&s->cfg.energy.idle_w, leakage_w);
+}

@@ -16,6 +16,10 @@ double area_register_um2(double bits, double nm);
 /* Bit cells alone; `two_port`: one is read while another is written. */
 double area_sram_cells_um2(double bits, bool two_port, double nm);
 
+/* Leakage of these cells, W: at 25 degrees C and a nominal supply. */
+double area_logic_leakage_w(double cells_um2, double nm);
+double area_sram_leakage_w(double bits, bool two_port, double nm);
+
 /* mm2, pads and drivers included. */
 /* Of so many data pins to memory of a standard; 0: no figure is known. */
 double area_memory_phy_mm2(const char *standard, double n_pin, double nm);

@@ -90,13 +90,14 @@ struct record_unit {
 /* A part of the die. */
 struct record_area {
     const char *name;
-    double mm2;
+    double mm2, leakage_w;
 };
 
 struct record_setting {
     const char *path, *value, *unit, *help;
     bool is_default;
     bool is_string;
+    bool is_derived; /* left to the machine, which worked the value out */
 };
 
 struct record {

@@ -134,6 +134,45 @@ class Area(unittest.TestCase):
         for part, mm2 in parts.items():
             self.assertAlmostEqual(record["totals"]["area"][part], mm2, places=9)
 
+    def settings(self, *sets):
+        args = [x for s in sets for x in ("--set", s)]
+        doc = json.loads(cli.succeed("show", "arch", "tpu", "--json", "-", *args))
+        return doc, {s["path"]: s for s in doc["settings"]}
+
+    def test_what_is_left_to_the_machine_is_shown_as_it_worked_it_out(self):
+        doc, settings = self.settings("energy.idle_w=-1", "energy.activation_pj=3")
+        leakage_w = sum(doc["leakage_w"].values())
+        self.assertAlmostEqual(settings["energy.idle_w"]["value"], leakage_w, places=9)
+        self.assertEqual(settings["area_mm2"]["value"], doc["area_mm2"])
+        for path, setting in settings.items():
+            derived = path == "area_mm2" or (
+                path.startswith("energy.") and path != "energy.activation_pj"
+            )
+            with self.subTest(path):
+                self.assertEqual(setting.get("is_derived", False), derived)
+                if derived:
+                    self.assertGreater(setting["value"], 0)
+        self.assertEqual(settings["energy.activation_pj"]["value"], 3)
+        record = cli.record("--arch", "tpu", "--net", "gemm:1x2x3", "--mode", "timing")
+        self.assertAlmostEqual(record["arch"]["settings"]["energy.mac_pj"], 0.218, places=3)
+
+    def test_idle_power_is_leakage_where_it_is_not_given(self):
+        run = ("--arch", "tpu", "--net", "gemm:64x256x256", "--mode", "timing", "--set")
+        doc, _ = self.settings()
+        for idle_w, expected in ((28, 28), (0, 0), (-1, sum(doc["leakage_w"].values()))):
+            with self.subTest(idle_w):
+                record = cli.record(*run, f"energy.idle_w={idle_w}")
+                totals = record["totals"]
+                self.assertAlmostEqual(
+                    totals["energy"]["idle"] / totals["seconds"], expected, places=9
+                )
+                for layer in record["layers"]:
+                    self.assertAlmostEqual(
+                        layer["energy"]["idle"],
+                        expected * layer["cycles"] / record["arch"]["clock_hz"],
+                        places=12,
+                    )
+
     def test_a_die_of_control_alone_is_refused(self):
         result = cli.run("show", "arch", "tpu", "--set", "area.placed=0.02")
         self.assertEqual(result.returncode, 2)

@@ -53,5 +53,19 @@ START_TEST(test_an_interface_shrinks_by_its_logic_alone)
 }
 END_TEST
 
+START_TEST(test_leakage_shrinks_with_length)
+{
+    ck_assert_double_eq_tol(area_logic_leakage_w(4.522, 45), 79.1e-9, 1e-15);
+    ck_assert_double_eq_tol(area_sram_leakage_w(512 * 64, false, 45), 823.237e-6, 1e-9);
+    ck_assert_double_eq_tol(area_sram_leakage_w(512 * 64, true, 45), 1.3 * 823.237e-6, 1e-9);
+    /* The same cells at a fourth of the area are half as wide. */
+    double nm = 45;
+    while (area_logic_factor(nm) > 0.25)
+        nm -= 0.01;
+    ck_assert_double_eq_tol(area_logic_leakage_w(4.522 / 4, nm), 79.1e-9 / 2, 79.1e-12);
+}
+END_TEST
+
 TEST_MAIN("area", test_the_base_node_is_the_published_table, test_published_nodes_are_met,
-          test_between_nodes_area_is_between_theirs, test_an_interface_shrinks_by_its_logic_alone)
+          test_between_nodes_area_is_between_theirs, test_an_interface_shrinks_by_its_logic_alone,
+          test_leakage_shrinks_with_length)
