@@ -67,6 +67,7 @@ static struct report_style text_style(const struct options *o)
         .color = is_terminal && !is_dumb && !o->no_color && !is_set("NO_COLOR"),
         .ascii = !g_get_charset(NULL),
         /* Into a file goes what is the same on every run. */
+        .power = o->verbose,
         .host_time = is_terminal || o->verbose,
     };
 }

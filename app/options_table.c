@@ -85,7 +85,8 @@ const struct option_row option_rows[] = {
         "of the text"),
     ROW("vcd", TEXT, vcd, USE_RUN, "F", "write the waveform of an event run, for GTKWave"),
     ROW("quiet", FLAG, quiet, USE_OUTPUT, NULL, "no text on standard output and no progress"),
-    ROW("verbose", FLAG, verbose, USE_RUN, NULL, "a line on standard error for each phase"),
+    ROW("verbose", FLAG, verbose, USE_RUN, NULL,
+        "a line on standard error for each phase; power over time in the report"),
     ROW("no-color", FLAG, no_color, USE_OUTPUT, NULL,
         "no colour, as with NO_COLOR or TERM=dumb in the environment"),
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "reports/total.h"
+#include "sim/stat/power.h"
 
 static void put_text(json_t *o, const char *key, const char *s)
 {
@@ -235,6 +236,8 @@ static void put_rates(json_t *o, const struct record *r, const struct record_lay
     put_real(o, "inferences_per_second", (double)r->batch / seconds);
     if (r->n_component > 0)
         put_real(o, "power_w", record_energy_j(r) / seconds);
+    if (r->n_power > 0)
+        put_real(o, "peak_power_w", power_peak_w(r));
 }
 
 static json_t *totals_object(const struct record *r)
@@ -338,6 +341,16 @@ static json_t *memories_array(const struct record *r)
     return memories;
 }
 
+static json_t *power_object(const struct record *r)
+{
+    json_t *o = json_object(), *watts = json_array();
+    for (int i = 0; i < r->n_power; i++)
+        json_array_append_new(watts, json_real(r->power_w[i]));
+    put_real(o, "interval_seconds", power_interval_s(r));
+    json_object_set_new(o, "watts", watts);
+    return o;
+}
+
 static json_t *record_object(const struct record *r)
 {
     json_t *o = json_object();
@@ -361,6 +374,8 @@ static json_t *record_object(const struct record *r)
     if (json_array_size(memories) > 0)
         json_object_set(o, "memories", memories);
     json_decref(memories);
+    if (r->n_power > 0)
+        json_object_set_new(o, "power", power_object(r));
     put_object(o, "check", net_check_object(r));
     return o;
 }

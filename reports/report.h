@@ -15,6 +15,7 @@
 struct report_style {
     bool color;     /* ANSI colours; the app decides by the terminal */
     bool ascii;     /* no character beyond ASCII; the app decides by the locale */
+    bool power;     /* a picture of the power over time */
     bool host_time; /* a last line with the time that the simulation itself took */
     int width;      /* columns; 0: 100 */
 };

@@ -26,13 +26,14 @@ struct text_glyphs {
     const char *rule, *ellipsis, *dot, *dash, *pass, *fail;
     const char *micro, *square;
     const char *eighths[9]; /* of a bar's last character: 0/8 to 8/8 */
+    const char *levels[8];  /* a column that is 1/8 to 8/8 full */
     const char *parts[4];   /* of a bar that is split among causes, in turn */
 };
 
 struct text {
     GString *out;
     const struct text_glyphs *glyphs;
-    bool color;
+    bool color, power;
     int width;
 };
 

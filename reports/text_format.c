@@ -15,6 +15,7 @@ static const struct text_glyphs glyphs_utf8 = {
     .micro = "µ",
     .square = "²",
     .eighths = {" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"},
+    .levels = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"},
     .parts = {"█", "▓", "▒", "░"},
 };
 
@@ -28,6 +29,7 @@ static const struct text_glyphs glyphs_ascii = {
     .micro = "u",
     .square = "2",
     .eighths = {" ", " ", " ", " ", "-", "-", "-", "-", "#"},
+    .levels = {"_", ".", ":", "-", "=", "+", "*", "#"},
     .parts = {"#", "=", "-", "."},
 };
 
@@ -43,6 +45,7 @@ struct text text_begin(const struct report_style *style)
         .out = g_string_new(NULL),
         .glyphs = style->ascii ? &glyphs_ascii : &glyphs_utf8,
         .color = style->color,
+        .power = style->power,
         .width = style->width > 0 ? style->width : 100,
     };
 }

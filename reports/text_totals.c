@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reports/total.h"
+#include "sim/stat/power.h"
 
 /* Names of causes and components are keys; underscores read as blanks. */
 static char *spoken(const struct text *t, const char *key)
@@ -159,6 +160,10 @@ static void put_energy(struct text *t, const struct record *r)
         g_autofree char *power = text_si(t, energy_j / record_seconds(r), "W");
         g_string_append_printf(body, ", %s", power);
     }
+    if (r->n_power > 0) {
+        g_autofree char *peak = text_si(t, power_peak_w(r), "W");
+        g_string_append_printf(body, " (peak %s)", peak);
+    }
     for (int i = 0; i < r->n_component && parts[i].amount > 0; i++) {
         g_autofree char *name = spoken(t, r->components[parts[i].index].name);
         g_autofree char *share = text_percent(parts[i].amount / energy_j, 1);
@@ -166,6 +171,30 @@ static void put_energy(struct text *t, const struct record *r)
     }
     text_paragraph(t, TEXT_BOLD, "energy", body->str);
     g_string_free(body, TRUE);
+}
+
+/* Mean power of the intervals that a column stands for, from nothing to the peak. */
+static void put_power(struct text *t, const struct record *r)
+{
+    const int width = MIN(r->n_power, MAX(1, MIN(64, t->width - TEXT_LABEL)));
+    const double peak_w = power_peak_w(r);
+    if (!t->power || r->n_power == 0 || peak_w <= 0)
+        return;
+    text_put_padded(t, TEXT_BOLD, "power", TEXT_LABEL, false);
+    for (int x = 0; x < width; x++) {
+        const int from = x * r->n_power / width, to = (x + 1) * r->n_power / width;
+        double sum_w = 0;
+        for (int i = from; i < to; i++)
+            sum_w += r->power_w[i];
+        const int level = (int)ceil(8 * sum_w / (to - from) / peak_w);
+        text_put(t, TEXT_CYAN, t->glyphs->levels[CLAMP(level, 1, 8) - 1]);
+    }
+    g_autofree char *peak = text_si(t, peak_w, "W");
+    g_autofree char *interval = text_si(t, power_interval_s(r), "s");
+    g_autofree char *body =
+        g_strdup_printf("0 to %s, %d intervals of %s", peak, r->n_power, interval);
+    g_string_append_c(t->out, '\n');
+    text_paragraph(t, TEXT_BOLD, "", body);
 }
 
 static void put_area(struct text *t, const struct record *r)
@@ -352,6 +381,7 @@ void text_totals(struct text *t, const struct record *r)
         put_banks(t, r, i);
     put_bound(t, r);
     put_energy(t, r);
+    put_power(t, r);
     put_area(t, r);
     for (int i = 0; i < r->n_unit && r->total_cyc > 0; i++)
         put_unit(t, r, &r->units[i]);

@@ -197,6 +197,7 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
     else
         collect_analytic(self, p, r);
     finish_layers(self, p, r);
+    power_collect(s, r);
     if (!s)
         return true;
     if (!is_scalesim)

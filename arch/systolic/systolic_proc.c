@@ -15,6 +15,7 @@ static void pass_span(struct sim *s, enum unit unit, const struct insn *in, uint
         p->start_cyc = start_cyc;
     p->started = true;
     p->end_cyc = MAX(p->end_cyc, end_cyc);
+    power_note(s, unit, in->step, start_cyc, end_cyc);
 }
 
 static void execute(struct sim *s, const struct insn *in)
@@ -387,6 +388,7 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
     }
     s->waits = arena_own(arena, g_array_new(FALSE, FALSE, sizeof(struct wait_span)),
                          (GDestroyNotify)g_array_unref);
+    s->step_spans = ARENA_ARRAY(arena, struct step_span, (size_t)p->n_step * N_UNIT);
     s->passes = ARENA_ARRAY(arena, struct pass_span, (size_t)p->n_pass);
     for (int i = 0; i < p->n_pass; i++)
         s->passes[i].compute_cyc = UINT64_MAX;

@@ -40,6 +40,11 @@ struct wait_span {
     int cause; /* CAUSE_RAW or CAUSE_INPUT */
 };
 
+/* When a unit was at work on a step, from first to last; end 0: never. */
+struct step_span {
+    uint64_t start_cyc, end_cyc;
+};
+
 struct sim {
     const struct systolic *self;
     const struct plan *plan;
@@ -59,5 +64,10 @@ struct sim {
     struct record_layer *layers;
     GArray *waits; /* struct wait_span of the array, in order */
     struct pass_span *passes;
-    GError *error; /* of a process; the run was stopped */
+    struct step_span *step_spans; /* by step and unit */
+    GError *error;                /* of a process; the run was stopped */
 };
+
+/* systolic_power.c: power over time. s NULL: an analytic run. */
+void power_note(struct sim *s, enum unit unit, int step, uint64_t start_cyc, uint64_t end_cyc);
+void power_collect(const struct sim *s, struct record *r);

@@ -16,6 +16,7 @@ enum {
     RECORD_MAX_COMPONENT = 12,
     RECORD_MAX_UNIT = 12,
     RECORD_MAX_AREA = 12,
+    RECORD_MAX_POWER = 128,
 };
 
 /* A counter's name as it appears in JSON, its unit and a sentence for the manual. */
@@ -139,6 +140,8 @@ struct record {
     double area_mm2;  /* of the die; 0: not known */
     struct record_area areas[RECORD_MAX_AREA]; /* that make it up */
     int n_area;
+    double power_w[RECORD_MAX_POWER]; /* mean of each of n_power equal intervals of the run */
+    int n_power;                      /* 0: not known */
     double host_seconds;
 
     /* the network's values */

@@ -86,6 +86,58 @@ class Validate(unittest.TestCase):
         self.assertIn("quantum", cli.text(result.stderr))
 
 
+class Power(unittest.TestCase):
+    """Power over the time of a run."""
+
+    def test_its_integral_is_the_energy(self):
+        for args in (
+            ("--net", "alexnet", "--batch", "2"),
+            ("--net", "tpu-lstm1", "--batch", "4"),
+            ("--net", "alexnet", "--fidelity", "analytic"),
+            ("--net", "alexnet", "--set", "array.timing=scalesim"),
+            ("--net", "mobilenet-v1", "--set", "array.dataflow=is", "--set", "energy.idle_w=0"),
+            ("--net", "gemm:1x1x1"),
+        ):
+            with self.subTest(" ".join(args)):
+                record = cli.record("--arch", "tpu", *args, "--mode", "timing")
+                totals, power = record["totals"], record["power"]
+                watts, interval_s = power["watts"], power["interval_seconds"]
+                self.assertLessEqual(len(watts), 128)
+                self.assertAlmostEqual(len(watts) * interval_s / totals["seconds"], 1, places=9)
+                self.assertAlmostEqual(sum(watts) * interval_s / totals["energy_j"], 1, places=9)
+                self.assertEqual(totals["peak_power_w"], max(watts))
+                self.assertGreaterEqual(totals["peak_power_w"], totals["power_w"] * (1 - 1e-9))
+
+    def test_no_interval_is_above_what_all_units_take_at_once(self):
+        """At the full rate of each: MACs, 34 GB/s of weights, 256 bytes in and out of the buffer,
+        sums read and written, a value a lane and cycle."""
+        for net, batch in (("alexnet", 1), ("tpu-cnn0", 8), ("resnet50", 2), ("tpu-mlp0", 200)):
+            record = cli.record(
+                "--arch", "tpu", "--net", net, "--batch", str(batch), "--mode", "timing"
+            )
+            pj = {k: v for k, v in record["arch"]["settings"].items() if k.startswith("energy.")}
+            cycle_pj = (
+                65536 * pj["energy.mac_pj"]
+                + 2 * 256 * pj["energy.unified_buffer_pj_per_byte"]
+                + 3 * 1024 * pj["energy.accumulators_pj_per_byte"]
+                + 256 * pj["energy.activation_pj"]
+            )
+            byte_pj = (
+                pj["energy.weight_memory_pj_per_byte"] + 2 * pj["energy.weight_fifo_pj_per_byte"]
+            )
+            most_w = 28 + cycle_pj * 700e6 * 1e-12 + byte_pj * 34e9 * 1e-12
+            with self.subTest(net):
+                self.assertLess(record["totals"]["peak_power_w"], most_w)
+                self.assertGreater(record["totals"]["peak_power_w"], 28)
+
+    def test_power_is_low_while_only_the_host_link_works(self):
+        """Much input, little to compute: the array waits first."""
+        watts = cli.record("--arch", "tpu", "--net", "gemm:4096x2048x256", "--mode", "timing")[
+            "power"
+        ]["watts"]
+        self.assertLess(watts[0], min(max(watts) / 1.15, 31))
+
+
 class Area(unittest.TestCase):
     """The die of a machine, part by part."""
 

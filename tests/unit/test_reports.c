@@ -111,6 +111,8 @@ static struct record alexnet_record(void)
         .area_mm2 = 331,
         .areas = {{"matrix_unit", 79.4}, {"unified_buffer", 96}, {"unplaced", 155.6}},
         .n_area = 3,
+        .power_w = {35, 36, 41, 47, 80, 78, 44, 41, 39, 1},
+        .n_power = 10,
         .host_seconds = 0.125,
         .check = {true, true, true, true, "fp32 OpenBLAS", 0.5, 0.0094},
         .has_snr = true,
@@ -320,6 +322,29 @@ START_TEST(test_json_integers_are_exact_and_floats_come_back)
 }
 END_TEST
 
+START_TEST(test_power_over_time_is_drawn_where_it_is_asked_for)
+{
+    struct record r = alexnet_record();
+    static const struct {
+        bool ascii, power;
+        const char *shown;
+    } rows[] = {{false, true, "▄▄▅▅██▅▅▄▁\n"}, {true, true, "--==##==-_\n"}, {false, false, NULL}};
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const struct report_style style = {.ascii = rows[i].ascii, .power = rows[i].power};
+        g_autofree char *text = report_text(&r, &style);
+        ck_assert_int_eq(strstr(text, "\npower") != NULL, rows[i].power);
+        if (rows[i].shown)
+            ck_assert_msg(strstr(text, rows[i].shown) != NULL, "%s", text);
+        ck_assert_ptr_nonnull(strstr(text, "(peak 80 W)"));
+    }
+    json_t *o = json_of(&r), *power = json_object_get(o, "power");
+    ck_assert_uint_eq(json_array_size(json_object_get(power, "watts")), 10);
+    ck_assert_double_eq_tol(json_real_value(json_object_get(power, "interval_seconds")),
+                            1170000 / 700e6 / 10, 1e-12);
+    json_decref(o);
+}
+END_TEST
+
 START_TEST(test_json_layers_add_up_to_the_totals)
 {
     struct record r = alexnet_record();
@@ -335,9 +360,9 @@ END_TEST
 
 START_TEST(test_json_leaves_out_what_does_not_apply)
 {
-    static const char *const absent[] = {
-        "utilization", "energy_j", "power_w",         "area_mm2",
-        "area",        "events",   "dram_read_bytes", "dram_write_bytes"};
+    static const char *const absent[] = {"utilization",  "energy_j",        "power_w",
+                                         "peak_power_w", "area_mm2",        "area",
+                                         "events",       "dram_read_bytes", "dram_write_bytes"};
     struct record r = bare_record();
     json_t *o = json_of(&r), *totals = json_object_get(o, "totals");
     for (size_t i = 0; i < G_N_ELEMENTS(absent); i++)
@@ -459,6 +484,7 @@ TEST_MAIN("reports", test_text_is_the_golden, test_json_and_csv_are_the_goldens,
           test_names_cannot_steer_the_terminal, test_colors_only_add_escapes,
           test_three_hundred_layers_have_a_row_each,
           test_json_integers_are_exact_and_floats_come_back, test_json_layers_add_up_to_the_totals,
+          test_power_over_time_is_drawn_where_it_is_asked_for,
           test_json_leaves_out_what_does_not_apply, test_settings_keep_their_type,
           test_a_machine_without_time_has_values_only, test_advice_follows_the_bound,
           test_goldens_keep_the_schema, test_schema_refuses_a_null)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/test.h"
 
+#include "sim/stat/power.h"
 #include "sim/stat/record.h"
 
 static struct record_layer layers[] = {
@@ -66,6 +67,44 @@ START_TEST(test_every_bound_has_its_name)
 }
 END_TEST
 
-TEST_MAIN("stat", test_totals_are_sums_over_layers, test_energy_and_time_are_in_si_units,
-          test_utilization_is_macs_over_possible_macs, test_nothing_is_divided_by_zero,
-          test_every_bound_has_its_name)
+START_TEST(test_power_is_energy_over_the_intervals_it_is_spent_in)
+{
+    struct record r = two_layers; /* 16 cycles of 1 ns */
+    power_begin(&r);
+    ck_assert_int_eq(r.n_power, 16);
+    ck_assert_double_eq_tol(power_interval_s(&r), 1e-9, 1e-21);
+    power_add(&r, 4, 6, 2000);
+    power_add(&r, 5.5, 6.5, 1000);
+    power_add(&r, 16, 16, 3000); /* at the very end: in the last interval */
+    power_add(&r, 7, 7, 5000);
+    const double expected_w[16] = {[4] = 1, [5] = 1.5, [6] = 0.5, [7] = 5, [15] = 3};
+    for (int i = 0; i < 16; i++)
+        ck_assert_double_eq_tol(r.power_w[i], expected_w[i], 1e-12);
+    ck_assert_double_eq_tol(power_peak_w(&r), 5, 1e-12);
+}
+END_TEST
+
+START_TEST(test_energy_is_kept_in_few_intervals_of_a_long_run)
+{
+    struct record r = two_layers;
+    r.total_cyc = 1000003;
+    power_begin(&r);
+    ck_assert_int_eq(r.n_power, RECORD_MAX_POWER);
+    for (int i = 0; i < 1000; i++)
+        power_add(&r, 997.0 * i, 997.0 * i + 13.7 * i, 100);
+    power_add(&r, 999000, 2000000, 7); /* beyond the end: what is spent, is spent within */
+    double sum_pj = 0;
+    for (int i = 0; i < r.n_power; i++)
+        sum_pj += r.power_w[i] * power_interval_s(&r) * 1e12;
+    ck_assert_double_eq_tol(sum_pj, 100007, 1e-6);
+    struct record empty = {0};
+    power_begin(&empty);
+    power_add(&empty, 0, 1, 1);
+    ck_assert_double_eq(power_peak_w(&empty), 0);
+}
+END_TEST
+
+TEST_MAIN("stat", test_power_is_energy_over_the_intervals_it_is_spent_in,
+          test_energy_is_kept_in_few_intervals_of_a_long_run, test_totals_are_sums_over_layers,
+          test_energy_and_time_are_in_si_units, test_utilization_is_macs_over_possible_macs,
+          test_nothing_is_divided_by_zero, test_every_bound_has_its_name)
