@@ -22,8 +22,8 @@ enum {
 
 /* The best way to a cut: the group that ends there. */
 struct way {
-    double cycles; /* infinite: none */
-    int from;      /* the cut at which the group begins */
+    double score; /* infinite: none */
+    int from;     /* the cut at which the group begins */
     bool from_resident;
     int64_t n_chunk;
 };
@@ -32,7 +32,7 @@ struct cuts {
     struct plan *plan;
     const struct target *target;
     struct way (*best)[2]; /* by cut and residency of what crosses it */
-    uint64_t *cyc;         /* by layer and number of chunks, 0: not known yet */
+    double *scores;        /* by layer and number of chunks, 0: not known yet */
     GArray **alive;        /* by layer: values alive during it */
 };
 
@@ -111,26 +111,34 @@ static struct need need_of(const struct cuts *c, int first, int end, const bool 
     return need;
 }
 
-static double layer_cyc(struct cuts *c, int layer, int64_t n_chunk)
+static double layer_score(struct cuts *c, int layer, int64_t n_chunk)
 {
-    uint64_t *known = &c->cyc[layer * (MAX_CHUNKS + 1) + n_chunk];
+    double *known = &c->scores[layer * (MAX_CHUNKS + 1) + n_chunk];
     if (*known == 0)
-        *known = MAX(tiles_layer_cyc(c->plan, c->target, layer, n_chunk), 1);
-    return (double)*known;
+        *known = MAX(tiles_layer_score(c->plan, c->target, layer, n_chunk), 1e-9);
+    return *known;
 }
 
 /* The link moves what the next chunk needs while one is computed; the first load and the last store
  * show. */
-static double group_cyc(struct cuts *c, int first, int end, const struct need *need,
-                        int64_t n_chunk)
+static double group_score(struct cuts *c, int first, int end, const struct need *need,
+                          int64_t n_chunk)
 {
     const struct machine *m = c->plan->machine;
     const double rate = m->memories[m->host_memory].bytes_per_cyc;
     const double link = rate > 0 ? need->link_bytes / rate : 0;
-    double cycles = 0;
+    double layers = 0;
     for (int i = first; i < end; i++)
-        cycles += layer_cyc(c, i, n_chunk);
-    return MAX(cycles, link) + MIN(cycles, link) / (double)n_chunk;
+        layers += layer_score(c, i, n_chunk);
+    if (m->objective == OBJECTIVE_TRAFFIC)
+        return layers + tiles_score(m, 0, link);
+    return MAX(layers, link) + MIN(layers, link) / (double)n_chunk + tiles_score(m, 0, link);
+}
+
+/* The largest number of images that makes a chunk more; 0: none. */
+static int64_t next_smaller(int64_t batch, int64_t image)
+{
+    return image == 1 ? 0 : MIN(image - 1, int64_div_up(batch, int64_div_up(batch, image) + 1));
 }
 
 static void try_group(struct cuts *c, int first, int end, const bool resident[2])
@@ -138,7 +146,7 @@ static void try_group(struct cuts *c, int first, int end, const bool resident[2]
     const struct plan *p = c->plan;
     const struct way *from = &c->best[first][resident[0]];
     struct way *to = &c->best[end][resident[1]];
-    if (isinf(from->cycles))
+    if (isinf(from->score))
         return;
     const int64_t batch = batch_of(p, &p->layers[first]);
     const double capacity = (double)p->machine->memories[p->machine->activation_memory].size_bytes;
@@ -150,13 +158,15 @@ static void try_group(struct cuts *c, int first, int end, const bool resident[2]
         need.image_bytes > 0 ? (int64_t)MIN((double)batch, room / need.image_bytes) : batch;
     if (end - first > 1 && image == batch)
         image = int64_div_up(batch, 2);
-    for (int i = 0; i < TRIES; i++, image = int64_div_up(image, 2)) {
+    const bool all = p->machine->search == SEARCH_EXHAUSTIVE;
+    for (int i = 0; i < (all ? MAX_CHUNKS : TRIES) && image > 0;
+         i++, image = all ? next_smaller(batch, image) : int64_div_up(image, 2)) {
         const int64_t n_chunk = int64_div_up(batch, image);
         if (n_chunk > MAX_CHUNKS || (end - first > 1 && n_chunk == 1))
             return;
-        const double cycles = from->cycles + group_cyc(c, first, end, &need, n_chunk);
-        if (cycles < to->cycles)
-            *to = (struct way){cycles, first, resident[0], n_chunk};
+        const double score = from->score + group_score(c, first, end, &need, n_chunk);
+        if (score < to->score)
+            *to = (struct way){score, first, resident[0], n_chunk};
     }
 }
 
@@ -175,8 +185,8 @@ static void extend_ways(struct cuts *c, int first)
     const struct plan *p = c->plan;
     if (p->layers[first].kind == LAYER_HOST) {
         for (int r = 0; r < 2; r++)
-            if (c->best[first][r].cycles < c->best[first + 1][r].cycles)
-                c->best[first + 1][r] = (struct way){c->best[first][r].cycles, first, r, 1};
+            if (c->best[first][r].score < c->best[first + 1][r].score)
+                c->best[first + 1][r] = (struct way){c->best[first][r].score, first, r, 1};
         return;
     }
     const int64_t batch = batch_of(p, &p->layers[first]);
@@ -196,7 +206,7 @@ static void apply(struct cuts *c)
 {
     struct plan *p = c->plan;
     int end = p->n_layer;
-    bool resident = c->best[end][0].cycles > c->best[end][1].cycles;
+    bool resident = c->best[end][0].score > c->best[end][1].score;
     for (int v = 0; v < p->graph->n_value; v++)
         p->homes[v].resident = p->homes[v].used;
     int *firsts = g_new(int, (gsize)p->n_layer), n = 0;
@@ -234,7 +244,7 @@ static void find_ways(struct cuts *c)
     const struct plan *p = c->plan;
     for (int i = 0; i <= p->n_layer; i++)
         for (int r = 0; r < 2; r++)
-            c->best[i][r].cycles = i == 0 && r == 1 ? 0 : INFINITY;
+            c->best[i][r].score = i == 0 && r == 1 ? 0 : INFINITY;
     for (int i = 0; i < p->n_layer; i++) {
         c->alive[i] = g_array_new(FALSE, FALSE, sizeof(int));
         for (int v = 0; v < p->graph->n_value; v++)
@@ -287,27 +297,26 @@ static void layout_free(struct layout *l)
     g_free(l->slots);
 }
 
-uint64_t groups_improve(struct plan *p, const struct target *t, uint64_t cycles)
+void groups_improve(struct plan *p, const struct target *t, double score)
 {
     if (!p->machine->interleaves || p->n_slot == 0)
-        return cycles;
+        return;
     struct layout before = layout_keep(p);
     struct cuts c = {.plan = p,
                      .target = t,
                      .best = g_malloc_n((gsize)p->n_layer + 1, sizeof(*c.best)),
-                     .cyc = g_new0(uint64_t, (gsize)p->n_layer * (MAX_CHUNKS + 1)),
+                     .scores = g_new0(double, (gsize)p->n_layer *(MAX_CHUNKS + 1)),
                      .alive = g_new(GArray *, (gsize)p->n_layer)};
     find_ways(&c);
-    const bool found = !isinf(MIN(c.best[p->n_layer][0].cycles, c.best[p->n_layer][1].cycles));
+    const bool found = !isinf(MIN(c.best[p->n_layer][0].score, c.best[p->n_layer][1].score));
     if (found)
         apply(&c);
     int unfuse;
-    const uint64_t better = found && homes_fit(p, &unfuse, NULL) ? tiles_choose(p, t) : UINT64_MAX;
-    if (better >= cycles)
+    const double better = found && homes_fit(p, &unfuse, NULL) ? tiles_choose(p, t) : INFINITY;
+    if (better >= score)
         layout_back(p, &before);
     layout_free(&before);
     g_free(c.best);
-    g_free(c.cyc);
+    g_free(c.scores);
     g_free(c.alive);
-    return MIN(better, cycles);
 }

@@ -27,6 +27,12 @@ struct machine_fusion {
 enum machine_search { SEARCH_HEURISTIC, SEARCH_SEARCH, SEARCH_EXHAUSTIVE };
 extern const char *const machine_search_names[]; /* NULL-terminated, for CFG_ENUM */
 
+/* mapper.objective: what the search makes small. */
+enum machine_objective { OBJECTIVE_CYCLES, OBJECTIVE_TRAFFIC };
+extern const char *const machine_objective_names[]; /* NULL-terminated, for CFG_ENUM */
+
+enum { TILING_MAX_PARTS = 64 };
+
 struct machine {
     const char *name, *family, *file;
     double clock_hz;
@@ -41,9 +47,12 @@ struct machine {
     bool host_fallback;                     /* an operator that it lacks runs on the host */
     bool interleaves;                       /* layers may take turns, a chunk of each at a time */
     enum machine_search search;
+    enum machine_objective objective;
     int64_t tile_k, tile_n; /* native tile of the matrix unit: summed inputs x outputs; 0: none */
     bool packs_groups;      /* several groups of a convolution may share a native tile */
     int64_t max_tile_m;     /* rows of partial sums it can hold for one tile_n */
+    int block_parts;        /* at most in so many pieces a block leaves them; 1 or more, */
+    int64_t piece_rows;     /* of at least so many rows */
     bool block_of_n;        /* these rows are columns of the product, its inputs stay in the unit */
     int64_t block_unit;     /* rows of partial sums that are best kept together; 0: any */
     int64_t max_k;          /* longest sum of int8 products its accumulators hold */

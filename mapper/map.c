@@ -27,8 +27,10 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
     p->graph = g;
     p->machine = t->machine;
     p->memory_limit_bytes = t->memory_limit_bytes;
+    const gint64 start = g_get_monotonic_time();
     if (layout(p, t, error)) {
         groups_improve(p, t, tiles_choose(p, t));
+        p->map_seconds = (double)(g_get_monotonic_time() - start) / 1e6;
         if ((!t->mapping || mapping_apply(p, t->mapping, error)) && steps_make(p, error))
             return p;
     }

@@ -10,7 +10,7 @@
 
 struct entry {
     const char *name;
-    int64_t block_rows, chunk_images;
+    int64_t block_rows, parts, chunk_images;
     int order;
     bool halves;
 };
@@ -23,6 +23,8 @@ static const struct cfg_field fields[] = {
      "which loop is outer: output tiles (nm) or row blocks (mn)", loop_order_names},
     {"halves", CFG_BOOL, offsetof(struct entry, halves), 0, 0, NULL, NULL,
      "two blocks take turns in the accumulators", NULL},
+    {"parts", CFG_INT, offsetof(struct entry, parts), 1, TILING_MAX_PARTS, "1", NULL,
+     "pieces in which a block leaves the accumulators", NULL},
     {"chunk_images", CFG_INT, offsetof(struct entry, chunk_images), 1, 1e15, NULL, NULL,
      "images computed in one go", NULL},
     {.path = NULL},
@@ -52,11 +54,12 @@ char *mapping_text(const struct plan *p)
             continue;
         g_string_append_printf(out, "%s  { name = ", separator);
         put_string(out, l->name);
-        g_string_append_printf(out,
-                               "; block_rows = %" PRId64
-                               "; order = \"%s\"; halves = %s; chunk_images = %" PRId64 "; }",
-                               l->tiling.block_m, loop_order_names[l->tiling.order],
-                               l->tiling.double_buffer ? "true" : "false", l->chunk_image);
+        g_string_append_printf(
+            out,
+            "; block_rows = %" PRId64
+            "; order = \"%s\"; halves = %s; parts = %d; chunk_images = %" PRId64 "; }",
+            l->tiling.block_m, loop_order_names[l->tiling.order],
+            l->tiling.double_buffer ? "true" : "false", l->tiling.parts, l->chunk_image);
         separator = ",\n";
     }
     g_string_append(out, "\n);\n");
@@ -97,6 +100,25 @@ static bool set_chunk(struct plan *p, struct plan_layer *l, const struct entry *
                      l->n_pass == 1 ? ", or fewer" : ", as many as the layers beside it take");
 }
 
+/* Pieces of a block of the size given. */
+static bool check_parts(const struct plan *p, const struct plan_layer *l, const char *origin,
+                        GError **error)
+{
+    const struct machine *m = p->machine;
+    if (tiles_possible(p, l))
+        return true;
+    if (l->tiling.double_buffer || l->gemm.k <= m->tile_k || m->block_parts == 1)
+        return error_set(error, ERROR_INPUT, "%s: layer '%s': parts = %d: %s, so 1 is right",
+                         origin, l->name, l->tiling.parts,
+                         l->tiling.double_buffer ? "halves leave the accumulators whole"
+                                                 : "its blocks leave the accumulators whole");
+    return error_set(error, ERROR_INPUT,
+                     "%s: layer '%s': parts = %d: 1 to %d pieces, at least %" PRId64
+                     " of block_rows = %" PRId64 " in each and room for whole ones",
+                     origin, l->name, l->tiling.parts, m->block_parts, m->piece_rows,
+                     l->tiling.block_m);
+}
+
 static bool set_blocks(const struct plan *p, struct plan_layer *l, const struct entry *e,
                        const char *origin, GError **error)
 {
@@ -111,9 +133,11 @@ static bool set_blocks(const struct plan *p, struct plan_layer *l, const struct 
                          "%s: layer '%s': block_rows = %" PRId64 ": 1 to %" PRId64
                          " fit, in whole units of %" PRId64,
                          origin, l->name, e->block_rows, most, unit);
-    l->tiling = (struct tiling){
-        .block_m = e->block_rows, .order = (enum loop_order)e->order, .double_buffer = e->halves};
-    return true;
+    l->tiling = (struct tiling){.block_m = e->block_rows,
+                                .order = (enum loop_order)e->order,
+                                .double_buffer = e->halves,
+                                .parts = (int)e->parts};
+    return check_parts(p, l, origin, error);
 }
 
 static bool apply_entry(struct plan *p, const char *file, const config_setting_t *group, bool *seen,

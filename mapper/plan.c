@@ -11,6 +11,7 @@
 #include "workloads/ops/ops.h"
 
 const char *const machine_search_names[] = {"heuristic", "search", "exhaustive", NULL};
+const char *const machine_objective_names[] = {"cycles", "traffic", NULL};
 const char *const loop_order_names[] = {"nm", "mn", NULL};
 
 bool dims_possible(const struct shape *s)

@@ -44,6 +44,10 @@ struct tiling {
     int64_t block_m; /* rows of a block of partial sums; see plan_block_rows() */
     enum loop_order order;
     bool double_buffer; /* two blocks take turns in the accumulators */
+    /* Without it, where k has several tiles: the block's first and last tile of k are worked off in
+     * so many pieces, each drained as soon as it is complete, and overwritten as soon as that is.
+     */
+    int parts;
 };
 
 /* A region of a layer's output that is computed in one go: whole images, or rows of one image. */
@@ -140,6 +144,8 @@ struct plan {
     int n_step;
     int *pass_layer; /* in order of computation: what layer each pass is of */
     int n_pass;
+    uint64_t n_tried;            /* mappings of layers evaluated */
+    double map_seconds;          /* that the search took */
     uint64_t weight_bytes;       /* of all weight tiles, whole ones of tile_k x tile_n */
     uint64_t memory_limit_bytes; /* of steps and program; 0: none */
     void *program;               /* the family's */

@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The search over chunks, block sizes, loop orders and accumulator halves, one layer after the
- * other, driven by the family's analytic cost. */
+/* The search over chunks, block sizes, loop orders and ways to share the accumulators, one layer
+ * after the other, driven by the family's analytic cost. */
+#include <math.h>
+#include <string.h>
+
 #include "mapper/passes.h"
 #include "sim/base/size.h"
 
+#define NEGLIGIBLE 1e-6 /* what decides between equals counts */
+
+double tiles_score(const struct machine *m, double cycles, double traffic_cyc)
+{
+    if (m->objective == OBJECTIVE_TRAFFIC)
+        return traffic_cyc + NEGLIGIBLE * cycles;
+    return cycles + TILES_TRAFFIC_SHARE * traffic_cyc;
+}
+
 /* How many block counts beyond the fewest possible are tried, by enum machine_search. */
-static const int64_t extra_blocks[] = {0, 3, 4096};
+static const int64_t extra_blocks[] = {0, 3, INT64_MAX / 2};
 
 struct search {
     struct plan *plan;
@@ -14,18 +26,48 @@ struct search {
     struct cost_state state; /* before the layer */
     struct cost_state after; /* of the best mapping */
     struct plan_layer best;
-    uint64_t best_cyc, best_bytes;
+    double share; /* what a cycle of transfers counts */
+    double best_score, best_cyc, best_traffic_cyc;
 };
+
+/* Of all chunks of a layer over the host link; rows that two chunks need are counted once. */
+static double link_bytes(const struct plan *p, const struct plan_layer *l)
+{
+    double bytes = l->stores ? (double)p->homes[l->out].size_bytes : 0;
+    for (int j = 0; j < l->n_in && l->loads >> j; j++)
+        if (l->loads >> j & 1)
+            bytes += (double)p->homes[l->in[j]].size_bytes;
+    return bytes;
+}
+
+/* Cycles that the weight memory and the link need for a layer's bytes. */
+static double traffic_of(const struct search *s, const struct record_layer *out)
+{
+    const struct machine *m = s->plan->machine;
+    const double weights_rate = m->memories[m->weight_memory].bytes_per_cyc;
+    const double link_rate = m->memories[m->host_memory].bytes_per_cyc;
+    double cycles = 0;
+    if (weights_rate > 0)
+        cycles += (double)out->bytes[m->weight_memory].read / weights_rate;
+    if (link_rate > 0 && (s->layer->loads || s->layer->stores))
+        cycles += link_bytes(s->plan, s->layer) / link_rate;
+    return cycles;
+}
 
 static void try_mapping(struct search *s)
 {
     struct cost_state state = s->state;
     struct record_layer out = {0};
+    s->plan->n_tried++;
     s->target->cost(s->target->self, s->plan, s->layer->index, &state, &out);
-    const struct record_bytes *w = &out.bytes[s->plan->machine->weight_memory];
-    if (out.cycles < s->best_cyc || (out.cycles == s->best_cyc && w->read < s->best_bytes)) {
-        s->best_cyc = out.cycles;
-        s->best_bytes = w->read;
+    const double cycles = (double)out.cycles, traffic = traffic_of(s, &out);
+    const double score = s->plan->machine->objective == OBJECTIVE_TRAFFIC
+                             ? traffic + NEGLIGIBLE * cycles
+                             : cycles + s->share * traffic;
+    if (score < s->best_score) {
+        s->best_score = score;
+        s->best_cyc = cycles;
+        s->best_traffic_cyc = traffic;
         s->best = *s->layer;
         s->after = state;
     }
@@ -40,31 +82,68 @@ static int64_t whole_units(const struct machine *m, int64_t block_m, int64_t cap
     return block_m > unit ? cap / unit * unit : block_m;
 }
 
-/* Equal blocks, as few as the accumulators allow and a few more: small blocks drain sooner. */
-static void try_blocks(struct search *s)
+/* How blocks share the accumulators. The heuristic takes the first that is possible. */
+static const struct {
+    int parts;
+    bool double_buffer;
+} sharings[] = {{4, false},  {1, true},   {2, false},  {8, false},  {16, false}, {24, false},
+                {32, false}, {20, false}, {48, false}, {64, false}, {1, false}};
+
+static void try_orders(struct search *s)
+{
+    const bool one = s->plan->machine->search == SEARCH_HEURISTIC;
+    for (int order = ORDER_NM; order <= (one ? ORDER_NM : ORDER_MN); order++) {
+        s->layer->tiling.order = order;
+        try_mapping(s);
+    }
+}
+
+bool tiles_possible(const struct plan *p, const struct plan_layer *l)
+{
+    const struct machine *m = p->machine;
+    const struct tiling *t = &l->tiling;
+    const int64_t entries = m->max_tile_m / plan_sum_words(p, l);
+    if (t->parts == 1)
+        return t->block_m <= (t->double_buffer ? entries / 2 : entries);
+    const int64_t rows = int64_div_up(t->block_m, t->parts);
+    return !t->double_buffer && t->parts <= m->block_parts && l->gemm.k > m->tile_k &&
+           rows >= m->piece_rows && int64_div_up(t->block_m, rows) * rows <= entries;
+}
+
+/* Equal blocks, as few as the accumulators allow and a few more: small blocks drain sooner. Whether
+ * any was possible. */
+static bool try_blocks_in(struct search *s, int parts, bool double_buffer)
 {
     const struct machine *m = s->plan->machine;
     struct plan_layer *l = s->layer;
     const struct region chunk = plan_chunk(s->plan, l, 0);
     const int64_t rows = plan_block_rows(s->plan, l, &chunk);
-    for (int half = 1; half >= 0; half--) {
-        const int64_t entries = m->max_tile_m / plan_sum_words(s->plan, l);
-        const int64_t cap = half ? entries / 2 : entries;
-        if (cap < 1)
+    const int64_t entries = m->max_tile_m / plan_sum_words(s->plan, l);
+    const int64_t cap = double_buffer ? entries / 2 : entries / parts * parts;
+    if (cap < 1)
+        return false;
+    const int64_t fewest = int64_div_up(rows, cap);
+    const int64_t most = MIN(rows, fewest + extra_blocks[m->search]);
+    l->tiling.double_buffer = double_buffer;
+    l->tiling.parts = parts;
+    bool any = false;
+    for (int64_t n = fewest, before = 0; n <= most; n++) {
+        l->tiling.block_m = MIN(whole_units(m, int64_div_up(rows, n), cap), rows);
+        if (l->tiling.block_m == before || !tiles_possible(s->plan, l))
             continue;
-        const int64_t fewest = int64_div_up(rows, cap);
-        const int64_t most = MIN(rows, fewest + extra_blocks[m->search]);
-        for (int64_t n = fewest; n <= most; n++) {
-            l->tiling.double_buffer = half;
-            l->tiling.block_m = MIN(whole_units(m, int64_div_up(rows, n), cap), rows);
-            for (int order = ORDER_NM; order <= ORDER_MN; order++) {
-                l->tiling.order = order;
-                try_mapping(s);
-                if (m->search == SEARCH_HEURISTIC)
-                    return;
-            }
-        }
+        before = l->tiling.block_m;
+        try_orders(s);
+        any = true;
     }
+    return any;
+}
+
+static void try_blocks(struct search *s)
+{
+    const bool first = s->plan->machine->search == SEARCH_HEURISTIC;
+    for (size_t i = 0; i < G_N_ELEMENTS(sharings); i++)
+        if (try_blocks_in(s, sharings[i].parts, sharings[i].double_buffer) && first)
+            return;
 }
 
 bool chunk_fits(const struct plan *p, const struct plan_layer *l)
@@ -78,8 +157,8 @@ bool chunk_fits(const struct plan *p, const struct plan_layer *l)
     return true;
 }
 
-/* Chunks of n images; false where their slots do not fit. */
-static bool try_chunk(struct search *s, int64_t n)
+/* Chunks of n images, where their slots fit. */
+static void try_chunk(struct search *s, int64_t n)
 {
     struct plan_layer *l = s->layer;
     const int64_t most = l->chunk_image;
@@ -90,7 +169,6 @@ static bool try_chunk(struct search *s, int64_t n)
     else if (fits)
         try_mapping(s);
     l->chunk_image = most;
-    return fits;
 }
 
 /* Chunks that share a transfer with the next one overlap: fewer images load sooner. */
@@ -98,48 +176,84 @@ static void try_chunks(struct search *s)
 {
     const int64_t most = s->layer->chunk_image;
     const bool is_heuristic = s->plan->machine->search == SEARCH_HEURISTIC;
+    const bool is_exhaustive = s->plan->machine->search == SEARCH_EXHAUSTIVE;
     const bool overlap = (s->layer->loads || s->layer->stores) && s->layer->n_pass == 1;
-    for (int64_t n = 1; overlap && !is_heuristic && n < most; n *= 2)
+    for (int64_t n = 1; overlap && !is_heuristic && n < most; n = is_exhaustive ? n + 1 : 2 * n)
         try_chunk(s, n);
-    for (int64_t n = overlap ? int64_div_up(most, 4) : most;; n = MIN(2 * n, most))
-        if ((try_chunk(s, n) && is_heuristic) || n == most)
+    for (int64_t n = overlap ? int64_div_up(most, 4) : most;; n = MIN(2 * n, most)) {
+        try_chunk(s, n);
+        if (n == most)
             return;
+    }
 }
 
-static uint64_t choose_layer(struct search *s)
+static void choose_layer(struct search *s)
 {
-    s->best_cyc = s->best_bytes = UINT64_MAX;
+    s->best_score = INFINITY;
     if (s->layer->kind == LAYER_HOST)
         try_mapping(s);
     else
         try_chunks(s);
     *s->layer = s->best;
-    return s->best_cyc;
 }
 
-uint64_t tiles_choose(struct plan *p, const struct target *t)
+/* Of all layers, one after the other, where transfers count so much. */
+struct total {
+    double cycles, traffic_cyc;
+};
+
+static struct total choose_all(struct plan *p, const struct target *t, struct plan_layer *layers,
+                               double share)
 {
     struct cost_state state = {0};
-    uint64_t cycles = 0;
+    struct total sum = {0};
+    memcpy(p->layers, layers, (size_t)p->n_layer * sizeof(*layers));
     for (int i = 0; i < p->n_layer; i++) {
-        struct search s = {.plan = p, .target = t, .layer = &p->layers[i], .state = state};
-        cycles += choose_layer(&s);
+        struct search s = {
+            .plan = p, .target = t, .layer = &p->layers[i], .state = state, .share = share};
+        choose_layer(&s);
         state = s.after;
+        sum.cycles += s.best_cyc;
+        sum.traffic_cyc += s.best_traffic_cyc;
     }
-    return cycles;
+    return sum;
 }
 
-uint64_t tiles_layer_cyc(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk)
+double tiles_choose(struct plan *p, const struct target *t)
+{
+    static const double shares[] = {1, 1.0 / 2, 1.0 / 4, 1.0 / 8, 1.0 / 16, 1.0 / 64};
+    const size_t size = (size_t)p->n_layer * sizeof(*p->layers);
+    struct plan_layer *before = g_memdup2(p->layers, size);
+    struct total sum = choose_all(p, t, before, NEGLIGIBLE);
+    if (p->machine->objective == OBJECTIVE_CYCLES && p->machine->search != SEARCH_HEURISTIC) {
+        const double limit = sum.cycles * (1 + TILES_SLOWER);
+        struct plan_layer *fastest = g_memdup2(p->layers, size);
+        const struct total fast = sum;
+        size_t i = 0;
+        for (; i < G_N_ELEMENTS(shares); i++)
+            if ((sum = choose_all(p, t, before, shares[i])).cycles <= limit)
+                break;
+        if (i == G_N_ELEMENTS(shares)) {
+            memcpy(p->layers, fastest, size);
+            sum = fast;
+        }
+        g_free(fastest);
+    }
+    g_free(before);
+    return tiles_score(p->machine, sum.cycles, sum.traffic_cyc);
+}
+
+double tiles_layer_score(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk)
 {
     struct plan_layer *l = &p->layers[i_layer], kept = *l;
-    struct search s = {.plan = p, .target = t, .layer = l};
+    struct search s = {.plan = p, .target = t, .layer = l, .share = TILES_TRAFFIC_SHARE};
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     l->loads = 0;
     l->stores = false;
     l->chunk_row = o.h;
     l->chunk_image = int64_div_up(o.n, n_chunk);
     l->n_pass = int64_div_up(o.n, l->chunk_image);
-    const uint64_t cycles = choose_layer(&s);
+    choose_layer(&s);
     *l = kept;
-    return cycles;
+    return tiles_score(p->machine, s.best_cyc, s.best_traffic_cyc);
 }

@@ -178,6 +178,12 @@ char *accsim_plan_text(const struct accsim *a)
                                           : NULL;
 }
 
+struct accsim_mapping accsim_mapping(const struct accsim *a)
+{
+    return a->plan ? (struct accsim_mapping){a->plan->n_tried, a->plan->map_seconds}
+                   : (struct accsim_mapping){0, 0};
+}
+
 void accsim_free(struct accsim *a)
 {
     if (!a)

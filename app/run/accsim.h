@@ -78,6 +78,12 @@ const struct record *accsim_record(const struct accsim *a);
 const struct graph *accsim_graph(const struct accsim *a);
 /* The mapped program as text; the caller frees it with g_free(). NULL for "reference". */
 char *accsim_plan_text(const struct accsim *a);
+/* What the mapper did: mappings of layers that it evaluated, and the seconds that it took. */
+struct accsim_mapping {
+    uint64_t n_tried;
+    double seconds;
+};
+struct accsim_mapping accsim_mapping(const struct accsim *a); /* zeros for "reference" */
 void accsim_free(struct accsim *a); /* NULL is ignored */
 
 /* The version, "0.1.0". */

@@ -55,7 +55,7 @@ const struct cfg_field systolic_fields[] = {
           "sums that the activation unit takes from the accumulators a cycle, at most a row of "
           "them; 0: array.cols",
           NULL),
-    FIELD("controller.queue_depth", CFG_INT, queue_depth, 1, 1 << 16, "16", NULL,
+    FIELD("controller.queue_depth", CFG_INT, queue_depth, 1, 1 << 16, "64", NULL,
           "instructions waiting at each unit; one is issued a cycle", NULL),
     DRAM_FIELDS("memory.weights", struct systolic_cfg, weights, NULL, NULL, "0"),
     FIELD("memory.unified_buffer.size_kib", CFG_FLOAT, buffer_kib, 1, 1 << 24, NULL, "KiB",
@@ -104,6 +104,9 @@ const struct cfg_field systolic_fields[] = {
           "groups of a convolution share tiles, block by block on their diagonals", NULL),
     FIELD("mapper.search", CFG_ENUM, search, 0, 0, "search", NULL,
           "how much of the mapping space is looked at", machine_search_names),
+    FIELD("mapper.objective", CFG_ENUM, objective, 0, 0, "cycles", NULL,
+          "what the search makes small: cycles of the run, or bytes over off-chip memory and link",
+          machine_objective_names),
     {.path = NULL},
 };
 
@@ -169,11 +172,19 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->fusions = fusions;
     m->host_fallback = c->host_fallback;
     m->interleaves = true;
+    m->objective = (enum machine_objective)c->objective;
     m->search = (enum machine_search)c->search;
     m->packs_groups = c->pack_groups && c->timing != TIMING_SCALESIM;
     m->tile_k = c->rows;
     m->tile_n = c->cols;
     m->max_tile_m = c->accumulators;
+    /* A piece has seven instructions, each of which takes the chip 10 to 20 cycles (section 2 of the
+     * paper): fewer rows would cost more than they hide. */
+    m->piece_rows = MAX(c->rows / 4, 1);
+    /* Where the queue of the activation unit holds a whole block's, the array need not wait. */
+    m->block_parts = c->dataflow == FLOW_WS
+                         ? (int)CLAMP(c->queue_depth / INSN_PER_PIECE, 1, TILING_MAX_PARTS)
+                         : 1;
     m->block_of_n = c->dataflow == FLOW_IS;
     m->block_unit = c->dataflow == FLOW_OS ? c->rows : c->dataflow == FLOW_IS ? c->cols : 1;
     m->max_k = INT32_MAX / (127 * 127) - 1; /* the bias takes the place of one product at least */

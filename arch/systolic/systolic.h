@@ -50,7 +50,7 @@ struct systolic_cfg {
     double area_mm2;
     struct systolic_area area;
     struct systolic_energy energy;
-    int search;
+    int search, objective;
     const char *name, *family, *known_error;
 };
 
@@ -113,6 +113,24 @@ uint64_t flow_latency_cyc(const struct systolic *s, int64_t rows, int64_t cols);
 /* What is fetched for a stream's tile, and for all tiles of a READ_WEIGHTS. */
 uint64_t flow_tile_bytes(const struct systolic *s, const struct plan *p, const struct stream *t);
 uint64_t flow_read_bytes(const struct systolic *s, const struct plan *p, const struct insn *in);
+
+/* In how many pieces the first and the last tile of k of a layer's blocks are worked off. */
+static inline int systolic_parts(const struct systolic *s, const struct plan_layer *l)
+{
+    return l->tiling.double_buffer || l->gemm.k <= s->cfg.rows ? 1 : l->tiling.parts;
+}
+
+/* Pieces lie in places of equal size in the accumulators, taken in turn: rows of a place, and how
+ * many there are. */
+struct places {
+    int64_t rows, n;
+};
+static inline struct places systolic_places(const struct systolic *s, const struct plan *p,
+                                            const struct plan_layer *l)
+{
+    const int64_t rows = (l->tiling.block_m + l->tiling.parts - 1) / l->tiling.parts;
+    return (struct places){rows, s->cfg.accumulators / plan_sum_words(p, l) / rows};
+}
 
 /* systolic_core.c: state and timing rules; time is an argument. */
 struct systolic_core {

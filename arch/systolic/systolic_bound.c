@@ -17,6 +17,15 @@ static double array_cyc(const struct systolic *s, const struct plan *p, const st
            (double)core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
 }
 
+/* Every row of sums passes the activation unit. */
+static double activate_cyc(const struct systolic *s, const struct plan_layer *l)
+{
+    const struct gemm *g = &l->gemm;
+    const bool is = s->cfg.dataflow == FLOW_IS;
+    return (double)(g->groups * int64_div_up(is ? g->m : g->n, s->cfg.cols)) *
+           (double)core_activate_cyc(s, is ? g->n : g->m);
+}
+
 /* Every tile comes at least once, but those that lie in the FIFO and the shadow registers when the
  * layer before ends. */
 static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
@@ -40,7 +49,7 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     if (s->cfg.timing == TIMING_SCALESIM)
         return scalesim_layer_cyc(s, l);
     if (l->kind == LAYER_MATRIX)
-        return (uint64_t)MAX(array_cyc(s, p, l), fetch_cyc(s, l));
+        return (uint64_t)MAX(MAX(array_cyc(s, p, l), fetch_cyc(s, l)), activate_cyc(s, l));
     uint64_t cycles = 0;
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);

@@ -79,14 +79,41 @@ static void cost_transfers(const struct systolic *s, const struct plan *p,
         c->store = link_cyc(s, region_bytes(p, l->out, r, r->n_row));
 }
 
-/* Cycles between the starts of blocks whose product takes so long and whose drain so long, the
- * activation unit alone `activate`: the array, the activation unit, or, where one half of the
- * accumulators waits for the other, both in turn. */
-static double block_period(const struct plan_layer *l, double product, double drain,
-                           double activate)
+/* How the sums of a block leave the accumulators, in cycles. */
+struct drain {
+    double all;      /* from the end of the product until all are gone */
+    double activate; /* of the activation unit alone */
+    double blocks; /* beyond the product, until the next block has what it overwrites, of pieces */
+};
+
+/* Pieces leave one after the other: the i-th is complete after (i + 1) pieces of the last tile of
+ * k, and its place is free when it and all before have left. The next block's first tile of k finds
+ * `spare` places free, then follows the pieces; its end is what may come late. */
+static struct drain drain_of(const struct systolic *s, const struct plan *p,
+                             const struct plan_layer *l, double entries, double row_cyc,
+                             double latency)
 {
-    const double both = product + drain;
-    return l->tiling.double_buffer ? MAX(MAX(product, activate), both / 2) : both;
+    const bool pieces = systolic_parts(s, l) > 1;
+    const struct places places = systolic_places(s, p, l);
+    const double rows = pieces ? MIN(entries, (double)places.rows) : entries;
+    const double n = ceil(entries / rows), enter = rows * row_cyc;
+    const double leave = (double)core_activate_cyc(s, (int64_t)rows);
+    const double slower = MAX(enter, leave), faster = MIN(enter, leave);
+    struct drain d = {.activate = n * leave};
+    d.all = latency + n * slower + faster - entries * row_cyc;
+    const double follow = pieces ? MAX(2 * n - (double)places.n, 0) : n; /* pieces that wait */
+    const double late = latency + faster + MAX(slower + follow * enter, follow * slower + enter);
+    d.blocks = follow > 0 ? MAX(late - 2 * entries * row_cyc, 0) : 0;
+    return d;
+}
+
+/* Cycles between the starts of blocks whose product takes so long: the array's; the activation
+ * unit's; where one half of the accumulators waits for the other, both in turn; where blocks follow
+ * each other, until what the next one overwrites has left. */
+static double block_period(const struct plan_layer *l, double product, const struct drain *d)
+{
+    const double waits = l->tiling.double_buffer ? (product + d->all) / 2 : product + d->blocks;
+    return MAX(MAX(product, d->activate), waits);
 }
 
 /* Blocks of a layer that are alike: `entries` rows of sums each; `across` rows or columns of the
@@ -178,19 +205,22 @@ static void cost_blocks(const struct systolic *s, const struct plan *p, const st
 {
     const double fetch = tile_fetch_cyc(s, p, l), e = b->entries, cols = (double)s->cfg.cols;
     const double row_cyc = (double)core_rows_cyc(s, p, l, 1);
-    const double activate = (double)core_activate_cyc(s, (int64_t)e);
     const bool os = s->cfg.dataflow == FLOW_OS;
     struct product_cost product = {0};
     const double rows = (os ? cost_os : cost_tiles)(s, l, b, row_cyc, fetch, &product);
     const double across = s->cfg.edge == EDGE_FULL ? cols : MIN(cols, b->across);
-    const double drain = (double)flow_latency_cyc(s, (int64_t)rows, (int64_t)across) + activate;
+    const double latency = (double)flow_latency_cyc(s, (int64_t)rows, (int64_t)across);
+    const struct drain drain = drain_of(s, p, l, e, row_cyc, latency);
+    const double mixed = block_period(l, product.with_fetch, &drain);
     c->fetch += b->n_block * product.n_tile * fetch;
     c->n_tile += b->n_block * product.n_tile;
-    c->compute += b->n_block * block_period(l, product.alone, drain, activate);
-    c->mixed += b->n_block * block_period(l, product.with_fetch, drain, activate);
-    c->drain = l->tiling.double_buffer ? drain : 0;
+    c->compute += b->n_block * block_period(l, product.alone, &drain);
+    c->mixed += b->n_block * mixed;
+    c->drain = drain.all;
+    if (!l->tiling.double_buffer) /* of which the period has a part already */
+        c->drain = MAX(drain.all - (mixed - product.with_fetch), 0);
     c->last = product.n_tile > 0 ? last_cyc(s, l, b, row_cyc) : 0;
-    c->last += l->tiling.double_buffer ? 0 : drain;
+    c->last += drain.all - c->drain;
 }
 
 /* The row blocks of one output tile, or where inputs stay the column blocks of one tile of them:

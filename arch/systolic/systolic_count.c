@@ -3,12 +3,21 @@
 #include "arch/systolic/systolic.h"
 #include "sim/base/size.h"
 
-/* What a layer's k values of m rows take from the unified buffer. */
+/* Values of k that a matrix instruction works off. */
+static int64_t k_of(const struct systolic *s, const struct plan_layer *l, const struct insn *in)
+{
+    if (s->cfg.dataflow != FLOW_WS)
+        return l->gemm.k;
+    const int64_t k0 = in->k0 * s->cfg.rows;
+    return MIN(in->repeat * s->cfg.rows, l->gemm.k - k0);
+}
+
+/* What k values of m rows take from the unified buffer. */
 static void count_inputs(const struct systolic *s, const struct plan *p, const struct insn *in,
-                         struct record_layer *l)
+                         int64_t k, struct record_layer *l)
 {
     const struct plan_layer *pl = &p->layers[in->layer];
-    const uint64_t bytes = (uint64_t)(in->m * pl->gemm.k) * number_bytes(p->formats[pl->in[0]]);
+    const uint64_t bytes = (uint64_t)(in->m * k) * number_bytes(p->formats[pl->in[0]]);
     l->bytes[MEM_BUFFER].read += bytes;
     l->energy_pj[ENERGY_BUFFER] += (double)bytes * s->cfg.energy.buffer_byte_pj;
 }
@@ -18,19 +27,19 @@ static void count_matrix(const struct systolic *s, const struct plan *p, const s
 {
     const struct systolic_energy *e = &s->cfg.energy;
     const struct plan_layer *pl = &p->layers[in->layer];
-    const uint64_t m = (uint64_t)in->m, n = (uint64_t)in->n, k = (uint64_t)pl->gemm.k;
+    const uint64_t m = (uint64_t)in->m, n = (uint64_t)in->n, k = (uint64_t)k_of(s, pl, in);
     const uint64_t useful = m * n * k / (uint64_t)pl->packed;
     l->macs += useful;
     const uint64_t passes = core_row_cyc(s, p->formats[pl->in[0]], pl->weight_format);
     const uint64_t sum = core_sum_bytes(p, pl);
     const int64_t sum_k = s->machine->sum_k ? s->machine->sum_k : pl->gemm.k;
-    const uint64_t n_sum = (uint64_t)int64_div_up(pl->gemm.k, sum_k); /* that make a result */
+    const uint64_t n_sum = (uint64_t)int64_div_up((int64_t)k, sum_k); /* that join a result */
     if (s->cfg.dataflow != FLOW_IS) /* where they stay, they come with SHIFT_INPUTS */
-        count_inputs(s, p, in, l);
+        count_inputs(s, p, in, (int64_t)k, l);
     l->energy_pj[ENERGY_MATRIX] += (double)(useful * passes) * e->mac_pj;
     /* Every sum is written; all but the first are added to one that is read. */
     l->energy_pj[ENERGY_ACCUMULATORS] +=
-        (double)(m * n * sum * (2 * n_sum - 1)) * e->accumulator_byte_pj;
+        (double)(m * n * sum * (2 * n_sum - (in->k0 == 0))) * e->accumulator_byte_pj;
 }
 
 static void count_output(const struct systolic *s, uint64_t bytes_out, uint64_t bytes_in,
@@ -89,7 +98,7 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
         count_output(s, 0, in->count, l);
         break;
     case INSN_SHIFT_INPUTS:
-        count_inputs(s, p, in, l);
+        count_inputs(s, p, in, p->layers[in->layer].gemm.k, l);
         break;
     case INSN_READ_WEIGHTS:
         tiles_bytes = flow_read_bytes(s, p, in);

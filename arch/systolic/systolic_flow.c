@@ -27,9 +27,10 @@ struct cut {
 /* ws: a tile of weights stays, the rows of the block stream past it. */
 static struct cut cut_ws(const struct insn *in, int64_t k_tiles, uint32_t i)
 {
-    return (struct cut){.stream = {.in = *in, .i_k = i, .begins = true, .ends = true},
+    const uint32_t i_k = (uint32_t)in->k0 + i;
+    return (struct cut){.stream = {.in = *in, .i_k = i_k, .begins = true, .ends = true},
                         .entering = in->m,
-                        .tile = in->tile_n * k_tiles + i};
+                        .tile = in->tile_n * k_tiles + i_k};
 }
 
 /* os: the sums of R rows stay, all tiles of K stream past them, a row a cycle. */
@@ -125,8 +126,11 @@ int64_t flow_entries(const struct systolic *s, const struct insn *in)
 uint64_t flow_active_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
 {
     const struct plan_layer *l = layer_of(p, in);
-    const int64_t rows = s->cfg.dataflow == FLOW_OS ? int64_div_up(in->m, s->cfg.rows) * l->gemm.k
-                                                    : tiles_k(s, l) * flow_entries(s, in);
+    int64_t rows = tiles_k(s, l) * in->n;
+    if (s->cfg.dataflow == FLOW_OS)
+        rows = int64_div_up(in->m, s->cfg.rows) * l->gemm.k;
+    else if (s->cfg.dataflow == FLOW_WS)
+        rows = in->repeat * in->m;
     return core_rows_cyc(s, p, l, rows);
 }
 

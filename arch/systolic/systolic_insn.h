@@ -35,6 +35,7 @@ struct insn {
     int32_t layer;
     int32_t step;          /* of the plan: addresses and region */
     int32_t group, tile_n; /* matrix, ACTIVATE: which columns of the output */
+    int32_t k0;            /* matrix, ws: the first tile of k */
     uint32_t repeat; /* READ_WEIGHTS, SHIFT_INPUTS: tiles; matrix: streams, see flow_stream() */
     bool reuse;      /* matrix: the tile already in the array is used again */
     bool keep;       /* matrix: the next product uses this tile again */
@@ -44,6 +45,8 @@ struct insn {
     int64_t first;  /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
     uint64_t count; /* SYNC_WAIT: value; transfers, ACTIVATE: bytes; NORMALIZE_POOL: cycles */
 };
+
+enum { INSN_PER_PIECE = 3 }; /* of a block, at the activation unit: wait, Activate, set */
 
 struct program {
     GArray *insns;    /* struct insn, in program order */

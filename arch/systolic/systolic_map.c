@@ -67,8 +67,9 @@ struct lowering {
     uint64_t waited[N_UNIT][N_UNIT]; /* [unit][on]: what unit is already known to have waited for */
     uint64_t *done;                  /* by step: its unit's counter when it is complete */
     enum unit *done_unit;
-    uint64_t *drained;   /* by half of the accumulators: the activation counter */
+    uint64_t *drained;   /* by place in the accumulators: the activation counter */
     int64_t n_block;     /* of the pass so far */
+    int64_t place;       /* of the next piece in the accumulators */
     int pass;            /* of the last computation */
     int64_t weight_tile; /* the only one of the last block; -1: it had several */
     guint last_matrix;   /* the last block's instruction */
@@ -202,31 +203,106 @@ static void emit_inputs(struct lowering *w, const struct insn *block, const stru
             (uint32_t)int64_div_up(l->gemm.k, w->self->cfg.rows);
 }
 
+static void emit_product(struct lowering *w, const struct insn *rows, int64_t k0, uint32_t repeat)
+{
+    const struct plan_layer *l = &w->plan->layers[rows->layer];
+    const bool is_conv = plan_layer_node(w->plan, l, "conv2d");
+    struct insn *in =
+        emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
+    in->k0 = (int32_t)k0;
+    in->repeat = repeat;
+    w->last_matrix = w->insns->len - 1;
+}
+
+/* Rows of a block, complete, leave their place in the accumulators. */
+static void emit_drain(struct lowering *w, const struct insn *rows, int64_t place)
+{
+    const struct plan_step *s = &w->plan->steps[rows->step];
+    emit_set(w, UNIT_MATRIX, rows->step);
+    emit_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, w->sets[UNIT_MATRIX], rows->step);
+    emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, rows)->count =
+        (uint64_t)((values_out(w->plan, s, rows->m0 + rows->m) - values_out(w->plan, s, rows->m0)) *
+                   rows->n * plan_element_bytes(w->plan, w->plan->layers[s->layer].out));
+    emit_set(w, UNIT_ACTIVATION, rows->step);
+    w->drained[place] = w->sets[UNIT_ACTIVATION];
+}
+
+/* `n` pieces of a block's rows from the i-th on. */
+static struct insn pieces_of(const struct insn *block, const struct places *places, int64_t i,
+                             int64_t n)
+{
+    struct insn pieces = *block;
+    pieces.m0 += i * places->rows;
+    pieces.m = MIN(n * places->rows, block->m - i * places->rows);
+    pieces.first = (block->first + i) % places->n * places->rows;
+    pieces.reuse = i > 0;
+    pieces.keep = pieces.m0 + pieces.m < block->m0 + block->m;
+    return pieces;
+}
+
+/* Tiles of k between the first and the last one, for all rows: in two where the block goes on in
+ * the first place of the accumulators. */
+static void lower_between(struct lowering *w, const struct insn *block, const struct places *places,
+                          int64_t n, int64_t tiles_k)
+{
+    const int64_t before = MIN(n, places->n - block->first);
+    if (before == n && tiles_k > 2) {
+        const struct insn all = pieces_of(block, places, 0, n);
+        emit_product(w, &all, 1, (uint32_t)(tiles_k - 2));
+        return;
+    }
+    for (int64_t k = 1; k < tiles_k - 1; k++) {
+        const struct insn begin = pieces_of(block, places, 0, before);
+        const struct insn end = pieces_of(block, places, before, n - before);
+        emit_product(w, &begin, k, 1);
+        emit_product(w, &end, k, 1);
+    }
+}
+
+/* A block of several pieces, block->first is the place of the first one: those of the first tile of
+ * k wait until what lay in their places has left, those of the last one leave while others are
+ * worked off. */
+static void lower_pieces(struct lowering *w, struct insn block)
+{
+    const struct plan_layer *l = &w->plan->layers[block.layer];
+    const struct places places = systolic_places(w->self, w->plan, l);
+    const int64_t tiles_k = int64_div_up(l->gemm.k, w->self->cfg.rows);
+    const int64_t n = int64_div_up(block.m, places.rows);
+    block.first = w->place;
+    for (int64_t i = 0; i < n; i++) {
+        const struct insn piece = pieces_of(&block, &places, i, 1);
+        emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, w->drained[(block.first + i) % places.n],
+                  block.step);
+        emit_product(w, &piece, 0, 1);
+    }
+    lower_between(w, &block, &places, n, tiles_k);
+    for (int64_t i = 0; i < n; i++) {
+        const struct insn piece = pieces_of(&block, &places, i, 1);
+        emit_product(w, &piece, tiles_k - 1, 1);
+        emit_drain(w, &piece, (block.first + i) % places.n);
+    }
+    w->place = (block.first + n) % places.n;
+}
+
 static void lower_block(struct lowering *w, struct insn block)
 {
-    const struct plan_step *s = &w->plan->steps[block.step];
-    const struct plan_layer *l = &w->plan->layers[s->layer];
-    const int64_t half = l->tiling.double_buffer ? w->n_block % 2 : 0;
-    const bool is_conv = plan_layer_node(w->plan, l, "conv2d");
+    const struct plan_layer *l = &w->plan->layers[w->plan->steps[block.step].layer];
+    const int half = l->tiling.double_buffer ? (int)(w->n_block % 2) : 0;
     block.first = half * (w->self->cfg.accumulators / 2);
     if (w->self->cfg.dataflow == FLOW_IS)
         reuse_inputs(w, &block, l);
     reuse_weights(w, &block);
     emit_weights(w, &block);
     emit_inputs(w, &block, l);
+    w->n_block++;
+    if (systolic_parts(w->self, l) > 1) {
+        lower_pieces(w, block);
+        return;
+    }
     /* What this block overwrites must have been drained. */
     emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, w->drained[half], block.step);
-    emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, &block)->repeat =
-        flow_n_stream(w->self, w->plan, &block);
-    w->last_matrix = w->insns->len - 1;
-    emit_set(w, UNIT_MATRIX, block.step);
-    emit_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, w->sets[UNIT_MATRIX], block.step);
-    emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, &block)->count =
-        (uint64_t)((values_out(w->plan, s, block.m0 + block.m) - values_out(w->plan, s, block.m0)) *
-                   block.n * plan_element_bytes(w->plan, l->out));
-    emit_set(w, UNIT_ACTIVATION, block.step);
-    w->drained[half] = w->sets[UNIT_ACTIVATION];
-    w->n_block++;
+    emit_product(w, &block, 0, flow_n_stream(w->self, w->plan, &block));
+    emit_drain(w, &block, half);
 }
 
 /* The tile nest of one step: groups, then output tiles and row blocks in the order chosen. */
@@ -288,6 +364,7 @@ static void lower_step(struct lowering *w, int step)
         break;
     case STEP_COMPUTE:
         w->n_block = s->pass == w->pass ? w->n_block : 0;
+        w->place = s->pass == w->pass ? w->place : 0;
         w->pass = s->pass;
         if (w->plan->layers[s->layer].kind == LAYER_MATRIX)
             lower_matrix(w, step);
@@ -367,10 +444,37 @@ static bool program_fits(const struct systolic *s, const struct plan *p, GError 
             continue;
         const int64_t blocks = plan_block_rows(p, l, &st->region);
         const int64_t across = is ? plan_gemm_rows(p, l, &st->region) : l->gemm.n;
-        n += PER_BLOCK * (double)l->gemm.groups * (double)int64_div_up(blocks, l->tiling.block_m) *
+        const int parts = systolic_parts(s, l);
+        const int64_t between = parts > 1 ? 2 * int64_div_up(l->gemm.k, s->cfg.rows) : 0;
+        n += (double)(PER_BLOCK * parts + between) * (double)l->gemm.groups *
+             (double)int64_div_up(blocks, l->tiling.block_m) *
              (double)int64_div_up(across, s->cfg.cols);
     }
     return plan_within_limit(p, n, sizeof(struct insn), "instructions", error);
+}
+
+/* Each Read_Weights is issued one block early, behind the one before it: the controller issues in
+ * order, and would come to it only when the queues have room for all of the block before. */
+static GArray *read_ahead(const GArray *insns)
+{
+    GArray *out = g_array_sized_new(FALSE, FALSE, sizeof(struct insn), insns->len);
+    guint next = 0; /* the first Read_Weights not issued yet, or the end */
+    int n_ahead = 0;
+    for (guint i = 0; i < insns->len; i++) {
+        const struct insn *in = &g_array_index(insns, struct insn, i);
+        if (in->op != INSN_READ_WEIGHTS) {
+            g_array_append_vals(out, in, 1);
+            continue;
+        }
+        for (n_ahead--; n_ahead < 1 && next < insns->len; next++) {
+            const struct insn *read = &g_array_index(insns, struct insn, next);
+            if (read->op != INSN_READ_WEIGHTS)
+                continue;
+            g_array_append_vals(out, read, 1);
+            n_ahead++;
+        }
+    }
+    return out;
 }
 
 bool systolic_lower(const void *self, struct plan *p, GError **error)
@@ -380,20 +484,21 @@ bool systolic_lower(const void *self, struct plan *p, GError **error)
     if (!capacity_fits(s, p, error) || !program_fits(s, p, error) ||
         (p->quant && !pack_weights(s, p, program, error)))
         return false;
-    uint64_t drained[2] = {0};
     struct lowering w = {
         .self = s,
         .plan = p,
         .insns = g_array_new(FALSE, TRUE, sizeof(struct insn)),
         .done = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_step),
         .done_unit = ARENA_ARRAY(p->arena, enum unit, (size_t)p->n_step),
-        .drained = drained,
+        .drained = g_new0(uint64_t, MAX(s->cfg.accumulators, 2)),
         .weight_tile = -1,
         .pass = -1,
     };
-    program->insns = arena_own(p->arena, w.insns, (GDestroyNotify)g_array_unref);
-    p->program = program;
     for (int i = 0; i < p->n_step; i++)
         lower_step(&w, i);
+    program->insns = arena_own(p->arena, read_ahead(w.insns), (GDestroyNotify)g_array_unref);
+    g_array_unref(w.insns);
+    g_free(w.drained);
+    p->program = program;
     return true;
 }

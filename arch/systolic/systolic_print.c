@@ -60,6 +60,8 @@ void insn_print(const struct plan *p, const struct insn *in, GString *out)
         g_string_append_printf(out, " repeat=%" PRIu32 "%s%s", in->repeat,
                                in->reuse ? " same-tile" : "",
                                in->reuse_weights ? " same-weights" : "");
+        if (in->k0 > 0)
+            g_string_append_printf(out, " k=%d", in->k0);
         break;
     case INSN_ACTIVATE:
         g_string_append_printf(out, " acc=%" PRId64 " ub=0x%" PRIx64, in->first, s->address);
@@ -92,6 +94,8 @@ static void print_layer(const struct plan *p, const struct plan_layer *l, bool a
                                l->gemm.groups, l->gemm.m, l->gemm.n, l->gemm.k, l->tiling.block_m,
                                loop_order_names[l->tiling.order],
                                l->tiling.double_buffer ? "double-buffered" : "single");
+    if (!again && l->kind == LAYER_MATRIX && !l->tiling.double_buffer && l->tiling.parts > 1)
+        g_string_append_printf(out, " in %d parts", l->tiling.parts);
     if (!again && l->n_pass > 1)
         g_string_append_printf(out, ", %" PRId64 " images at a time in turn with layers %d to %d",
                                l->chunk_image, p->groups[l->group].first, p->groups[l->group].last);

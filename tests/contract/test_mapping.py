@@ -41,11 +41,21 @@ class Mapping(unittest.TestCase):
     def test_an_edited_block_takes_effect_and_stays_exact(self):
         self.save(*TPU, "--net", "alexnet")
         text = self.file.read_text()
-        edited = re.sub(r'(name = "conv2"; block_rows = )\d+', r"\g<1>100", text)
+        edited = re.sub(r'(name = "conv2"; block_rows = )\d+(.*?parts = )\d+', r"\g<1>100\g<2>1", text)
         self.assertNotEqual(text, edited)
         self.file.write_text(edited)
         plan = cli.succeed("show", "plan", *TPU, "--net", "alexnet", "--mapping", str(self.file))
         self.assertIn("blocks of 100 rows", plan)
+        record = cli.record(*TPU, "--net", "alexnet", "--mapping", str(self.file))
+        self.assertTrue(record["check"]["exact"])
+
+    def test_pieces_take_effect_and_stay_exact(self):
+        self.save(*TPU, "--net", "alexnet")
+        text = self.file.read_text()
+        self.file.write_text(re.sub(r'(name = "conv2"; block_rows = )\d+(.*?halves = )\w+(; parts = )\d+',
+                                    r"\g<1>300\g<2>false\g<3>3", text))
+        plan = cli.succeed("show", "plan", *TPU, "--net", "alexnet", "--mapping", str(self.file))
+        self.assertIn("blocks of 300 rows, order nm, single accumulators in 3 parts", plan)
         record = cli.record(*TPU, "--net", "alexnet", "--mapping", str(self.file))
         self.assertTrue(record["check"]["exact"])
 
@@ -59,6 +69,10 @@ class Mapping(unittest.TestCase):
         self.refused(f"layers = ( {line.replace('images = 1', 'images = 2')} );", "chunk_images", "1 images")
         self.refused(f"layers = ( {line.replace('block_rows', 'rows')} );", "unknown setting 'rows'")
         self.refused(f"layers = ( {line}, {line} );", "conv2", "twice")
+        self.refused(f"layers = ( {line.replace('halves', 'parts = 2; halves')} );", "conv2", "halves leave")
+        parts = line.replace("true", "false; parts = 2")
+        self.refused(f"layers = ( {parts} );", "conv2", "parts = 2", "at least 64 of block_rows = 64")
+        self.refused(f"layers = ( {parts.replace('parts = 2', 'parts = 99')} );", "parts", "64")
         self.refused("layers = 5;", r"saved\.map:1", "layers")
         self.refused("blocks = ();", "blocks", "layers")
         self.refused("layers = ( 5 );", "group")

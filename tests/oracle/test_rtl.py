@@ -28,8 +28,11 @@ ALL = FEW + [(8, 8, 14), (16, 16, 14), (5, 16, 14), (16, 4, 14), (7, 2, 14), (2,
 FLOWS = ("ws", "os", "is")
 PERIOD_PS = 1000
 STAYS_ON = -1000000
-MATRIX = re.compile(r"\s*\d+\s+matrix\s+MatrixMultiply .*rows=\d+\+(\d+) group=0 "
-                    r"(?:cols=(\d+)|outputs=(\d+)\+(\d+)) repeat=(\d+)( same-tile)?( same-weights)?$")
+LOAD = re.compile(r"\s*\d+\s+host\s+Read_Host_Memory\s+ub=(0x[0-9a-f]+) .* images=(\d+)\+")
+MATRIX = re.compile(r"\s*\d+\s+matrix\s+MatrixMultiply\s+ub=(?P<ub>0x[0-9a-f]+) .*"
+                    r"rows=(?P<m0>\d+)\+(?P<m>\d+) group=0 "
+                    r"(?:cols=(?P<cols>\d+)|outputs=(?P<n0>\d+)\+(?P<n>\d+)) repeat=(?P<repeat>\d+)"
+                    r"(?P<same> same-tile)?(?: same-weights)?(?: k=(?P<k>\d+))?$")
 ACTIVATE = re.compile(r"\s*(\d+)\s+activation\s+Activate ")
 
 
@@ -131,20 +134,20 @@ class Product:
     def ranges_of_k(self):
         return [range(k, min(k + self.rows, self.k)) for k in range(0, self.k, self.rows)]
 
-    def block(self, ms, ns, same_tile, starts, shifts):
+    def block(self, ms, ns, ranges_of_k, same_tile, starts, shifts):
         """The streams of one instruction, as docs/dataflows.md has them."""
         found = []
         if self.flow == "ws":
-            for ks in self.ranges_of_k():
+            for ks in ranges_of_k:
                 found.append(Stream(next(starts), None if same_tile else next(shifts), ks, ms, ns))
         elif self.flow == "os":
             for first in range(0, len(ms), self.rows):
-                for ks in self.ranges_of_k():
+                for ks in ranges_of_k:
                     found.append(Stream(next(starts), None, ks, ms[first:first + self.rows], ns))
                     found[-1].begins = ks.start == 0
                     found[-1].ends = ks.stop == self.k
         else:
-            for ks in self.ranges_of_k():
+            for ks in ranges_of_k:
                 at = ns.start
                 while at < ns.stop:  # as far as the tile of weights goes
                     end = min(ns.stop, (at // self.cols + 1) * self.cols)
@@ -157,18 +160,25 @@ class Product:
     def read_plan(self, plan):
         """The streams in order, and the Activate of each block with its place in the program."""
         self.streams, self.activates = [], []
-        rows_done = {}  # by column: rows in the program count from the start of their chunk
+        loads = {}  # by address: the first row of the product that lies there
         starts, shifts = iter(self.starts["matrix_unit"]), iter(self.starts["shift"])
         for line in plan.splitlines():
-            if match := MATRIX.match(line):
-                m, n0 = int(match[1]), int(match[2] or 0) * self.cols
+            if match := LOAD.match(line):
+                loads[int(match[1], 16)] = int(match[2])
+            elif match := MATRIX.match(line):
+                n0, m = int(match["cols"] or 0) * self.cols, int(match["m"])
                 ns = range(n0, min(n0 + self.cols, self.n))
-                if match[3]:
-                    ns = range(int(match[3]), int(match[3]) + int(match[4]))
-                m0 = rows_done.get(ns.start, 0)
-                rows_done[ns.start] = m0 + m
-                block = self.block(range(m0, m0 + m), ns, bool(match[6]), starts, shifts)
-                assert len(block) == int(match[5]), (line, len(block))
+                if match["n0"]:
+                    ns = range(int(match["n0"]), int(match["n0"]) + int(match["n"]))
+                ub = int(match["ub"], 16)  # of the chunk's first row; rows count from there
+                base = max(a for a in loads if a <= ub)
+                m0 = loads[base] + (ub - base) // self.k + int(match["m0"])
+                ranges = self.ranges_of_k()
+                if self.flow == "ws":  # an instruction may have some tiles of K alone
+                    first = int(match["k"] or 0)
+                    ranges = ranges[first:first + int(match["repeat"])]
+                block = self.block(range(m0, m0 + m), ns, ranges, bool(match["same"]), starts, shifts)
+                assert len(block) == int(match["repeat"]), (line, len(block))
                 self.streams += block
                 self.entries = len(ns) if self.flow == "is" else m
             elif match := ACTIVATE.match(line):
