@@ -45,25 +45,45 @@ void table_cells(struct table *t, int n, const char *const *cells)
         g_ptr_array_add(t->cells, clean(cells[i]));
 }
 
+static int longest_word(const char *s)
+{
+    g_auto(GStrv) words = g_strsplit(s, " ", -1);
+    int longest = 0;
+    for (int i = 0; words[i]; i++)
+        longest = MAX(longest, (int)g_utf8_strlen(words[i], -1));
+    return longest;
+}
+
+/* The widest column of text that is wider than `least` says; -1: none. */
+static int widest_column(const struct table *t, const int *width, const int *least)
+{
+    int widest = -1;
+    for (int c = 0; c < t->n_column; c++)
+        if (t->align[c] == 'l' && width[c] > MAX(least ? least[c] : 0, MIN_WIDTH) &&
+            (widest < 0 || width[c] > width[widest]))
+            widest = c;
+    return widest;
+}
+
+/* Columns of text give way where a line is too long; words are cut only where all have given what
+ * they can. */
 static void column_widths(const struct table *t, int *width)
 {
-    int total = -GAP;
+    int total = -GAP, least[TABLE_MAX_COLUMN] = {0};
     for (int c = 0; c < t->n_column; c++) {
         width[c] = 0;
-        for (guint i = (guint)c; i < t->cells->len; i += (guint)t->n_column)
+        for (guint i = (guint)c; i < t->cells->len; i += (guint)t->n_column) {
             width[c] = MAX(width[c], (int)g_utf8_strlen(t->cells->pdata[i], -1));
+            least[c] = MAX(least[c], longest_word(t->cells->pdata[i]));
+        }
         total += width[c] + GAP;
     }
-    while (total > TABLE_WIDTH) {
-        int widest = -1;
-        for (int c = 0; c < t->n_column; c++) {
-            if (t->align[c] == 'l' && (widest < 0 || width[c] > width[widest]))
-                widest = c;
-        }
-        if (widest < 0 || width[widest] <= MIN_WIDTH)
+    for (; total > TABLE_WIDTH; total--) {
+        int widest = widest_column(t, width, least);
+        widest = widest < 0 ? widest_column(t, width, NULL) : widest;
+        if (widest < 0)
             return;
         width[widest]--;
-        total--;
     }
 }
 

@@ -175,7 +175,7 @@ static bool joins(const struct plan *p, const struct plan_layer *l, int64_t batc
 {
     bool same = l->kind != LAYER_HOST && batch_of(p, l) == batch;
     for (int j = 0; same && j < l->n_in; j++)
-        same = dims_of(&p->graph->values[l->in[j]].shape).n == batch;
+        same = dims_of(&p->graph->values[l->in[j]].shape).n == batch && !plan_is_mapped(p, l, j);
     return same;
 }
 

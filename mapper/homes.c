@@ -111,6 +111,10 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
         l->chunk_row = int64_div_up(l->chunk_row, 2);
     if (layer_stage_bytes(p, l) <= capacity)
         return true;
+    if (l->move) { /* the host can */
+        *unfuse = l->nodes[0];
+        return false;
+    }
     return error_set(
         error, ERROR_UNSUPPORTED,
         "%s: layer '%s': one row of it needs %" PRIu64 " KiB of %s, which has %" PRIu64 " KiB",

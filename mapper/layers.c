@@ -3,6 +3,7 @@
  * machine applies on the way out of another joins its layer. */
 #include <string.h>
 
+#include "mapper/move.h"
 #include "mapper/passes.h"
 #include <inttypes.h>
 
@@ -162,17 +163,21 @@ static bool shapes_possible(const struct plan *p, const struct node *n)
 {
     const struct value *values = p->graph->values;
     for (int i = 0; i < n->n_data; i++)
-        if (n->in[i] < 0 || !dims_possible(&values[p->roots[n->in[i]]].shape))
+        if (n->in[i] < 0 || !dims_possible(&values[p->roots[n->in[i]]].shape) ||
+            !dims_possible(&values[n->in[i]].shape))
             return false;
     return n->n_out == 1 && dims_possible(&values[n->out[0]].shape);
 }
 
-/* A flattened image keeps its channels innermost: only the order of fc's weights can follow it. */
+/* A flattened image keeps its channels innermost: only the order of fc's weights can follow it.
+ * Rows of features lie one behind the other, however they are cut. */
 static bool order_kept(const struct plan *p, const struct node *n)
 {
     const bool is_fc = !strcmp(n->op->name, "fc");
     for (int i = 0; i < n->n_data; i++) {
         const struct shape *own = &p->graph->values[n->in[i]].shape;
+        if (own->n_dim != 4 && p->graph->values[p->roots[n->in[i]]].shape.n_dim != 4)
+            continue;
         const struct dims seen = dims_of(own);
         const struct dims root = dims_of(&p->graph->values[p->roots[n->in[i]]].shape);
         const bool is_row = is_fc && own->n_dim > 2; /* of which dimension on is the weight's? */
@@ -213,12 +218,16 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
         g_string_assign(why, fault);
     else if (!shapes_possible(p, n))
         g_string_assign(why, "its tensors have fewer than 2 dimensions");
-    else if (!order_kept(p, n))
+    else if (!move_is(p->graph, n) && !order_kept(p, n))
         g_string_assign(why, "the values of a flattened image lie in another order");
+    else if (move_is(p->graph, n) && b->no_fuse[n->index])
+        g_string_assign(why, "it does not fit into the activation memory");
     else if (b->target->supports(b->target->self, p->graph, n, l->format, why)) {
         l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
         if (!formats_set(b->plan, l, n, error))
             return false;
+        if (move_is(p->graph, n))
+            return (l->move = move_make(b->plan, l, error)) != NULL;
         if (l->kind == LAYER_VECTOR)
             return true;
         l->gemm = gemm_of(p->graph, n);
@@ -245,6 +254,31 @@ static void name_layer(struct plan *p, struct plan_layer *l)
     l->name = g->nodes[l->nodes[0]].name;
     l->op = arena_strdup(p->arena, op->str);
     l->shape = shape_text(&g->values[l->out].shape, 1, p->arena);
+}
+
+/* Layers that read the same parameter share its tiles, unless a normalisation is folded into it. */
+static void place_weights(struct plan *p, struct plan_layer *l)
+{
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    const bool is_own = p->graph->values[n->in[n->n_data]].n_reader < 2 ||
+                        plan_layer_node(p, l, "batch_norm");
+    l->weights_of = l->index;
+    for (int i = 0; i < l->index && !is_own; i++) {
+        const struct plan_layer *o = &p->layers[i];
+        const struct node *other = &p->graph->nodes[o->nodes[0]];
+        if (o->kind != LAYER_MATRIX || other->in[other->n_data] != n->in[n->n_data] ||
+            plan_layer_node(p, o, "batch_norm") || o->weight_format != l->weight_format ||
+            o->packed != l->packed || o->channels != l->channels || o->gemm.k != l->gemm.k)
+            continue;
+        l->weights_of = i;
+        l->weight_address = o->weight_address;
+        return;
+    }
+    l->weight_address = p->weight_bytes;
+    p->weight_bytes += (uint64_t)(l->gemm.groups * int64_div_up(l->gemm.n, p->machine->tile_n) *
+                                  int64_div_up(l->gemm.k, p->machine->tile_k) *
+                                  p->machine->tile_n * p->machine->tile_k) *
+                       number_bytes(l->weight_format);
 }
 
 bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GError **error)
@@ -281,14 +315,8 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
             p->formats[l->out] = l->format;
         }
         name_layer(p, l);
-        if (l->kind == LAYER_MATRIX) {
-            l->weight_address = p->weight_bytes;
-            p->weight_bytes +=
-                (uint64_t)(l->gemm.groups * int64_div_up(l->gemm.n, p->machine->tile_n) *
-                           int64_div_up(l->gemm.k, p->machine->tile_k) * p->machine->tile_n *
-                           p->machine->tile_k) *
-                number_bytes(l->weight_format);
-        }
+        if (l->kind == LAYER_MATRIX)
+            place_weights(p, l);
         p->n_layer++;
     }
     formats_finish(p);

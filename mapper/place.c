@@ -38,6 +38,8 @@ static int64_t slot_rows(const struct plan *p, const struct plan_layer *l, int v
     int j = 0;
     while (l->in[j] != value)
         j++;
+    if (plan_is_mapped(p, l, j))
+        return dims_of(&p->graph->values[value].shape).h;
     int64_t rows = 0;
     for (int64_t y = 0; y < o.h; y += l->chunk_row) {
         struct region r = {.n_image = 1, .row = y, .n_row = MIN(l->chunk_row, o.h - y)};
@@ -48,10 +50,27 @@ static int64_t slot_rows(const struct plan *p, const struct plan_layer *l, int v
     return rows;
 }
 
+/* Images of a chunk's value. */
+static int64_t slot_images(const struct plan *p, const struct plan_layer *l, int value)
+{
+    int j = 0;
+    while (j < l->n_in && l->in[j] != value)
+        j++;
+    if (j == l->n_in || value == l->out || !plan_is_mapped(p, l, j))
+        return l->chunk_image;
+    int64_t most = 0;
+    for (int64_t i = 0; i < plan_n_chunk(p, l); i++) {
+        const struct region r = plan_chunk(p, l, i);
+        int64_t skip;
+        most = MAX(most, plan_input_region(p, l, j, &r, &skip).n_image);
+    }
+    return most;
+}
+
 uint64_t slot_bytes(const struct plan *p, const struct plan_layer *l, const struct plan_slot *slot)
 {
     return align_up(
-        (uint64_t)(l->chunk_image * slot_rows(p, l, slot->value) * plan_row_bytes(p, slot->value)));
+        (uint64_t)(slot_images(p, l, slot->value) * slot_rows(p, l, slot->value) * plan_row_bytes(p, slot->value)));
 }
 
 int slot_n_copy(const struct plan *p, const struct plan_layer *l, const struct plan_slot *slot)

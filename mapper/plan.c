@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "mapper/move.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/elementwise.h"
@@ -134,11 +135,81 @@ void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
     *n_row = CLAMP(end, *row + 1, in.h) - *row;
 }
 
+struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i_in)
+{
+    const struct graph *g = p->graph;
+    const struct node *n = &g->nodes[l->nodes[0]];
+    const struct shape *root = &g->values[l->in[i_in]].shape, *own = &g->values[n->in[i_in]].shape;
+    if (root->n_dim == 4 || own->n_dim == 4)
+        return dims_of(root);
+    if (strcmp(n->op->name, "fc"))
+        return dims_of(own);
+    const int64_t k = shape_count_from(own, (int)((const struct fc_attr *)n->attr)->axis);
+    return (struct dims){.n = shape_count(own) / k, .h = 1, .w = 1, .c = k};
+}
+
+bool plan_is_mapped(const struct plan *p, const struct plan_layer *l, int i_in)
+{
+    return l->move ||
+           plan_in_dims(p, l, i_in).n != dims_of(&p->graph->values[l->in[i_in]].shape).n;
+}
+
+/* A value that is read twice has one slot. */
+static bool is_read_twice(const struct plan_layer *l, int i_in)
+{
+    for (int j = 0; j < l->n_in; j++)
+        if (j != i_in && l->in[j] == l->in[i_in])
+            return true;
+    return false;
+}
+
+struct region plan_input_region(const struct plan *p, const struct plan_layer *l, int i_in,
+                                const struct region *out, int64_t *skip)
+{
+    const struct dims root = dims_of(&p->graph->values[l->in[i_in]].shape);
+    struct region r = *out;
+    *skip = 0;
+    if (!plan_is_mapped(p, l, i_in)) {
+        plan_input_rows(p, l, i_in, out, &r.row, &r.n_row);
+        return r;
+    }
+    r = (struct region){.n_image = root.n, .n_row = root.h};
+    if (l->move) {
+        if (!is_read_twice(l, i_in))
+            move_images(p, l, i_in, out, &r.image, &r.n_image);
+        return r;
+    }
+    const int64_t own = plan_in_dims(p, l, i_in).c, first = out->image * own;
+    r.image = is_read_twice(l, i_in) ? 0 : first / root.c;
+    r.n_image = is_read_twice(l, i_in)
+                    ? root.n
+                    : int64_div_up(first + out->n_image * own, root.c) - r.image;
+    *skip = first - r.image * root.c;
+    return r;
+}
+
+bool plan_load_region(const struct plan *p, const struct plan_layer *l, int i_in,
+                      const struct region *out, struct region *load)
+{
+    const struct dims root = dims_of(&p->graph->values[l->in[i_in]].shape);
+    int64_t skip;
+    *load = plan_input_region(p, l, i_in, out, &skip);
+    if (!p->homes[l->in[i_in]].resident)
+        return true;
+    load->row = 0;
+    load->n_row = root.h;
+    if (!plan_is_mapped(p, l, i_in))
+        return out->row == 0;
+    load->image = 0;
+    load->n_image = root.n;
+    return out->image == 0 && out->row == 0;
+}
+
 int64_t plan_rows_needed(const struct plan *p, const struct plan_layer *l, int i_in)
 {
     const int64_t h = dims_of(&p->graph->values[l->out].shape).h;
     int64_t n = 0, end = 0;
-    if (plan_layer_pool(p, l))
+    if (plan_layer_pool(p, l) || plan_is_mapped(p, l, i_in))
         return dims_of(&p->graph->values[l->in[i_in]].shape).h; /* is not cut into rows */
     for (int64_t y = 0; y < h; y++) {
         const struct region r = {.n_image = 1, .row = y, .n_row = 1};

@@ -63,6 +63,7 @@ struct plan_layer {
     enum layer_kind kind;
     int nodes[PLAN_MAX_FUSED], n_node;
     int in[OP_MAX_IN], n_in; /* values, seen through flatten and dropout */
+    const struct plan_move *move; /* LAYER_VECTOR: it moves values (mapper/move.h); else NULL */
     int out;                 /* value */
     struct gemm gemm;        /* LAYER_MATRIX: as the machine multiplies it */
     int64_t channels;        /* of an operator's group */
@@ -78,6 +79,7 @@ struct plan_layer {
     uint32_t loads; /* bit j: input j comes over the host link for this layer */
     bool stores;    /* its output goes back over it */
     uint64_t weight_address; /* LAYER_MATRIX: of its first tile in the weight memory */
+    int weights_of;          /* LAYER_MATRIX: the first layer with these weights, itself or another */
 };
 
 /* Consecutive layers on the machine that are computed chunk by chunk: all of them on some images,
@@ -200,6 +202,20 @@ struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64
 bool plan_is_local(const struct plan *p, int value);
 bool plan_is_alone(const struct plan *p, const struct plan_layer *l); /* in its group */
 int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l);
+/* Input i_in as the layer computes with it: rows of features may be cut otherwise than the value
+ * that they are a view of. */
+struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i_in);
+/* Whether the layer needs other images of input i_in than those of its own that it computes: of a
+ * view that is cut otherwise, or of a move. */
+bool plan_is_mapped(const struct plan *p, const struct plan_layer *l, int i_in);
+/* What a region of the output needs of the value that input i_in is. *skip: elements before the
+ * first that is needed. */
+struct region plan_input_region(const struct plan *p, const struct plan_layer *l, int i_in,
+                                const struct region *out, int64_t *skip);
+/* What of it comes over the host link for a region, if all that comes is input i_in, and whether
+ * anything does: what stays as a whole comes once. */
+bool plan_load_region(const struct plan *p, const struct plan_layer *l, int i_in,
+                      const struct region *out, struct region *load);
 /* Input rows [*row, *row + *n_row) needed for output rows of the layer's first node. */
 void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
                      const struct region *out, int64_t *row, int64_t *n_row);

@@ -133,9 +133,11 @@ static float scale_of(float max_abs, enum number format)
 }
 
 /* The value whose range a layer's output has: pooling for maxima after another operator does not
- * change it. */
+ * change it, and neither does a move. */
 static int ranged_value(const struct plan *p, const struct plan_layer *l)
 {
+    if (l->move && l->n_in == 1)
+        return l->in[0];
     for (int i = l->n_node - 1; i >= 0; i--) {
         const struct node *n = &p->graph->nodes[l->nodes[i]];
         if (strcmp(n->op->name, "maxpool"))
@@ -159,6 +161,15 @@ static float scale_from(const struct quant_ranges *r, int value, enum number for
     return scale_of(r->max_abs[value], format);
 }
 
+static void host_scales(struct quant *q, const struct plan *p, const struct plan_layer *l,
+                        const struct quant_ranges *r)
+{
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    for (int i = 0; i < n->n_out; i++)
+        if (n->out[i] >= 0)
+            q->scale[n->out[i]] = scale_from(r, n->out[i], p->formats[n->out[i]]);
+}
+
 static void set_scales(struct quant *q, const struct plan *p, const struct quant_ranges *r)
 {
     for (int i = 0; i < p->graph->n_input; i++) {
@@ -167,6 +178,10 @@ static void set_scales(struct quant *q, const struct plan *p, const struct quant
     }
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
+        if (l->kind == LAYER_HOST) {
+            host_scales(q, p, l, r);
+            continue;
+        }
         const int v = ranged_value(p, l);
         q->scale[l->out] = v == l->in[0] ? q->scale[v] : scale_from(r, v, p->formats[l->out]);
     }
@@ -294,9 +309,12 @@ static bool matrix_params(struct quant *q, const struct plan *p, const struct pl
                        .rows = l->gemm.n * l->gemm.groups,
                        .k = plan_operator_gemm(l).k,
                        .is_wide = plan_sum_words(p, l) > 1};
-    m.channels = dims_of(&g->values[l->in[0]].shape).c / plan_operator_gemm(l).groups;
+    m.channels = plan_in_dims(p, l, 0).c / plan_operator_gemm(l).groups;
     struct quant_layer *ql = &q->layers[l->index];
-    ql->weight = arena_try_alloc(q->arena, (size_t)(m.rows * m.k) * number_bytes(l->weight_format));
+    ql->weight = l->weights_of == l->index
+                     ? arena_try_alloc(q->arena, (size_t)(m.rows * m.k) *
+                                                     number_bytes(l->weight_format))
+                     : q->layers[l->weights_of].weight; /* written anew with the same numbers */
     if (!ql->weight)
         return error_set(error, ERROR_LIMIT, "no memory for the weights of layer '%s'", l->name);
     if (number_is_float(l->weight_format)) {
@@ -350,8 +368,8 @@ static void vector_params(struct quant *q, const struct plan *p, const struct pl
     const struct node *n = &p->graph->nodes[l->nodes[0]];
     struct quant_layer *ql = &q->layers[l->index];
     const double s_out = q->scale[l->out];
-    if (number_is_float(l->format) || vector_reads(n->op->name) > 0)
-        return; /* computed in fp32 */
+    if (l->move || number_is_float(l->format) || vector_reads(n->op->name) > 0)
+        return; /* moved, or computed in fp32 */
     if (!strcmp(n->op->name, "lrn")) {
         lrn_params(q, p, l);
         return;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mapper/host.h"
+#include "mapper/move.h"
 #include "mapper/twin.h"
 #include "mapper/vector.h"
 #include "sim/base/error.h"
@@ -78,29 +79,40 @@ static void *new_value(const struct twin *t, int value, GError **error)
     return q;
 }
 
-/* An operator of mapper/vector.h: all of it is one chunk. */
+/* Bytes of an input before the first image that is needed. */
+static int64_t first_needed(const struct plan *p, const struct plan_layer *l, int i_in,
+                            const struct region *out)
+{
+    int64_t skip;
+    return plan_input_region(p, l, i_in, out, &skip).image * plan_image_bytes(p, l->in[i_in]);
+}
+
+/* An operator of mapper/vector.h, or a move: all of it is one chunk. */
 static bool vector_layer(struct twin *t, const struct plan_layer *l, GError **error)
 {
     const struct dims o = dims_of(&t->plan->graph->values[l->out].shape);
     const struct region all = {.n_image = o.n, .n_row = o.h};
     const void *in[PLAN_MAX_IN];
     for (int j = 0; j < l->n_in; j++)
-        in[j] = t->at[l->in[j]];
+        in[j] = (const char *)t->at[l->in[j]] + first_needed(t->plan, l, j, &all);
     t->at[l->out] = new_value(t, l->out, error);
-    return t->at[l->out] &&
-           vector_compute(t->plan, t->quant, l, &all, t->host, in, t->at[l->out], error);
+    if (!t->at[l->out])
+        return false;
+    if (l->move)
+        return move_run(t->plan, t->quant, l, &all, in, t->at[l->out], error);
+    return vector_compute(t->plan, t->quant, l, &all, t->host, in, t->at[l->out], error);
 }
 
 static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
 {
-    if (vector_reads(t->plan->graph->nodes[l->nodes[0]].op->name) > 0)
+    if (l->move || vector_reads(t->plan->graph->nodes[l->nodes[0]].op->name) > 0)
         return vector_layer(t, l, error);
     const struct graph *g = t->plan->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
     struct job j = {.t = t,
                     .l = l,
                     .n = n,
-                    .in = dims_of(&g->values[l->in[0]].shape),
+                    .in = plan_in_dims(t->plan, l, 0),
                     .out = dims_of(&g->values[n->out[0]].shape),
                     .cut = plan_layer_cut(t->plan, l)};
     const enum number wide = number_is_float(l->format) ? NUMBER_fp32 : NUMBER_int16;

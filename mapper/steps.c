@@ -50,14 +50,6 @@ static uint64_t address_of(const struct plan *p, const struct plan_layer *l, int
     return slot->address + (uint64_t)(i_chunk % slot_n_copy(p, l, slot)) * slot_bytes(p, l, slot);
 }
 
-static struct region input_region(const struct plan *p, const struct plan_layer *l, int i_in,
-                                  const struct region *out)
-{
-    struct region r = *out;
-    plan_input_rows(p, l, i_in, out, &r.row, &r.n_row);
-    return r;
-}
-
 /* Input i_in of a chunk, where it is not there yet. A resident input that comes from the host is
  * loaded whole images at a time, by its first reader. */
 static void emit_load(struct emitter *e, const struct plan_layer *l, int i_in, int64_t i_chunk,
@@ -68,14 +60,10 @@ static void emit_load(struct emitter *e, const struct plan_layer *l, int i_in, i
     const struct region out = plan_chunk(p, l, i_chunk);
     struct plan_step s = step_of(l, STEP_LOAD, pass);
     s.value = v;
-    s.region = input_region(p, l, i_in, &out);
     s.after_compute = after;
-    if (p->homes[v].resident) {
-        if (e->on_machine[v] || out.row > 0)
-            return;
-        s.region.row = 0;
-        s.region.n_row = dims_of(&p->graph->values[v].shape).h;
-    }
+    if (!plan_load_region(p, l, i_in, &out, &s.region) ||
+        (p->homes[v].resident && e->on_machine[v]))
+        return;
     s.address = address_of(p, l, v, i_chunk, &s.region);
     e->last_load = emit(e, &s);
 }
@@ -113,9 +101,11 @@ static void emit_chunk(struct emitter *e, const struct plan_layer *l, int64_t i_
     s.region = plan_chunk(p, l, i_chunk);
     s.address = address_of(p, l, l->out, i_chunk, &s.region);
     for (int j = 0; j < l->n_in; j++) {
-        const struct region r = input_region(p, l, j, &s.region);
+        int64_t skip;
+        const struct region r = plan_input_region(p, l, j, &s.region, &skip);
         s.in_row[j] = r.row;
-        s.in_address[j] = address_of(p, l, l->in[j], i_chunk, &r);
+        s.in_address[j] = address_of(p, l, l->in[j], i_chunk, &r) +
+                          (uint64_t)(skip * plan_element_bytes(p, l->in[j]));
     }
     e->last_compute = emit(e, &s);
     if (l->stores)

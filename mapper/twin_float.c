@@ -179,7 +179,7 @@ void twin_float_concat(const struct job *j, void *out)
     const struct dims *o = &j->out;
     float *at = out;
     for (int k = 0; k < j->l->n_in; k++) {
-        const int64_t c_in = dims_of(&j->t->plan->graph->values[j->l->in[k]].shape).c;
+        const int64_t c_in = plan_in_dims(j->t->plan, j->l, k).c;
         for (int64_t i = 0; i < o->n * o->h * o->w; i++)
             memcpy(at + i * o->c, (const float *)j->x[k] + i * c_in, (size_t)c_in * sizeof(float));
         at += c_in;

@@ -174,7 +174,7 @@ void twin_integer_concat(const struct job *j, void *result)
     const struct dims *o = &j->out;
     int16_t *out = result;
     for (int k = 0; k < j->l->n_in; k++) {
-        const int64_t c_in = dims_of(&j->t->plan->graph->values[j->l->in[k]].shape).c;
+        const int64_t c_in = plan_in_dims(j->t->plan, j->l, k).c;
         const struct requant r = j->t->quant->layers[j->l->index].requant[k];
         for (int64_t i = 0; i < o->n * o->h * o->w; i++)
             for (int64_t c = 0; c < c_in; c++)

@@ -8,7 +8,7 @@
 #include "workloads/ops/ops.h"
 #include "workloads/threads.h"
 
-enum kind { ELEMENT, ROW, IMAGE };
+enum kind { ELEMENT, ROW, IMAGE, MOVE };
 
 static const struct {
     const char *op;
@@ -34,6 +34,12 @@ static int find(const char *op)
         if (!strcmp(operators[i].op, op))
             return (int)i;
     return -1;
+}
+
+bool vector_moves(const char *op)
+{
+    const int i = find(op);
+    return i >= 0 && operators[i].kind == MOVE;
 }
 
 int vector_reads(const char *op)
@@ -68,7 +74,8 @@ bool vector_possible(const struct graph *g, const struct node *n, GString *why)
 {
     const struct shape *shape = &g->values[n->in[0]].shape;
     const int i = find(n->op->name);
-    g_assert(i >= 0);
+    if (i < 0)
+        return refuse(why, "it is no operator between matrix products");
     switch (operators[i].kind) {
     case ELEMENT:
         return same_shapes(g, n) || refuse(why, "its operands have different shapes");
@@ -83,6 +90,8 @@ bool vector_possible(const struct graph *g, const struct node *n, GString *why)
     case IMAGE:
         return shape->n_dim == 4 || (shape->n_dim == 2 && !strcmp(n->op->name, "batch_norm")) ||
                refuse(why, "it takes images alone");
+    case MOVE:
+        return true;
     }
     return false;
 }

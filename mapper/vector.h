@@ -11,7 +11,11 @@
  */
 extern const char *const vector_names[];
 
-/* How often each element of the operator's inputs passes the lanes; 0: it is none of these. */
+/* Whether the operator moves values without changing them. */
+bool vector_moves(const char *op);
+
+/* How often each element of the operator's inputs passes the lanes; 0: it is none of these, or a
+ * move. */
 int vector_reads(const char *op);
 
 /* Whether this node's shapes and attributes are of the kind; if not, why goes to *why. */

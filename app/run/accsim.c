@@ -70,7 +70,7 @@ static bool set_precision(struct accsim *a, GError **error)
 static bool select_and_check(struct accsim *a, GError **error)
 {
     const struct accsim_options *o = &a->options;
-    a->graph = o->layers ? select_layers(a->whole, o->layers, error) : a->whole;
+    a->graph = a->asked = o->layers ? select_layers(a->whole, o->layers, error) : a->whole;
     return a->graph && (o->mode == ACCSIM_TIMING || values_within_memory(a, error));
 }
 
@@ -105,6 +105,20 @@ static bool save_mapping(const struct accsim *a, GError **error)
     return out_write(a->options.save_mapping, text, strlen(text), error);
 }
 
+/* Writes out what the machine cannot run as it is. */
+static bool expand(struct accsim *a, GError **error)
+{
+    GError *own = NULL;
+    a->expansion = expand_new(a->asked, &a->target, &own);
+    if (own) {
+        g_propagate_error(error, own);
+        return false;
+    }
+    if (a->expansion)
+        a->graph = expand_graph(a->expansion);
+    return true;
+}
+
 static bool map(struct accsim *a, GError **error)
 {
     const struct arch_family *f = a->machine->family;
@@ -116,7 +130,7 @@ static bool map(struct accsim *a, GError **error)
                                 .cost = f->cost,
                                 .bound = f->bound};
     progress(a, "mapping", 0);
-    a->plan = plan_new(a->graph, &a->target, error);
+    a->plan = expand(a, error) ? plan_new(a->graph, &a->target, error) : NULL;
     if (a->plan && a->options.save_mapping && !save_mapping(a, error))
         return false;
     /* With values the parameters are part of the program: it is made when they are there. */
@@ -191,8 +205,9 @@ void accsim_free(struct accsim *a)
     values_free(a->values);
     quant_free(a->quant);
     plan_free(a->plan);
-    if (a->graph != a->whole)
-        graph_free(a->graph);
+    expand_free(a->expansion);
+    if (a->asked != a->whole)
+        graph_free(a->asked);
     graph_free(a->whole);
     accsim_machine_free(a->machine);
     arena_free(a->shared);

@@ -65,9 +65,9 @@ static struct values *load_values(const struct accsim *a, const struct graph *g,
 /* Moves what the chosen layers need out of values of the whole network. */
 static struct values *narrow(const struct accsim *a, struct values *from, struct values *fetched)
 {
-    struct values *v = values_new(a->graph);
-    for (int i = 0; i < a->graph->n_value; i++) {
-        const struct value *value = &a->graph->values[i];
+    struct values *v = values_new(a->asked);
+    for (int i = 0; i < a->asked->n_value; i++) {
+        const struct value *value = &a->asked->values[i];
         if (value->kind == VALUE_NODE)
             continue;
         const int j = graph_find_value(a->whole, value->name)->index;
@@ -78,18 +78,15 @@ static struct values *narrow(const struct accsim *a, struct values *from, struct
     return v;
 }
 
-bool make_values(struct accsim *a, GError **error)
+/* Values of the layers asked for; NULL on error. Takes those of the whole network. */
+static struct values *select_values(const struct accsim *a, struct values *v, GError **error)
 {
-    progress(a, "values", 0);
-    struct values *v = load_values(a, a->whole, error);
-    if (!v || a->graph == a->whole) {
-        a->values = v;
-        return v != NULL;
-    }
+    if (a->asked == a->whole)
+        return v;
     /* Layers alone read what the layers before them make in fp32. */
     g_autofree bool *want = g_new0(bool, (gsize)a->whole->n_value);
-    for (int i = 0; i < a->graph->n_input; i++) {
-        const char *name = a->graph->values[a->graph->inputs[i]].name;
+    for (int i = 0; i < a->asked->n_input; i++) {
+        const char *name = a->asked->values[a->asked->inputs[i]].name;
         const struct value *value = graph_find_value(a->whole, name);
         want[value->index] = value->kind == VALUE_NODE;
     }
@@ -97,9 +94,23 @@ bool make_values(struct accsim *a, GError **error)
     struct executor *ref = ref_new(a->options.threads);
     const bool ok = ref->run(ref->self, a->whole, v, fetched, want, NULL, NULL, error);
     ref_free(ref);
-    if (ok)
-        a->values = narrow(a, v, fetched);
+    struct values *own = ok ? narrow(a, v, fetched) : NULL;
     values_free(fetched);
+    values_free(v);
+    return own;
+}
+
+bool make_values(struct accsim *a, GError **error)
+{
+    progress(a, "values", 0);
+    struct values *v = load_values(a, a->whole, error);
+    v = v ? select_values(a, v, error) : NULL;
+    if (!v || !a->expansion) {
+        a->values = v;
+        return v != NULL;
+    }
+    a->values = values_new(a->graph);
+    const bool ok = expand_values(a->expansion, v, a->values, error);
     values_free(v);
     return ok;
 }

@@ -4,6 +4,7 @@
 
 #include "app/run/accsim.h"
 #include "arch/arch.h"
+#include "mapper/expand.h"
 #include "mapper/plan.h"
 #include "workloads/data/data.h"
 #include "workloads/executor.h"
@@ -25,7 +26,9 @@ struct accsim {
     struct arena *shared;           /* record and values, seen by the forked simulation */
     struct accsim_machine *machine; /* NULL: the CPU reference */
     struct graph *whole;            /* the network as read */
-    struct graph *graph;            /* what is run: the same, or the layers asked for */
+    struct graph *asked;            /* the same, or the layers asked for */
+    struct expansion *expansion;    /* of `asked`; NULL: none */
+    const struct graph *graph;      /* what is run: `asked`, or what it is written out to */
     struct target target;
     struct plan *plan;
     struct values *values; /* of graph: parameters and inputs */

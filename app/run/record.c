@@ -118,9 +118,9 @@ bool make_record(struct accsim *a, GError **error)
     r->net_name = a->graph->name;
     r->net_file = a->graph->file;
     r->batch = (uint64_t)a->graph->batch;
-    r->net_layers = (uint64_t)a->graph->n_node;
-    r->net_macs = graph_macs(a->graph) / (uint64_t)a->graph->batch;
-    r->net_parameters = graph_parameters(a->graph);
+    r->net_layers = (uint64_t)a->asked->n_node;
+    r->net_macs = graph_macs(a->asked) / (uint64_t)a->asked->batch;
+    r->net_parameters = graph_parameters(a->asked);
     r->top1_agreement = -1;
     if (a->machine) {
         describe_machine(a, r);

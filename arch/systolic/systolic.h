@@ -169,7 +169,9 @@ uint64_t core_stream_start(const struct systolic *s, const struct in_array *befo
 uint64_t core_activate_cyc(const struct systolic *s, int64_t m);
 /* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
  * as a row of the array. */
-uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, int value);
+uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        int i_in);
+int64_t core_path_bytes(const struct systolic *s); /* of the activation unit, a cycle */
 /* How often a pass reads its operands: once, but for operators over rows. */
 uint64_t core_reads(const struct plan *p, const struct plan_layer *l);
 /* Cycles of a pass from buffer to buffer: each pixel of each operand. */

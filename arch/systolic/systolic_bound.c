@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no mapping of a layer goes below (docs/mapping.md, "The bound"). */
 #include "arch/systolic/systolic.h"
+#include "mapper/move.h"
 #include "sim/base/size.h"
 
 /* A row enters the array each cycle, or each of its passes, for every tile of what stays there. */
@@ -51,10 +52,15 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     if (l->kind == LAYER_MATRIX)
         return (uint64_t)MAX(MAX(array_cyc(s, p, l), fetch_cyc(s, l)), activate_cyc(s, l));
     uint64_t cycles = 0;
+    if (l->move) {
+        const struct dims o = dims_of(&p->graph->values[l->out].shape);
+        const struct region all = {.n_image = o.n, .n_row = o.h};
+        return move_beats(p, l, &all, core_path_bytes(s));
+    }
     for (int j = 0; j < l->n_in; j++) {
-        const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
+        const struct dims d = plan_in_dims(p, l, j);
         cycles += (uint64_t)(d.n * plan_rows_needed(p, l, j) * d.w) * core_reads(p, l) *
-                  core_pixel_cyc(s, p, l->in[j]);
+                  core_pixel_cyc(s, p, l, j);
     }
     return cycles;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* State and timing rules. Each rule with its source is in docs/systolic.md. */
 #include "arch/systolic/systolic.h"
+#include "mapper/move.h"
 #include "mapper/vector.h"
 #include "sim/base/size.h"
 
@@ -76,11 +77,16 @@ uint64_t core_activate_cyc(const struct systolic *s, int64_t m)
     return (uint64_t)MAX(m, int64_div_up(m * s->cfg.cols, values));
 }
 
-uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, int value)
+int64_t core_path_bytes(const struct systolic *s)
 {
-    const int64_t path_bytes = s->cfg.cols * (int64_t)number_bytes(s->native);
-    const struct dims d = dims_of(&p->graph->values[value].shape);
-    return (uint64_t)int64_div_up(d.c * plan_element_bytes(p, value), path_bytes);
+    return s->cfg.cols * (int64_t)number_bytes(s->native);
+}
+
+uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        int i_in)
+{
+    const int64_t c = plan_in_dims(p, l, i_in).c;
+    return (uint64_t)int64_div_up(c * plan_element_bytes(p, l->in[i_in]), core_path_bytes(s));
 }
 
 uint64_t core_reads(const struct plan *p, const struct plan_layer *l)
@@ -93,12 +99,14 @@ uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p, const s
     const struct plan_layer *l = &p->layers[st->layer];
     const uint64_t reads = core_reads(p, l);
     uint64_t cycles = 0;
+    if (l->move)
+        return move_beats(p, l, &st->region, core_path_bytes(s));
     for (int j = 0; j < l->n_in; j++) {
-        const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
+        const struct dims d = plan_in_dims(p, l, j);
         int64_t row, n_row;
         plan_input_rows(p, l, j, &st->region, &row, &n_row);
         cycles +=
-            (uint64_t)(st->region.n_image * n_row * d.w) * reads * core_pixel_cyc(s, p, l->in[j]);
+            (uint64_t)(st->region.n_image * n_row * d.w) * reads * core_pixel_cyc(s, p, l, j);
     }
     return cycles;
 }

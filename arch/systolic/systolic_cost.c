@@ -71,9 +71,13 @@ static void cost_transfers(const struct systolic *s, const struct plan *p,
     for (int j = 0; j < l->n_in && l->loads >> j; j++) {
         if (!(l->loads >> j & 1))
             continue;
+        struct region load;
         int64_t row, n_row;
         plan_input_rows(p, l, j, r, &row, &n_row);
-        c->load += link_cyc(s, region_bytes(p, l->in[j], r, n_row));
+        if (!plan_is_mapped(p, l, j))
+            c->load += link_cyc(s, region_bytes(p, l->in[j], r, n_row));
+        else if (plan_load_region(p, l, j, r, &load))
+            c->load += link_cyc(s, region_bytes(p, l->in[j], &load, load.n_row));
     }
     if (l->stores)
         c->store = link_cyc(s, region_bytes(p, l->out, r, r->n_row));

@@ -69,8 +69,13 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
     const struct plan_step *st = &p->steps[in->step];
     const struct plan_layer *pl = &p->layers[in->layer];
     uint64_t bytes_in = 0, values_in = 0;
-    for (int j = 0; j < pl->n_in; j++) {
-        const struct dims d = dims_of(&p->graph->values[pl->in[j]].shape);
+    if (pl->move) { /* read once, as many as are written */
+        values_in = (uint64_t)(st->region.n_image * st->region.n_row) *
+                    (uint64_t)(plan_row_bytes(p, pl->out) / plan_element_bytes(p, pl->out));
+        bytes_in = values_in * (uint64_t)plan_element_bytes(p, pl->in[0]);
+    }
+    for (int j = 0; j < pl->n_in && !pl->move; j++) {
+        const struct dims d = plan_in_dims(p, pl, j);
         int64_t row, n_row;
         plan_input_rows(p, pl, j, &st->region, &row, &n_row);
         const uint64_t values =

@@ -5,6 +5,7 @@
 
 #include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_vector.h"
+#include "mapper/move.h"
 #include "mapper/vector.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
@@ -24,10 +25,11 @@ bool systolic_supports(const void *self, const struct graph *g, const struct nod
     (void)precision;
     if (n->op->is_matrix)
         return true;
-    if (vector_reads(n->op->name) > 0 && has_function(self, n->op->name))
+    const bool has = has_function(self, n->op->name);
+    if (has && (vector_reads(n->op->name) > 0 || move_is(g, n)))
         return vector_possible(g, n, why);
-    if (!vector_supports(n->op->name)) {
-        g_string_assign(why, vector_reads(n->op->name) > 0
+    if (!vector_supports(n->op->name) || move_is(g, n)) {
+        g_string_assign(why, vector_reads(n->op->name) > 0 || move_is(g, n)
                                  ? "it is not one of activation.functions"
                                  : "the activation unit has no such function");
         return false;
@@ -38,13 +40,8 @@ bool systolic_supports(const void *self, const struct graph *g, const struct nod
         g_string_assign(why, "only channels of images or rows are normalised");
         return false;
     }
-    if (!strcmp(n->op->name, "concat")) {
-        const struct concat_attr *a = n->attr;
-        if (a->axis == channel)
-            return true;
-        g_string_assign(why, "only channels can be joined");
-        return false;
-    }
+    if (!strcmp(n->op->name, "concat"))
+        return true; /* of channels */
     if (strstr(n->op->name, "pool")) {
         const struct pool_attr *a = n->attr;
         if (g->values[n->in[0]].shape.n_dim == 4 && a->dilation.v[0] == 1 && a->dilation.v[1] == 1)
@@ -407,7 +404,8 @@ static bool pack_weights(const struct systolic *s, struct plan *p, struct progra
         const int64_t size = (int64_t)number_bytes(l->weight_format);
         const int64_t tiles_k = int64_div_up(l->gemm.k, rows);
         const int64_t k = l->kind == LAYER_MATRIX ? plan_operator_gemm(l).k : 0;
-        const int64_t tiles_n = l->kind == LAYER_MATRIX ? int64_div_up(l->gemm.n, cols) : 0;
+        const bool is_first = l->kind == LAYER_MATRIX && l->weights_of == i;
+        const int64_t tiles_n = is_first ? int64_div_up(l->gemm.n, cols) : 0;
         for (int64_t c = 0; tiles_n && c < l->gemm.groups * l->gemm.n; c++) {
             const int64_t g = c / l->gemm.n, n = c % l->gemm.n;
             uint8_t *column = program->weights + l->weight_address +

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/systolic/systolic_lanes.h"
+#include "mapper/move.h"
 #include "mapper/vector.h"
 #include "workloads/ops/ops.h"
 
@@ -171,7 +172,7 @@ static struct source source_of(struct machine_state *m, const struct insn *in, i
     const struct plan *p = m->plan;
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *st = &p->steps[in->step];
-    return (struct source){.in = dims_of(&p->graph->values[l->in[i_in]].shape),
+    return (struct source){.in = plan_in_dims(p, l, i_in),
                            .format = p->formats[l->in[i_in]],
                            .base = m->buffer.data + st->in_address[i_in],
                            .image = st->region.image,
@@ -275,13 +276,15 @@ static bool function_pass(struct machine_state *m, const struct insn *in, GError
         operands[j] = m->buffer.data + st->in_address[j];
     void *out = sram_write(&m->buffer, st->address,
                            (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out)));
+    if (l->move)
+        return move_run(p, p->quant, l, r, operands, out, error);
     return vector_compute(p, p->quant, l, r, m->io->host, operands, out, error);
 }
 
 bool vector_pass(struct machine_state *m, const struct insn *in, GError **error)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
-    if (vector_reads(m->plan->graph->nodes[l->nodes[0]].op->name) > 0)
+    if (l->move || vector_reads(m->plan->graph->nodes[l->nodes[0]].op->name) > 0)
         return function_pass(m, in, error);
     lanes_pass(m, in);
     return true;

@@ -95,19 +95,38 @@ def functions():
     return re.findall(r"^VECTOR\((\w+), (\w+), \d\)", text, re.M)
 
 
+# Moves need to be told what goes where; "c" has images of 12 x 9 x 7, "r" 5 rows of 20 features.
+MOVES = {
+    ("slice", "c"): "starts = [1, 2]; ends = [11, 9]; axes = [1, 2]; steps = [2, 3];",
+    ("slice", "r"): "starts = [1]; ends = [4]; axes = [1];",
+    ("transpose", "c"): "perm = [0, 3, 1, 2];",
+    ("transpose", "r"): "perm = [2, 0, 1];",
+    ("reverse", "c"): "axes = [0, 3];",
+    ("reverse", "r"): "axes = [1, 2];",
+    ("expand", "c"): "shape = [2, 1, 1, 1, 1];",
+    ("expand", "r"): "shape = [3, 1, 1, 1];",
+    ("tile", "c"): "repeats = [1, 2, 1, 1];",
+    ("tile", "r"): "repeats = [2, 1, 3];",
+    ("concat", "c"): "axis = 3;",
+    ("concat", "r"): "axis = 0;",
+    ("stack", "c"): "axis = 2;",
+    ("stack", "r"): "axis = 3;",
+}
+
+
 def functions_net():
     """Every function that the activation unit could have, side by side behind a convolution of images
     and behind a product of rows."""
     layers = ['{ name = "c"; op = "conv2d"; inputs = ["x"]; channels = 12; kernel = 3; pad = 1; }',
               '{ name = "r"; op = "fc"; inputs = ["y"]; features = 20; axis = -1; }']
     for op, kind in functions():
-        binary = op in ("sub", "mul", "div", "max", "min", "squared_difference")
+        binary = op in ("sub", "mul", "div", "max", "min", "squared_difference", "concat", "stack")
         for value, rows in (("c", "axis = 1;"), ("r", "")):
             if kind == "IMAGE" and value == "r" or kind == "ROW" and value == "c" and "softmax" not in op:
                 continue
             inputs = f'["{value}", "{value}"]' if binary else f'["{value}"]'
             layers.append(f'{{ name = "{op}_{value}"; op = "{op}"; inputs = {inputs}; '
-                          f'{rows if kind == "ROW" else ""} }}')
+                          f'{rows if kind == "ROW" else MOVES.get((op, value), "")} }}')
     return ('inputs = ( { name = "x"; shape = [3, 9, 7]; }, { name = "y"; shape = [5, 16]; } );\n'
             "layers = (\n  " + ",\n  ".join(layers) + "\n);\n")
 
@@ -127,6 +146,15 @@ class Functions(unittest.TestCase):
                     self.assertTrue(layer["check"]["exact"], (form, layer["name"]))
                     if layer["op"] in ("sigmoid", "tanh", "softmax", "gelu"):
                         self.assertLess(layer["check"]["relative_l2_error"], 0.05, layer["name"])
+
+    def test_moves_change_no_value(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "functions.net"
+            file.write_text(functions_net())
+            layers = run(str(file), "bf16", "--batch", "3", "--set", "activation.functions=all")["layers"]
+            error = {layer["name"]: layer["check"]["relative_l2_error"] for layer in layers}
+            for op, value in MOVES:  # no more than their input's own
+                self.assertLess(error[f"{op}_{value}"], 1.3 * error[value], op)
 
     def test_a_function_that_the_unit_lacks_runs_on_the_host(self):
         record = cli.record("--arch", "tpu", "--net", "lstm", "--mode", "timing")

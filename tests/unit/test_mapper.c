@@ -104,11 +104,12 @@ START_TEST(test_a_flattened_image_is_for_fc_alone)
     ck_assert_int_eq(a->plan->layers[1].kind, LAYER_HOST);
     accsim_free(a);
     ck_error(map(net, 1, set, &error), error, ERROR_UNSUPPORTED, "layer 'r'");
-    /* three dimensions are no image either, nor is their view */
+    /* rows of features lie one behind the other, however they are cut */
     a = map_ok("inputs = ( { name = \"x\"; shape = [4, 12]; } );\nlayers = (" FLATTEN("e") "," FC(
                    "f") ");",
                1, NULL);
-    ck_assert_int_eq(a->plan->layers[0].kind, LAYER_HOST);
+    ck_assert_int_eq(a->plan->layers[0].kind, LAYER_MATRIX);
+    ck_assert_int_eq(a->plan->layers[0].gemm.k, 48);
     accsim_free(a);
 }
 END_TEST

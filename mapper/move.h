@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layers that move values without changing them: slices, transposes, repetitions, values joined
+ * along another dimension than channels. Where each element comes from is asked of the operator
+ * itself, which is run on the elements' numbers. */
+#pragma once
+
+#include "mapper/plan.h"
+
+/* Runs of elements that lie side by side before and behind the move, no longer than a pixel. */
+struct move_runs {
+    int64_t length, count;
+};
+
+/* What a plan has to know of a move; in the plan's arena. */
+struct plan_move {
+    int64_t *first_image, *end_image; /* by input, then image of the output: what it needs of the
+                                       * input's images; 0, 0: nothing */
+    struct move_runs *runs;           /* of the whole output, each length once */
+    int n_run;
+};
+
+/* Whether the node is a move of values: its operator is one of mapper/vector.def, and of `concat`
+ * another dimension than channels is joined. */
+bool move_is(const struct graph *g, const struct node *n);
+/* NULL with ERROR_LIMIT where memory cannot be had. */
+struct plan_move *move_make(struct plan *p, const struct plan_layer *l, GError **error);
+/* Images of input i_in that images [image, image + n_image) of the output need. */
+void move_images(const struct plan *p, const struct plan_layer *l, int i_in,
+                 const struct region *out, int64_t *image, int64_t *n_image);
+/* Cycles in which a region passes a path of so many bytes, a run at a time. */
+uint64_t move_beats(const struct plan *p, const struct plan_layer *l, const struct region *out,
+                    int64_t path_bytes);
+/* The region; in[j] points at the first image of input j that it needs. */
+bool move_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+              const struct region *r, const void *const *in, void *out, GError **error);

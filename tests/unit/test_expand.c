@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operators written out against themselves, on the reference. */
+#include <math.h>
+
+#include "mapper/expand.h"
+#include "tests/unit/test.h"
+#include "workloads/ops/matrix.h"
+#include "workloads/ops/ops.h"
+#include "workloads/ref/ref.h"
+
+/* Sums of some tens of products of numbers near 1, then functions that make nothing larger: a few
+ * roundings of fp32 and their propagation over the steps. */
+static const double TOLERANCE = 2e-5;
+
+static struct values *evaluate(const struct graph *g, struct values *feeds)
+{
+    g_autoptr(GError) error = NULL;
+    struct values *out = values_new(g);
+    struct executor *ref = ref_new(1);
+    const bool ok = ref->run(ref->self, g, feeds, out, NULL, NULL, NULL, &error);
+    ck_assert_msg(ok, "%s", error ? error->message : "");
+    ref_free(ref);
+    return out;
+}
+
+static void assert_same(const struct graph *g, const char *what)
+{
+    g_autoptr(GError) error = NULL;
+    struct values *feeds = values_new(g);
+    ck_assert(values_seed(feeds, 3, &error));
+    struct values *want = evaluate(g, feeds);
+    struct expansion *e = expand_new(g, NULL, &error);
+    ck_assert_msg(e != NULL, "%s: %s", what, error ? error->message : "not written out");
+    const struct graph *own = expand_graph(e);
+    struct values *own_feeds = values_new(own);
+    ck_assert(expand_values(e, feeds, own_feeds, &error));
+    struct values *got = evaluate(own, own_feeds);
+    ck_assert_int_eq(own->n_output, g->n_output);
+    for (int i = 0; i < g->n_output; i++) {
+        const struct tensor *a = &want->at[g->outputs[i]], *b = &got->at[own->outputs[i]];
+        ck_assert(shape_equal(&a->shape, &b->shape));
+        for (int64_t k = 0; k < shape_count(&a->shape); k++) {
+            const double x = ((const float *)a->data)[k], y = ((const float *)b->data)[k];
+            ck_assert_msg(fabs(x - y) <= TOLERANCE, "%s: output %d, element %d: %g, %g expected",
+                          what, i, (int)k, y, x);
+        }
+    }
+    for (int i = 0; i < own->n_node; i++)
+        ck_assert_str_ne(own->nodes[i].op->name, g->nodes[0].op->name);
+    values_free(got);
+    values_free(own_feeds);
+    values_free(want);
+    values_free(feeds);
+    expand_free(e);
+}
+
+struct layer {
+    const struct op *op;
+    struct recurrent_attr attr;
+    int64_t steps, batch, depth;
+    bool states;
+};
+
+static struct graph *graph_of(const struct layer *l)
+{
+    g_autoptr(GError) error = NULL;
+    struct graph *g = graph_new("one", NULL, l->batch);
+    const bool first = l->attr.layout == 1;
+    const int64_t d = l->attr.direction == DIRECTION_BIDIRECTIONAL ? 2 : 1, h = l->attr.hidden;
+    const struct shape x = first ? (struct shape){3, {l->batch, l->steps, l->depth}}
+                                 : (struct shape){3, {l->steps, l->batch, l->depth}};
+    const struct shape s =
+        first ? (struct shape){3, {l->batch, d, h}} : (struct shape){3, {d, l->batch, h}};
+    const bool is_lstm = l->op == &op_lstm;
+    ck_assert_int_ge(graph_add_input_typed(g, "x", NUMBER_fp32, &x, 0, &error), 0);
+    if (l->states) {
+        ck_assert_int_ge(graph_add_input_typed(g, "h0", NUMBER_fp32, &s, 0, &error), 0);
+        ck_assert_int_ge(graph_add_input_typed(g, "c0", NUMBER_fp32, &s, 0, &error), 0);
+    }
+    const char *in[] = {"x", "", "h0", "c0"}, *out[] = {"y", "y_h", "y_c"};
+    bool ok = graph_add_node_outputs(g, "layer", l->op, &l->attr, in,
+                                     !l->states ? 1
+                                     : is_lstm  ? 4
+                                                : 3,
+                                     out, is_lstm ? 3 : 2, "test", &error);
+    ok = ok && graph_finish(g, out, is_lstm ? 3 : 2, &error);
+    ck_assert_msg(ok, "%s", error ? error->message : "");
+    return g;
+}
+
+static struct layer random_layer(GRand *r)
+{
+    const struct op *const ops[] = {&op_rnn, &op_gru, &op_lstm};
+    struct layer l = {.op = ops[g_rand_int_range(r, 0, 3)],
+                      .steps = g_rand_int_range(r, 1, 7),
+                      .batch = g_rand_int_range(r, 1, 5),
+                      .depth = g_rand_int_range(r, 1, 20),
+                      .states = g_rand_boolean(r)};
+    l.attr = (struct recurrent_attr){.hidden = g_rand_int_range(r, 1, 20),
+                                     .direction = g_rand_int_range(r, 0, 3),
+                                     .clip = g_rand_int_range(r, 0, 4) ? 0 : 0.3,
+                                     .bias = g_rand_int_range(r, 0, 4) > 0,
+                                     .layout = g_rand_int_range(r, 0, 2)};
+    l.attr.linear_before_reset = l.op == &op_gru && (l.states || !l.attr.bias) && g_rand_boolean(r);
+    return l;
+}
+
+START_TEST(test_recurrent_layers_by_steps_are_the_layers)
+{
+    GRand *r = g_rand_new_with_seed(11);
+    for (int i = 0; i < 300; i++) {
+        const struct layer l = random_layer(r);
+        g_autofree char *what = g_strdup_printf(
+            "%d: %s direction %d layout %d steps %d batch %d hidden %d states %d clip %g", i,
+            l.op->name, l.attr.direction, (int)l.attr.layout, (int)l.steps, (int)l.batch,
+            (int)l.attr.hidden, l.states, l.attr.clip);
+        struct graph *g = graph_of(&l);
+        assert_same(g, what);
+        graph_free(g);
+    }
+    g_rand_free(r);
+}
+END_TEST
+
+START_TEST(test_more_steps_than_a_layer_reads_are_joined_by_groups)
+{
+    struct layer l = {&op_lstm, {.hidden = 3, .bias = true}, 70, 2, 4, false};
+    for (l.attr.layout = 0; l.attr.layout < 2; l.attr.layout++) {
+        struct graph *g = graph_of(&l);
+        assert_same(g, "70 steps");
+        graph_free(g);
+    }
+}
+END_TEST
+
+START_TEST(test_what_cannot_be_written_out_stays)
+{
+    struct layer layers[] = {
+        {&op_lstm, {.hidden = 3, .bias = true, .peephole = true}, 2, 2, 4, false},
+        {&op_lstm, {.hidden = 3, .bias = true, .input_forget = true}, 2, 2, 4, false},
+        {&op_gru, {.hidden = 3, .bias = true, .linear_before_reset = true}, 2, 2, 4, false},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(layers); i++) {
+        g_autoptr(GError) error = NULL;
+        struct graph *g = graph_of(&layers[i]);
+        ck_assert_ptr_null(expand_new(g, NULL, &error));
+        ck_assert_ptr_null(error);
+        graph_free(g);
+    }
+}
+END_TEST
+
+TEST_MAIN("expand", test_recurrent_layers_by_steps_are_the_layers,
+          test_more_steps_than_a_layer_reads_are_joined_by_groups,
+          test_what_cannot_be_written_out_stays)
