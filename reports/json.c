@@ -318,6 +318,18 @@ static json_t *unit_object(const struct record *r, const struct record_unit *u)
     return o;
 }
 
+static json_t *dram_energy_object(const struct record_dram *d)
+{
+    json_t *o = json_object();
+    if (!d->priced)
+        return o;
+    put_real(o, "access", d->access_pj * 1e-12);
+    put_real(o, "activate", d->activate_pj * 1e-12);
+    put_real(o, "refresh", d->refresh_pj * 1e-12);
+    put_real(o, "background", d->background_pj * 1e-12);
+    return o;
+}
+
 /* What memories with rows and banks did; none where no memory has them. */
 static json_t *memories_array(const struct record *r)
 {
@@ -336,6 +348,7 @@ static json_t *memories_array(const struct record *r)
         put_count(o, "refreshes", d->refreshes);
         put_count(o, "busy_cycles", d->busy_cyc);
         put_count(o, "peak_cycles", d->peak_cyc);
+        put_object(o, "energy", dram_energy_object(d));
         json_array_append_new(memories, o);
     }
     return memories;

@@ -72,6 +72,20 @@ static void put_traffic(struct text *t, const struct record *r)
     g_string_free(body, TRUE);
 }
 
+static void add_bank_energy(GString *body, struct text *t, const struct record_dram *d)
+{
+    const double all_pj = d->access_pj + d->activate_pj + d->refresh_pj + d->background_pj;
+    if (!d->priced || all_pj <= 0)
+        return;
+    g_autofree char *all = text_si(t, all_pj * 1e-12, "J");
+    g_autofree char *access = text_percent(d->access_pj / all_pj, 1);
+    g_autofree char *activate = text_percent(d->activate_pj / all_pj, 1);
+    g_autofree char *refresh = text_percent(d->refresh_pj / all_pj, 1);
+    g_autofree char *background = text_percent(d->background_pj / all_pj, 1);
+    g_string_append_printf(body, "; %s: access %s, background %s, refresh %s, activates %s", all,
+                           access, background, refresh, activate);
+}
+
 /* Rows and banks of a memory: how the bursts found them, and how long the memory took for its bytes
  * beside what `fixed` takes, the peak. */
 static void put_banks(struct text *t, const struct record *r, int i_memory)
@@ -95,6 +109,7 @@ static void put_banks(struct text *t, const struct record *r, int i_memory)
     g_string_append_printf(body, "; %s activates, %s refreshes", activates, refreshes);
     g_string_append_printf(body, "; %s of the peak while busy, %s times what fixed bandwidth takes",
                            share, times);
+    add_bank_energy(body, t, d);
     text_paragraph(t, TEXT_BOLD, "banks", body->str);
     g_string_free(body, TRUE);
 }

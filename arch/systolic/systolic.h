@@ -6,7 +6,7 @@
 
 #include "arch/arch.h"
 #include "arch/systolic/systolic_insn.h"
-#include "sim/parts/dram.h"
+#include "sim/parts/dram_power.h"
 #include "sim/parts/dma.h"
 #include "sim/parts/link.h"
 
@@ -61,6 +61,8 @@ struct systolic {
     double clock_hz;
     enum number native; /* what a multiplier takes at full speed: the first of array.formats */
     double stream_bytes_per_cyc, first_byte_cyc; /* of the weight memory; 0: unlimited */
+    bool has_prices; /* of the weight memory's commands: else its bytes alone have one */
+    struct dram_prices prices;
     const struct machine *machine;
 };
 
@@ -208,6 +210,9 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
 
 /* systolic_energy.c: energies that the file does not give. */
 void systolic_fill_energy(struct systolic *s);
+/* Activates, refreshes and the background of the weight memory, shared among the layers by their
+ * bytes and cycles. */
+void systolic_price_memory(const struct systolic *s, struct record *r);
 void systolic_fill_idle(struct systolic *s); /* once the die is known */
 
 /* systolic_area.c: the die and its parts. */

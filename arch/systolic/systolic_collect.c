@@ -197,11 +197,12 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
     else
         collect_analytic(self, p, r);
     finish_layers(self, p, r);
+    if (s && !is_scalesim)
+        dram_collect(&s->core.weights, r->total_cyc, &r->drams[MEM_WEIGHTS]);
+    systolic_price_memory(self, r);
     power_collect(s, r);
     if (!s)
         return true;
-    if (!is_scalesim)
-        dram_collect(&s->core.weights, r->total_cyc, &r->drams[MEM_WEIGHTS]);
     core_clear(&s->core);
     if (s->state)
         state_clear(s->state);

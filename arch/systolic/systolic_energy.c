@@ -17,6 +17,9 @@ void systolic_fill_energy(struct systolic *s)
     const double tile_bytes = (double)(c->rows * c->cols) * (double)number_bytes(s->native);
     const double sum_bytes = 4;
     fill(&e->mac_pj, technology_mac_pj(s->native, nm));
+    s->has_prices = e->weight_byte_pj < 0 && dram_prices(&c->weights, &s->prices);
+    if (s->has_prices)
+        e->weight_byte_pj = s->prices.read_pj_per_byte;
     fill(&e->weight_byte_pj, technology_dram_pj_per_byte(dram_standard_names[c->weights.standard]));
     /* A memory a column of the array, for a tile's part of the FIFO and for its sums. */
     fill(&e->fifo_byte_pj,
@@ -33,4 +36,39 @@ void systolic_fill_idle(struct systolic *s)
     for (int i = 0; i < s->machine->n_area; i++)
         leakage_w += s->machine->areas[i].leakage_w;
     fill(&s->cfg.energy.idle_w, leakage_w);
+}
+
+/* Without events a stream opens each row once, and refreshes come when they are due. */
+static void expect_commands(const struct systolic *s, const struct record *r, double *n_activate,
+                            double *n_refresh)
+{
+    const struct dram_cfg *d = &s->cfg.weights;
+    const struct dram_standard *standard = &dram_standards[d->standard];
+    const double bytes = (double)record_memory_bytes(r, MEM_WEIGHTS).read;
+    *n_activate = bytes / standard->row_bytes;
+    *n_refresh =
+        record_seconds(r) / (standard->tREFI.ns * 1e-9) * (double)(d->n_channel * d->n_rank);
+}
+
+void systolic_price_memory(const struct systolic *s, struct record *r)
+{
+    struct record_dram *d = &r->drams[MEM_WEIGHTS];
+    const double bytes = (double)record_memory_bytes(r, MEM_WEIGHTS).read;
+    double n_activate = (double)d->activates, n_refresh = (double)d->refreshes;
+    if (!s->has_prices || r->total_cyc == 0)
+        return;
+    if (!d->known)
+        expect_commands(s, r, &n_activate, &n_refresh);
+    d->priced = true;
+    d->access_pj = bytes * s->prices.read_pj_per_byte;
+    d->activate_pj = n_activate * s->prices.activate_pj;
+    d->refresh_pj = n_refresh * s->prices.refresh_pj;
+    d->background_pj = s->prices.background_w * record_seconds(r) * 1e12;
+    for (int i = 0; i < r->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        const double of_bytes = bytes > 0 ? (double)l->bytes[MEM_WEIGHTS].read / bytes : 0;
+        const double of_time = (double)l->cycles / (double)r->total_cyc;
+        l->energy_pj[ENERGY_WEIGHTS] +=
+            of_bytes * d->activate_pj + of_time * (d->refresh_pj + d->background_pj);
+    }
 }

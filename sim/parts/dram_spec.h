@@ -32,6 +32,11 @@ struct dram_standard {
 #define TIMING(NAME) struct dram_time t##NAME;
     DRAM_TIMINGS(TIMING)
 #undef TIMING
+    /* Supply power of one device, supplies added up, at power_rate_mts: rows opened and closed one
+     * after another (IDD0), all banks closed (IDD2N), a row open (IDD3N), reading (IDD4R), writing
+     * (IDD4W), refreshing (IDD5). n_device: of a channel; 0: not known. */
+    double n_device, power_rate_mts;
+    double cycle_mw, closed_mw, open_mw, read_mw, write_mw, refresh_mw;
 };
 
 extern const struct dram_standard dram_standards[]; /* by index of dram_standard_names, from 1 on */

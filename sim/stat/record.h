@@ -76,6 +76,8 @@ struct record_dram {
     uint64_t activates, refreshes;
     uint64_t busy_cyc; /* data moved, or could have, the latency of a first one over */
     uint64_t peak_cyc; /* what the same bytes take at the peak bandwidth */
+    bool priced;       /* what follows is known, and in a component of the layers' energy */
+    double access_pj, activate_pj, refresh_pj, background_pj;
 };
 
 /* A hardware unit over the whole run. Of one that multiplies matrices busy_cyc and the exclusive

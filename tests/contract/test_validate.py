@@ -138,6 +138,58 @@ class Power(unittest.TestCase):
         self.assertLess(watts[0], min(max(watts) / 1.15, 31))
 
 
+class Banks(unittest.TestCase):
+    """Commands of DRAM with rows and banks have prices."""
+
+    def run_bank(self, *sets, net="alexnet", fidelity="event"):
+        args = [x for s in ("memory.weights.model=bank", *sets) for x in ("--set", s)]
+        return cli.record(
+            "--arch", "tpu", "--net", net, "--mode", "timing", "--fidelity", fidelity, *args
+        )
+
+    def test_the_component_is_the_sum_of_the_commands(self):
+        record = self.run_bank()
+        (memory,) = record["memories"]
+        self.assertEqual(set(memory["energy"]), {"access", "activate", "refresh", "background"})
+        total = record["totals"]["energy"]["weight_memory"]
+        self.assertAlmostEqual(sum(memory["energy"].values()) / total, 1, places=9)
+        self.assertAlmostEqual(
+            sum(layer["energy"]["weight_memory"] for layer in record["layers"]) / total, 1, places=9
+        )
+        pj = record["arch"]["settings"]["energy.weight_memory_pj_per_byte"]
+        read = record["totals"]["dram_read_bytes"]
+        self.assertAlmostEqual(memory["energy"]["access"] / (read * pj * 1e-12), 1, places=9)
+
+    def test_an_activate_costs_the_same_in_any_order(self):
+        stream, banks = self.run_bank(), self.run_bank("memory.weights.mapping=RoCoRaBaCh")
+        for record in (stream, banks):
+            (memory,) = record["memories"]
+            self.assertAlmostEqual(
+                memory["energy"]["activate"] / memory["activates"], 11.30e-9, delta=0.01e-9
+            )
+
+    def test_background_and_refresh_go_with_time_and_ranks(self):
+        one, two = self.run_bank(), self.run_bank("memory.weights.ranks=2")
+        for record, n_rank in ((one, 1), (two, 2)):
+            (memory,) = record["memories"]
+            power_w = memory["energy"]["background"] / record["totals"]["seconds"]
+            self.assertAlmostEqual(power_w, n_rank * 16 * 1.35 * 0.041, places=9)
+
+    def test_the_closed_forms_cost_about_the_same(self):
+        event, analytic = self.run_bank(), self.run_bank(fidelity="analytic")
+        costs = [r["totals"]["energy"]["weight_memory"] for r in (event, analytic)]
+        self.assertAlmostEqual(costs[1] / costs[0], 1, delta=0.01)
+
+    def test_a_price_that_is_given_is_for_bytes_alone(self):
+        record = self.run_bank("energy.weight_memory_pj_per_byte=100")
+        self.assertNotIn("energy", record["memories"][0])
+        self.assertAlmostEqual(
+            record["totals"]["energy"]["weight_memory"],
+            record["totals"]["dram_read_bytes"] * 100e-12,
+            places=12,
+        )
+
+
 class Area(unittest.TestCase):
     """The die of a machine, part by part."""
 

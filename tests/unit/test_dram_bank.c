@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sim/parts/dram.h"
+#include "sim/parts/dram_power.h"
 
 #include "sim/base/error.h"
 #include "tests/unit/dram_plain.h"
@@ -504,7 +504,50 @@ START_TEST(test_settings_that_do_not_fit_are_refused)
 }
 END_TEST
 
-TEST_MAIN("dram_bank", test_tables_are_named,
+/* DDR3: eight devices of 1.35 V; 62, 35, 41, 174, 141 and 242 mA at 1869 MT/s. */
+START_TEST(test_commands_are_priced_by_the_currents)
+{
+    struct dram_prices p;
+    struct dram_cfg cfg = {.model = DRAM_BANKS, .standard = 1, .n_channel = 2, .n_rank = 3};
+    ck_assert_str_eq(dram_standard_names[1], "DDR3");
+    ck_assert(dram_prices(&cfg, &p));
+    const double device_mw = 1.35;
+    ck_assert_double_eq_tol(p.activate_pj, 8 * device_mw * (62 * 46.09 - 41 * 33 - 35 * 13.09),
+                            1e-6);
+    ck_assert_double_eq_tol(p.read_pj_per_byte, 8 * device_mw * (174 - 41) / (1.869 * 8), 1e-6);
+    ck_assert_double_eq_tol(p.write_pj_per_byte, 8 * device_mw * (141 - 41) / (1.869 * 8), 1e-6);
+    ck_assert_double_eq_tol(p.refresh_pj, 8 * device_mw * (242 - 41) * 260, 1e-6);
+    ck_assert_double_eq_tol(p.background_w, 6 * 8 * device_mw * 41e-3, 1e-9);
+}
+END_TEST
+
+START_TEST(test_every_standard_with_currents_has_sensible_prices)
+{
+    int n_priced = 0;
+    for (int i = 1; dram_standard_names[i]; i++) {
+        struct dram_prices p;
+        struct dram_cfg cfg = {.model = DRAM_BANKS, .standard = i, .n_channel = 1, .n_rank = 1};
+        if (!dram_prices(&cfg, &p)) {
+            ck_assert_str_eq(dram_standard_names[i], "LPDDR4");
+            continue;
+        }
+        n_priced++;
+        /* between 1 and 20 pJ a bit; a row's activation less than reading all of it */
+        ck_assert_msg(p.read_pj_per_byte > 8 && p.read_pj_per_byte < 160, "%s: %g pJ a byte",
+                      dram_standard_names[i], p.read_pj_per_byte);
+        ck_assert_double_gt(p.activate_pj, 0);
+        ck_assert_double_lt(p.activate_pj, p.read_pj_per_byte * dram_standards[i].row_bytes);
+        ck_assert_double_ge(p.refresh_pj, 0);
+        ck_assert_double_gt(p.background_w, 0);
+        cfg.model = DRAM_FIXED;
+        ck_assert(!dram_prices(&cfg, &p));
+    }
+    ck_assert_int_eq(n_priced, 6);
+}
+END_TEST
+
+TEST_MAIN("dram_bank", test_commands_are_priced_by_the_currents,
+          test_every_standard_with_currents_has_sensible_prices, test_tables_are_named,
           test_each_rule_refuses_a_clock_early_and_accepts_on_time,
           test_a_fifth_activate_waits_for_the_window_of_four,
           test_a_closed_row_is_activated_and_an_open_one_is_not,
