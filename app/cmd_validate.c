@@ -8,6 +8,7 @@
 #include "app/emit.h"
 #include "app/table.h"
 #include "app/validate.h"
+#include "sim/base/csv.h"
 #include "sim/base/error.h"
 
 /* One line of the file, and what came out. */
@@ -65,7 +66,7 @@ static bool read_figure(struct validation *v, char **cells, int line, GError **e
     return true;
 }
 
-/* Lines of '#' and empty ones are skipped; no cell has a comma in it. */
+/* Lines of '#' and empty ones are skipped; a cell with a comma in it is quoted. */
 static bool read_figures(struct validation *v, GError **error)
 {
     g_autofree char *text = NULL;
@@ -76,7 +77,12 @@ static bool read_figures(struct validation *v, GError **error)
     for (int i = 0; ok && lines[i]; i++) {
         if (lines[i][0] == '#' || !*g_strchomp(lines[i]))
             continue;
-        char **cells = g_strsplit(lines[i], ",", -1);
+        char **cells = csv_split(lines[i]);
+        if (!cells)
+            return error_set(error, ERROR_INPUT,
+                             "%s, line %d: a quoted cell ends with a quotation mark, and behind it "
+                             "comes a comma or nothing",
+                             v->file, i + 1);
         if (has_heading) {
             ok = read_figure(v, cells, i + 1, error);
             continue;
@@ -189,8 +195,10 @@ static void add_csv(const struct figure *f, GString *csv)
 {
     g_autofree char *simulated = text_of(true, f->simulated, "%.6g");
     g_autofree char *error = text_of(f->has_value, f->simulated - f->value, "%.6g");
-    for (int i = 0; i < N_CELL; i++)
-        g_string_append_printf(csv, "%s,", f->cells[i]);
+    for (int i = 0; i < N_CELL; i++) {
+        csv_put(csv, f->cells[i]);
+        g_string_append_c(csv, ',');
+    }
     g_string_append_printf(csv, "%s,%s,%s\n", simulated, error, verdict(f));
 }
 

@@ -5,6 +5,8 @@
 
 #include <glib.h>
 
+#include "sim/stat/power.h"
+
 enum { PER_CENT = 100 };
 
 static const struct record_unit *matrix_unit(const struct record *r)
@@ -118,6 +120,14 @@ bool validate_quantity(const char *name, const struct record *r, const struct re
     if (!strcmp(name, "area")) {
         *out = r->area_mm2;
         return r->area_mm2 > 0;
+    }
+    if (!strcmp(name, "power")) {
+        *out = record_energy_j(r) / record_seconds(r);
+        return true;
+    }
+    if (!strcmp(name, "peak_power")) {
+        *out = power_peak_w(r);
+        return r->n_power > 0;
     }
     if (!strcmp(name, "time")) {
         *out = record_seconds(r) * 1e6;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reports/total.h"
+#include "sim/base/csv.h"
 
 struct csv {
     GString *text;
@@ -21,16 +22,7 @@ static void put_text(struct csv *csv, const char *s)
     if (!s)
         return;
     g_autofree char *valid = g_utf8_make_valid(s, -1);
-    bool quoted = strpbrk(valid, ",\"\r\n") != NULL;
-    if (quoted)
-        g_string_append_c(csv->text, '"');
-    for (const char *p = valid; *p; p++) {
-        if (*p == '"')
-            g_string_append_c(csv->text, '"');
-        g_string_append_c(csv->text, *p);
-    }
-    if (quoted)
-        g_string_append_c(csv->text, '"');
+    csv_put(csv->text, valid);
 }
 
 static void put_empty(struct csv *csv, int n)
@@ -78,8 +70,8 @@ static void put_heads(struct csv *csv, const char *const *heads, size_t n)
 static void put_header(struct csv *csv, const struct record *r)
 {
     static const char *const first[] = {
-        "index",       "name",   "op",          "shape",     "device", "host",
-        "macs",        "cycles", "start_cycle", "end_cycle", "share",  "peak_macs_per_cycle",
+        "index",       "name",   "op",           "shape",     "device", "host",
+        "macs",        "cycles", "start_cycle",  "end_cycle", "share",  "peak_macs_per_cycle",
         "utilization", "bound",  "bound_cycles",
     };
     static const char *const last[] = {

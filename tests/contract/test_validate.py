@@ -66,10 +66,24 @@ class Validate(unittest.TestCase):
                 doc = json.loads(result.stdout)
                 self.assertEqual(doc["failed"], code)
 
+    def test_cells_may_have_commas_and_quotation_marks(self):
+        text = SMALL.format("time", 1, "", "").replace("made up", '"made ""up"", by hand"')
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "systolic-reference.csv"
+            path.write_text(HEADING + text, encoding="utf-8")
+            (figure,) = json.loads(cli.run("validate", "--json", "-", cwd=folder).stdout)["figures"]
+            shown = cli.text(cli.run("validate", "--csv", "-", cwd=folder).stdout)
+        self.assertEqual(figure["source"], 'made "up", by hand')
+        (row,) = csv.DictReader(io.StringIO(shown))
+        self.assertEqual(row["source"], 'made "up", by hand')
+        self.assertEqual(row["verdict"], "told")
+
     def test_a_bad_file_is_refused_by_line(self):
         for text, said in (
             ("arch,net\n", "line 1"),
             (HEADING + "tpu,gemm:4x8x16\n", "line 2: 2 cells"),
+            (HEADING + 'tpu,"gemm:4x8x16\n', "line 2: a quoted cell"),
+            (HEADING + 'tpu,"gemm"x\n', "line 2: a quoted cell"),
             (HEADING + SMALL.format("time", "much", "", ""), "line 2: value"),
             (HEADING + SMALL.format("weight", 1, "", ""), "no quantity 'weight'"),
             (HEADING + SMALL.format("stall:sleep", 1, "", ""), "no quantity 'stall:sleep'"),

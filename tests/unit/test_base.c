@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "sim/base/arena.h"
+#include "sim/base/csv.h"
 #include "sim/base/error.h"
 #include "sim/base/out.h"
 #include "sim/base/size.h"
@@ -312,10 +313,32 @@ START_TEST(test_probe_leaves_nothing_behind)
 }
 END_TEST
 
-TEST_MAIN("base", test_error_is_one_line_with_its_exit_code, test_size_overflow_is_told,
-          test_arena_blocks_are_zeroed_aligned_and_apart, test_arena_strings_are_copies,
-          test_arena_frees_what_it_owns_last_first, test_arena_refuses_what_cannot_be,
-          test_shared_arena_is_full_at_its_capacity, test_shared_arena_shows_what_the_child_wrote,
+START_TEST(test_cells_come_back_as_they_were_put)
+{
+    const char *const cells[] = {"a", "", "b, c", "say \"d\"", "\"", ",", "e f", NULL};
+    g_autoptr(GString) line = g_string_new(NULL);
+    for (int i = 0; cells[i]; i++) {
+        g_string_append(line, i > 0 ? "," : "");
+        csv_put(line, cells[i]);
+    }
+    ck_assert_str_eq(line->str, "a,,\"b, c\",\"say \"\"d\"\"\",\"\"\"\",\",\",e f");
+    g_auto(GStrv) back = csv_split(line->str);
+    ck_assert(g_strv_equal((const char *const *)back, cells));
+    g_auto(GStrv) empty = csv_split("");
+    ck_assert_uint_eq(g_strv_length(empty), 1);
+    g_auto(GStrv) last = csv_split("a,");
+    ck_assert_uint_eq(g_strv_length(last), 2);
+    ck_assert_ptr_null(csv_split("a,\"b"));
+    ck_assert_ptr_null(csv_split("\"a\"b,c"));
+    ck_assert_ptr_null(csv_split("\"a\"\""));
+}
+END_TEST
+
+TEST_MAIN("base", test_cells_come_back_as_they_were_put, test_error_is_one_line_with_its_exit_code,
+          test_size_overflow_is_told, test_arena_blocks_are_zeroed_aligned_and_apart,
+          test_arena_strings_are_copies, test_arena_frees_what_it_owns_last_first,
+          test_arena_refuses_what_cannot_be, test_shared_arena_is_full_at_its_capacity,
+          test_shared_arena_shows_what_the_child_wrote,
           test_file_is_replaced_whole_and_keeps_its_mode, test_new_file_obeys_the_umask,
           test_link_stays_a_link, test_full_device_is_an_error,
           test_full_standard_output_is_an_error, test_file_that_is_standard_output_is_appended_to,
