@@ -4,8 +4,12 @@
 
 #include "sim/base/error.h"
 #include "tests/unit/test.h"
+#include "workloads/net.h"
 #include "workloads/ops/ops.h"
+#include "workloads/ref/lifetimes.h"
 #include "workloads/ref/ref.h"
+
+#define NETS SOURCE_DIR "/workloads/nets"
 
 static void node(struct graph *g, const char *name, const struct op *op, const void *attr,
                  const char *a, const char *b)
@@ -258,7 +262,74 @@ START_TEST(test_bits_do_not_depend_on_threads)
 }
 END_TEST
 
+/* The nodes that make a value and read it last, found anew. */
+static void find_span(const struct graph *g, int value, int *first, int *last)
+{
+    *first = *last = -1;
+    for (int i = 0; i < g->n_node; i++) {
+        for (int k = 0; k < g->nodes[i].n_out; k++)
+            if (g->nodes[i].out[k] == value)
+                *first = *last = i;
+        for (int k = 0; k < g->nodes[i].n_in; k++)
+            if (g->nodes[i].in[k] == value)
+                *last = i;
+    }
+}
+
+static int64_t bytes_of(const struct value *v)
+{
+    return shape_count(&v->shape) * (int64_t)number_bytes(v->type);
+}
+
+/* Values that are needed at the same time have no byte in common unless they share their owner;
+ * the block holds all, and less than all beside each other. */
+static void check_places(const char *file)
+{
+    GError *error = NULL;
+    struct graph *g = net_load(file, NULL, &(struct net_options){.batch = 2}, &error);
+    ck_ok(g != NULL, error);
+    struct arena *arena = arena_new();
+    const bool *want = ARENA_ARRAY(arena, bool, (size_t)g->n_value);
+    const struct lifetimes l = lifetimes_of(g, want, arena);
+    int *first = ARENA_ARRAY(arena, int, (size_t)g->n_value);
+    int *last = ARENA_ARRAY(arena, int, (size_t)g->n_value);
+    int64_t all_bytes = 0, n_pair = 0;
+    for (int i = 0; i < g->n_value; i++) {
+        const int owner = l.owner[i];
+        find_span(g, i, &first[i], &last[i]);
+        if (owner == LIFETIME_FED || l.offset[owner] < 0)
+            continue;
+        ck_assert_int_ge(l.last[owner], last[i]);
+        ck_assert_int_le(bytes_of(&g->values[i]), bytes_of(&g->values[owner]));
+        ck_assert_int_le(l.offset[owner] + bytes_of(&g->values[owner]), l.block_bytes);
+        all_bytes += i == owner ? bytes_of(&g->values[i]) : 0;
+        for (int k = 0; k < i; k++) {
+            const int other = l.owner[k];
+            if (other == LIFETIME_FED || l.offset[other] < 0 || other == owner ||
+                last[k] < first[i] || last[i] < first[k])
+                continue;
+            n_pair++;
+            ck_assert(l.offset[owner] + bytes_of(&g->values[i]) <= l.offset[other] ||
+                      l.offset[other] + bytes_of(&g->values[k]) <= l.offset[owner]);
+        }
+    }
+#ifndef __SANITIZE_ADDRESS__ /* there each has memory of its own */
+    ck_assert_int_gt(n_pair, 0);
+    ck_assert_int_lt(l.block_bytes, all_bytes);
+#endif
+    arena_free(arena);
+    graph_free(g);
+}
+
+START_TEST(test_places_of_the_living_are_apart)
+{
+    check_places(NETS "/googlenet.net");
+    check_places(NETS "/densenet121.net");
+    check_places(NETS "/bert-base.net");
+}
+END_TEST
+
 TEST_MAIN("ref", test_outputs_are_fetched, test_every_value_can_be_fetched,
           test_visits_come_in_order_with_values, test_missing_or_misshapen_feed_is_named,
           test_feeds_are_not_overwritten, test_a_value_dies_after_its_last_reader,
-          test_bits_do_not_depend_on_threads)
+          test_places_of_the_living_are_apart, test_bits_do_not_depend_on_threads)

@@ -2,9 +2,12 @@
 #include "workloads/ref/ref.h"
 
 #include <cblas.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "sim/base/error.h"
+#include "workloads/ref/lifetimes.h"
 #include "workloads/threads.h"
 
 struct ref {
@@ -12,26 +15,16 @@ struct ref {
     int n_thread;
 };
 
-/* Values share data where an operator only gives its input another shape, or computes in place.
- * `owner` is the value whose tensor the data was allocated for, FED for data of the caller. */
-#define FED (-1)
-
+/* Values share data where an operator only gives its input another shape, or computes in place. */
 struct run {
     const struct graph *g;
     struct arena *arena;
     struct pool_threads *threads;
     struct tensor *at; /* by value */
-    int *owner;
-    int *n_due; /* reads of the value still to come; a wanted value is read once more, at the end */
-    int *n_live; /* by owner: values that are not yet dead and share its data */
+    struct lifetimes life;
+    char *block;   /* of the activations */
+    int *n_wanted; /* by owner: wanted values that share its data and are not yet fetched */
 };
-
-static void drop(struct run *r, int value)
-{
-    int owner = r->owner[value];
-    if (owner != FED && --r->n_live[owner] == 0)
-        tensor_clear(&r->at[owner]);
-}
 
 static bool take_feed(struct run *r, const struct values *feeds, const struct value *v,
                       GError **error)
@@ -45,42 +38,46 @@ static bool take_feed(struct run *r, const struct values *feeds, const struct va
                          v->name, number_names[t->type], shape_text(&t->shape, 0, r->arena),
                          number_names[v->type], shape_text(&v->shape, 0, r->arena));
     r->at[v->index] = *t;
-    r->owner[v->index] = FED;
     return true;
+}
+
+/* A large block in large pages where the system has them: a run touches all of it, and a fault for
+ * each small page took a sixth of MobileNet v2's time at batch 8. A small one would waste memory.
+ */
+#define PAGE_BYTES  (2 << 20)
+#define LARGE_BYTES (16 * PAGE_BYTES)
+
+static void *block_alloc(int64_t bytes)
+{
+    void *block = NULL;
+    if (bytes < LARGE_BYTES)
+        return g_try_malloc((gsize)MAX(bytes, 1));
+    if (posix_memalign(&block, PAGE_BYTES, (size_t)bytes) != 0)
+        return NULL;
+    madvise(block, (size_t)bytes, MADV_HUGEPAGE); /* a wish: the result does not matter */
+    return block;
 }
 
 static bool begin(struct run *r, const struct values *feeds, const bool *want, GError **error)
 {
     const struct graph *g = r->g;
-    size_t n = (size_t)g->n_value;
-    r->at = ARENA_ARRAY(r->arena, struct tensor, n);
-    r->owner = ARENA_ARRAY(r->arena, int, n);
-    r->n_due = ARENA_ARRAY(r->arena, int, n);
-    r->n_live = ARENA_ARRAY(r->arena, int, n);
-    for (int i = 0; i < g->n_node; i++)
-        for (int k = 0; k < g->nodes[i].n_in; k++)
-            if (g->nodes[i].in[k] >= 0)
-                r->n_due[g->nodes[i].in[k]]++;
+    r->at = ARENA_ARRAY(r->arena, struct tensor, (size_t)g->n_value);
+    r->n_wanted = ARENA_ARRAY(r->arena, int, (size_t)g->n_value);
+    r->life = lifetimes_of(g, want, r->arena);
     for (int i = 0; i < g->n_value; i++) {
-        r->n_due[i] += want[i];
-        if (g->values[i].kind != VALUE_NODE && r->n_due[i] > 0 &&
+        if (want[i] && r->life.owner[i] != LIFETIME_FED)
+            r->n_wanted[r->life.owner[i]]++;
+        if (g->values[i].kind != VALUE_NODE && r->life.n_due[i] > 0 &&
             !take_feed(r, feeds, &g->values[i], error))
             return false;
     }
-    return true;
+    r->block = block_alloc(r->life.block_bytes);
+    return r->block ||
+           error_set(error, ERROR_LIMIT, "no memory for activations of %" G_GINT64_FORMAT " bytes",
+                     r->life.block_bytes);
 }
 
-static bool may_overwrite(const struct run *r, const struct node *n, const struct value *out)
-{
-    int first = n->n_in > 0 ? n->in[0] : -1;
-    if (!n->op->in_place || first < 0 || r->owner[first] == FED || r->n_due[first] != 1 ||
-        r->n_live[r->owner[first]] != 1)
-        return false;
-    const struct tensor *x = &r->at[first];
-    return x->type == out->type && shape_equal(&x->shape, &out->shape);
-}
-
-/* Gives a node's outputs memory: the first one its input's where it may have that. */
+/* Gives a node's outputs memory. */
 static bool place(struct run *r, const struct node *n, GError **error)
 {
     for (int i = 0; i < n->n_out; i++) {
@@ -88,17 +85,12 @@ static bool place(struct run *r, const struct node *n, GError **error)
             continue;
         const struct value *out = &r->g->values[n->out[i]];
         struct tensor *t = &r->at[out->index];
-        if (i == 0 && (!n->op->forward || may_overwrite(r, n, out))) {
-            r->owner[out->index] = r->owner[n->in[0]];
-            *t = r->at[n->in[0]];
-            t->shape = out->shape;
-        } else {
-            if (!tensor_alloc(t, out->type, &out->shape, error))
-                return false;
-            r->owner[out->index] = out->index;
-        }
-        if (r->owner[out->index] != FED)
-            r->n_live[r->owner[out->index]]++;
+        if (r->life.owner[out->index] != out->index)
+            *t = (struct tensor){out->type, out->shape, r->at[n->in[0]].data};
+        else if (r->life.offset[out->index] >= 0)
+            *t = (struct tensor){out->type, out->shape, r->block + r->life.offset[out->index]};
+        else if (!tensor_alloc(t, out->type, &out->shape, error))
+            return false;
     }
     return true;
 }
@@ -123,14 +115,20 @@ static bool run_node(struct run *r, const struct node *n, GError **error)
     return false;
 }
 
-static void release(struct run *r, const struct node *n)
+static void release_one(struct run *r, int value, int i_node)
 {
+    const int owner = value < 0 ? LIFETIME_FED : r->life.owner[value];
+    if (owner != LIFETIME_FED && r->life.last[owner] == i_node && r->life.offset[owner] < 0)
+        tensor_clear(&r->at[owner]);
+}
+
+static void release(struct run *r, int i_node)
+{
+    const struct node *n = &r->g->nodes[i_node];
     for (int i = 0; i < n->n_in; i++)
-        if (n->in[i] >= 0 && --r->n_due[n->in[i]] == 0)
-            drop(r, n->in[i]);
+        release_one(r, n->in[i], i_node);
     for (int i = 0; i < n->n_out; i++)
-        if (n->out[i] >= 0 && r->n_due[n->out[i]] == 0)
-            drop(r, n->out[i]);
+        release_one(r, n->out[i], i_node);
 }
 
 /* Moves the wanted values out, or copies what others share. */
@@ -141,18 +139,28 @@ static bool fetch(struct run *r, struct values *fetches, const bool *want, GErro
             continue;
         struct tensor *to = &fetches->at[i];
         values_clear(fetches, i);
-        int owner = r->owner[i];
-        if (owner != FED && r->n_live[owner] == 1) {
+        const int owner = r->life.owner[i];
+        if (owner != LIFETIME_FED && --r->n_wanted[owner] == 0) {
             *to = r->at[i];
-            r->n_live[owner] = 0;
+            r->at[owner].data = NULL;
         } else {
             if (!tensor_alloc(to, r->at[i].type, &r->at[i].shape, error))
                 return false;
             memcpy(to->data, r->at[i].data, tensor_bytes(to));
-            drop(r, i);
         }
     }
     return true;
+}
+
+/* What is still there: values that were wanted only to be seen, or all after an error. */
+static void end(struct run *r)
+{
+    for (int i = 0; i < r->g->n_value; i++)
+        if (r->life.owner[i] == i && r->life.offset[i] < 0)
+            tensor_clear(&r->at[i]);
+    free(r->block);
+    threads_free(r->threads);
+    arena_free(r->arena);
 }
 
 static bool run_all(struct run *r, struct values *fetches, const bool *want,
@@ -165,7 +173,7 @@ static bool run_all(struct run *r, struct values *fetches, const bool *want,
         for (int k = 0; visit && k < n->n_out; k++)
             if (n->out[k] >= 0 && !visit(r->g, n->out[k], &r->at[n->out[k]], user, error))
                 return false;
-        release(r, n);
+        release(r, i);
     }
     return !fetches || fetch(r, fetches, want, error);
 }
@@ -189,11 +197,7 @@ static bool ref_run(void *self, const struct graph *g, const struct values *feed
     struct run r = {.g = g, .arena = arena_new(), .threads = threads_new(ref->n_thread)};
     const bool *wanted = choose_wanted(r.arena, g, fetches != NULL, want);
     bool ok = begin(&r, feeds, wanted, error) && run_all(&r, fetches, wanted, visit, user, error);
-    for (int i = 0; i < g->n_value; i++)
-        if (r.n_live[i] > 0) /* only after an error */
-            tensor_clear(&r.at[i]);
-    threads_free(r.threads);
-    arena_free(r.arena);
+    end(&r);
     return ok;
 }
 
