@@ -66,6 +66,18 @@ static json_t *settings_object(const struct record *r)
     return o;
 }
 
+/* Paths of settings that the machine worked out; none where all are given. */
+static void put_derived(json_t *o, const struct record *r)
+{
+    json_t *paths = json_array();
+    for (int i = 0; i < r->n_setting; i++)
+        if (r->settings[i].is_derived)
+            json_array_append_new(paths, json_string(r->settings[i].path));
+    if (json_array_size(paths) > 0)
+        json_object_set(o, "derived", paths);
+    json_decref(paths);
+}
+
 static json_t *desc_object(const struct stat_desc *d)
 {
     json_t *o = json_object();
@@ -112,6 +124,7 @@ static json_t *arch_object(const struct record *r)
     put_text(o, "precision", r->precision);
     put_text(o, "known_error", r->known_error);
     json_object_set_new(o, "settings", settings_object(r));
+    put_derived(o, r);
     put_legends(o, r);
     return o;
 }

@@ -178,8 +178,8 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->tile_k = c->rows;
     m->tile_n = c->cols;
     m->max_tile_m = c->accumulators;
-    /* A piece has seven instructions, each of which takes the chip 10 to 20 cycles (section 2 of the
-     * paper): fewer rows would cost more than they hide. */
+    /* A piece has seven instructions, each of which takes the chip 10 to 20 cycles (section 2 of
+     * the paper): fewer rows would cost more than they hide. */
     m->piece_rows = MAX(c->rows / 4, 1);
     /* Where the queue of the activation unit holds a whole block's, the array need not wait. */
     m->block_parts = c->dataflow == FLOW_WS
@@ -210,6 +210,8 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     s->machine = m;
     const bool is_known = number_from_name(s->cfg.formats.v[0], &s->native);
     g_assert(is_known);
+    if (!systolic_check_energy(s, file, error))
+        return NULL;
     systolic_fill_energy(s);
     const int64_t tile_bytes = s->cfg.rows * s->cfg.cols * (int64_t)number_bytes(s->native);
     if (s->cfg.weights.size_kib * 1024 < (double)tile_bytes) {

@@ -209,6 +209,7 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
                    struct record_layer *out);
 
 /* systolic_energy.c: energies that the file does not give. */
+bool systolic_check_energy(const struct systolic *s, const char *file, GError **error);
 void systolic_fill_energy(struct systolic *s);
 /* Activates, refreshes and the background of the weight memory, shared among the layers by their
  * bytes and cycles. */

@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Energies that the machine's file does not give: from the tables of its process node. */
 #include "arch/systolic/systolic.h"
+#include "sim/base/error.h"
 #include "sim/parts/technology.h"
+
+static const double not_given = -1;
 
 static void fill(double *pj, double from_table)
 {
     if (*pj < 0)
         *pj = from_table;
+}
+
+bool systolic_check_energy(const struct systolic *s, const char *file, GError **error)
+{
+    for (const struct cfg_field *f = systolic_fields; f->path; f++) {
+        if (f->type != CFG_FLOAT || !g_str_has_prefix(f->path, "energy."))
+            continue;
+        const double value = G_STRUCT_MEMBER(double, &s->cfg, f->offset);
+        if (value < 0 && value != not_given)
+            return error_set(error, ERROR_INPUT,
+                             "%s: %s = %g: it is to be -1, which leaves it to the tables, or from "
+                             "0 on",
+                             file, f->path, value);
+    }
+    return true;
 }
 
 void systolic_fill_energy(struct systolic *s)

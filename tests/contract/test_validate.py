@@ -273,6 +273,8 @@ class Area(unittest.TestCase):
         self.assertEqual(settings["energy.activation_pj"]["value"], 3)
         record = cli.record("--arch", "tpu", "--net", "gemm:1x2x3", "--mode", "timing")
         self.assertAlmostEqual(record["arch"]["settings"]["energy.mac_pj"], 0.218, places=3)
+        self.assertIn("energy.mac_pj", record["arch"]["derived"])
+        self.assertNotIn("energy.idle_w", record["arch"]["derived"])
 
     def test_idle_power_is_leakage_where_it_is_not_given(self):
         run = ("--arch", "tpu", "--net", "gemm:64x256x256", "--mode", "timing", "--set")
@@ -290,6 +292,13 @@ class Area(unittest.TestCase):
                         expected * layer["cycles"] / record["arch"]["clock_hz"],
                         places=12,
                     )
+
+    def test_an_energy_below_nothing_is_refused(self):
+        for value, code in (("-1", 0), ("0", 0), ("-0.5", 2)):
+            result = cli.run("show", "arch", "tpu", "--set", f"energy.mac_pj={value}")
+            with self.subTest(value):
+                self.assertEqual(result.returncode, code)
+                self.assertEqual("energy.mac_pj = -0.5" in cli.text(result.stderr), code == 2)
 
     def test_a_die_of_control_alone_is_refused(self):
         result = cli.run("show", "arch", "tpu", "--set", "area.placed=0.02")
