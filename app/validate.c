@@ -117,6 +117,10 @@ bool validate_quantity(const char *name, const struct record *r, const struct re
         return power_without(arg, r, out);
     if ((arg = argument(name, "area_share")))
         return area_share(arg, r, out);
+    if (!strcmp(name, "peak")) { /* a multiply and an add are two operations */
+        *out = 2 * r->peak_macs_per_cycle * r->clock_hz * 1e-12;
+        return true;
+    }
     if (!strcmp(name, "area")) {
         *out = r->area_mm2;
         return r->area_mm2 > 0;

@@ -49,6 +49,7 @@ struct machine {
     enum machine_search search;
     enum machine_objective objective;
     int64_t tile_k, tile_n; /* native tile of the matrix unit: summed inputs x outputs; 0: none */
+    int64_t n_array;        /* matrix units that blocks of partial sums are dealt to; 0: one */
     bool packs_groups;      /* several groups of a convolution may share a native tile */
     int64_t max_tile_m;     /* rows of partial sums it can hold for one tile_n */
     int block_parts;        /* at most in so many pieces a block leaves them; 1 or more, */

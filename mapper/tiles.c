@@ -110,6 +110,53 @@ bool tiles_possible(const struct plan *p, const struct plan_layer *l)
            rows >= m->piece_rows && int64_div_up(t->block_m, rows) * rows <= entries;
 }
 
+/* Blocks of an n-th of the rows, if they are other than those before and possible. */
+static bool try_block_count(struct search *s, int64_t rows, int64_t n, int64_t cap, int64_t *before)
+{
+    struct plan_layer *l = s->layer;
+    l->tiling.block_m = MIN(whole_units(s->plan->machine, int64_div_up(rows, n), cap), rows);
+    if (l->tiling.block_m == *before || !tiles_possible(s->plan, l))
+        return false;
+    *before = l->tiling.block_m;
+    try_orders(s);
+    return true;
+}
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Several arrays: the fewest blocks of which each array has as many as any other. */
+static int64_t even_blocks(const struct search *s, const struct region *chunk, int64_t fewest)
+{
+    const struct machine *m = s->plan->machine;
+    const struct gemm *g = &s->layer->gemm;
+    const int64_t across = m->block_of_n ? plan_gemm_rows(s->plan, s->layer, chunk) : g->n;
+    const int64_t tiles = g->groups * int64_div_up(across, m->tile_n);
+    const int64_t unit = m->n_array / common_divisor(m->n_array, tiles);
+    return int64_div_up(fewest, unit) * unit;
+}
+
+/* Block counts around those that keep all arrays busy. Blocks shorter than the array is high are
+ * left out: a tile is shifted in no faster than that. */
+static bool try_even_blocks(struct search *s, const struct region *chunk, int64_t rows,
+                            int64_t fewest, int64_t cap)
+{
+    const struct machine *m = s->plan->machine;
+    const int64_t even = even_blocks(s, chunk, fewest), most = MAX(fewest, rows / m->tile_k);
+    int64_t before = 0;
+    bool any = 2 * even <= most && try_block_count(s, rows, 2 * even, cap, &before);
+    for (int64_t n = MIN(even, most); n > fewest; n = int64_div_up(n, 2))
+        any = try_block_count(s, rows, n, cap, &before) || any;
+    return any;
+}
+
 /* Equal blocks, as few as the accumulators allow and a few more: small blocks drain sooner. Whether
  * any was possible. */
 static bool try_blocks_in(struct search *s, int parts, bool double_buffer)
@@ -126,15 +173,9 @@ static bool try_blocks_in(struct search *s, int parts, bool double_buffer)
     const int64_t most = MIN(rows, fewest + extra_blocks[m->search]);
     l->tiling.double_buffer = double_buffer;
     l->tiling.parts = parts;
-    bool any = false;
-    for (int64_t n = fewest, before = 0; n <= most; n++) {
-        l->tiling.block_m = MIN(whole_units(m, int64_div_up(rows, n), cap), rows);
-        if (l->tiling.block_m == before || !tiles_possible(s->plan, l))
-            continue;
-        before = l->tiling.block_m;
-        try_orders(s);
-        any = true;
-    }
+    bool any = m->n_array > 1 && try_even_blocks(s, &chunk, rows, fewest, cap);
+    for (int64_t n = fewest, before = 0; n <= most; n++)
+        any = try_block_count(s, rows, n, cap, &before) || any;
     return any;
 }
 

@@ -32,6 +32,14 @@ const struct cfg_field systolic_fields[] = {
           "rows of the matrix unit: products summed a pass", NULL),
     FIELD("array.cols", CFG_INT, cols, 1, 4096, NULL, NULL,
           "columns of the matrix unit: outputs computed side by side", NULL),
+    FIELD("array.count", CFG_INT, n_array, 1, MAX_ARRAY, "1", NULL,
+          "equal arrays, each with its own weight FIFO, shadow registers, accumulators and "
+          "activation unit; buffer, weight memory and host link are shared",
+          NULL),
+    FIELD("array.broadcast", CFG_BOOL, broadcast, 0, 0, "true", NULL,
+          "with several arrays: a weight tile that some of them need next is read once for all of "
+          "them; else once for each",
+          NULL),
     FIELD("array.dataflow", CFG_ENUM, dataflow, 0, 0, "ws", NULL,
           "what stays in the array: ws, weights; os, sums; is, inputs", dataflow_names),
     FIELD(
@@ -48,18 +56,22 @@ const struct cfg_field systolic_fields[] = {
     FIELD("array.double_buffer", CFG_BOOL, double_buffer, 0, 0, "true", NULL,
           "shadow registers take the next weight tile while the array computes", NULL),
     FIELD("accumulators.entries", CFG_INT, accumulators, 1, 1 << 20, NULL, NULL,
-          "rows of 32-bit sums, one sum a column of the array", NULL),
-    FIELD("weight_fifo.tiles", CFG_INT, fifo_tiles, 1, 1024, "4", NULL,
-          "weight tiles on their way from the weight memory or waiting for the array", NULL),
+          "rows of 32-bit sums, one sum a column of the array; of each array", NULL),
+    FIELD(
+        "weight_fifo.tiles", CFG_INT, fifo_tiles, 1, 1024, "4", NULL,
+        "weight tiles on their way from the weight memory or waiting for the array; of each array",
+        NULL),
     FIELD("activation.values_per_cycle", CFG_INT, activation_values, 0, 1 << 20, "0", NULL,
           "sums that the activation unit takes from the accumulators a cycle, at most a row of "
-          "them; 0: array.cols",
+          "them; 0: array.cols; of each array",
           NULL),
     FIELD("controller.queue_depth", CFG_INT, queue_depth, 1, 1 << 16, "64", NULL,
           "instructions waiting at each unit; one is issued a cycle", NULL),
     DRAM_FIELDS("memory.weights", struct systolic_cfg, weights, NULL, NULL, "0"),
     FIELD("memory.unified_buffer.size_kib", CFG_FLOAT, buffer_kib, 1, 1 << 24, NULL, "KiB",
           "on-chip memory of activations", NULL),
+    FIELD("memory.unified_buffer.ports", CFG_INT, buffer_ports, 0, MAX_ARRAY, "0", NULL,
+          "arrays that it gives a row of inputs in the same cycle; 0: all", NULL),
     FIELD("activation.functions", CFG_STRINGS, functions, 0, 0, "", NULL,
           "operators that the activation unit computes in fp32, beside relu, lrn, pools, add and "
           "concat; all: every one that it could",
@@ -153,9 +165,9 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->memories[MEM_WEIGHTS] = (struct machine_memory){"weights", "off-chip weight memory", -1,
                                                        weights_bytes, dram_bytes_per_cyc(&weights)};
     dram_clear(&weights);
-    m->memories[MEM_BUFFER] =
-        (struct machine_memory){"unified_buffer", "on-chip activations", MEM_HOST,
-                                (uint64_t)(c->buffer_kib * 1024), 2.0 * (double)c->cols};
+    m->memories[MEM_BUFFER] = (struct machine_memory){"unified_buffer", "on-chip activations",
+                                                      MEM_HOST, (uint64_t)(c->buffer_kib * 1024),
+                                                      2.0 * (double)(c->cols * core_ports(s))};
     m->memories[MEM_HOST] = (struct machine_memory){"host", "host memory over the link", -1, 0,
                                                     c->host_bandwidth_gb_s * 1e9 / s->clock_hz};
     m->n_memory = N_MEM;
@@ -167,7 +179,8 @@ static void fill_machine(struct systolic *s, struct machine *m)
         enum number n;
         const bool is_known = number_from_name(c->formats.v[i], &n);
         g_assert(is_known);
-        m->peak_macs_per_cyc[n] = (double)(c->rows * c->cols) / (double)core_row_cyc(s, n, n);
+        m->peak_macs_per_cyc[n] =
+            (double)(c->n_array * c->rows * c->cols) / (double)core_row_cyc(s, n, n);
     }
     m->fusions = fusions;
     m->host_fallback = c->host_fallback;
@@ -177,6 +190,7 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->packs_groups = c->pack_groups && c->timing != TIMING_SCALESIM;
     m->tile_k = c->rows;
     m->tile_n = c->cols;
+    m->n_array = c->n_array;
     m->max_tile_m = c->accumulators;
     /* A piece has seven instructions, each of which takes the chip 10 to 20 cycles (section 2 of
      * the paper): fewer rows would cost more than they hide. */
@@ -223,6 +237,13 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     }
     if (!dram_check(&s->cfg.weights, file, "memory.weights", error))
         return NULL;
+    if (s->cfg.timing == TIMING_SCALESIM && s->cfg.n_array > 1) {
+        error_set(error, ERROR_INPUT,
+                  "%s: array.timing = \"scalesim\" counts the cycles of one array; array.count is "
+                  "%" PRId64 ": it must be 1, or array.timing \"overlapped\"",
+                  file, s->cfg.n_array);
+        return NULL;
+    }
     fill_machine(s, m);
     if (!systolic_fill_area(s, file, m, error))
         return NULL;

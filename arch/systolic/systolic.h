@@ -31,7 +31,8 @@ enum edge { EDGE_FULL, EDGE_TRIMMED };
 enum array_timing { TIMING_OVERLAPPED, TIMING_SCALESIM };
 
 struct systolic_cfg {
-    int64_t rows, cols;
+    int64_t rows, cols, n_array;
+    bool broadcast;
     int dataflow, edge, timing;
     struct cfg_strings formats;
     bool double_buffer;
@@ -43,6 +44,7 @@ struct systolic_cfg {
     int64_t technology_nm;
     struct dram_cfg weights;
     double buffer_kib;
+    int64_t buffer_ports; /* 0: as many as there are arrays */
     struct cfg_strings functions;
     bool pack_groups;
     bool host_fallback;
@@ -138,10 +140,19 @@ static inline struct places systolic_places(const struct systolic *s, const stru
 struct systolic_core {
     struct dram weights;
     struct link host;
-    struct dma dma; /* of the host link */
+    struct dma dma;             /* of the host link */
+    uint64_t buffer_busy_ports; /* cycles that the buffer's ports have been taken, of all of them */
 };
 void core_init(struct systolic_core *c, const struct systolic *s);
 void core_clear(struct systolic_core *c);
+/* Arrays that the buffer serves in the same cycle. */
+int64_t core_ports(const struct systolic *s);
+/* When an array has read from the buffer for so many cycles, of those that want to one after the
+ * other where they are more than its ports. */
+uint64_t core_buffer_ready(struct systolic_core *c, const struct systolic *s, uint64_t cycles,
+                           uint64_t now_cyc);
+/* Of a pass of so many cycles, those of each activation unit. */
+uint64_t core_share_cyc(const struct systolic *s, uint64_t cycles);
 /* Bytes of a whole weight tile: what it takes in weight memory, edge tiles padded. */
 uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l);
 /* Passes of one row of inputs through the array: operands of twice the native width go through in

@@ -68,13 +68,14 @@ bool systolic_fill_area(const struct systolic *s, const char *file, struct machi
     const struct systolic_cfg *c = &s->cfg;
     const double tile_bytes = (double)(c->rows * c->cols) * (double)number_bytes(s->native);
     const double entry_bytes = (double)c->cols * sum_bits / bits_per_byte;
-    add_logic(s, m, "matrix_unit", matrix_um2(s));
-    add_logic(s, m, "data_setup", setup_um2(s));
-    add_logic(s, m, "activation_unit", activation_um2(s));
+    const double n = (double)c->n_array;
+    add_logic(s, m, "matrix_unit", n * matrix_um2(s));
+    add_logic(s, m, "data_setup", n * setup_um2(s));
+    add_logic(s, m, "activation_unit", n * activation_um2(s));
     add_sram(s, m, "unified_buffer", c->buffer_kib * 1024, false);
     /* A sum is read, added to and written each cycle; a tile arrives while another leaves. */
-    add_sram(s, m, "accumulators", (double)c->accumulators * entry_bytes, true);
-    add_sram(s, m, "weight_fifo", (double)c->fifo_tiles * tile_bytes, true);
+    add_sram(s, m, "accumulators", n * (double)c->accumulators * entry_bytes, true);
+    add_sram(s, m, "weight_fifo", n * (double)c->fifo_tiles * tile_bytes, true);
     add(m, "memory_phy", memory_phy_mm2(s), 0);
     add(m, "host_phy", area_pcie_phy_mm2((double)c->area.host_lanes), 0);
     double placed_mm2 = 0;

@@ -15,7 +15,7 @@ static double array_cyc(const struct systolic *s, const struct plan *p, const st
            (double)(os   ? g->k
                     : is ? g->n
                          : g->m) *
-           (double)core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
+           (double)core_row_cyc(s, p->formats[l->in[0]], l->weight_format) / (double)s->cfg.n_array;
 }
 
 /* Every row of sums passes the activation unit. */
@@ -24,7 +24,7 @@ static double activate_cyc(const struct systolic *s, const struct plan_layer *l)
     const struct gemm *g = &l->gemm;
     const bool is = s->cfg.dataflow == FLOW_IS;
     return (double)(g->groups * int64_div_up(is ? g->m : g->n, s->cfg.cols)) *
-           (double)core_activate_cyc(s, is ? g->n : g->m);
+           (double)core_activate_cyc(s, is ? g->n : g->m) / (double)s->cfg.n_array;
 }
 
 /* Every tile comes at least once, but those that lie in the FIFO and the shadow registers when the
@@ -35,7 +35,7 @@ static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
     const double tiles = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols) *
                                   int64_div_up(l->gemm.k, s->cfg.rows));
     const double tile = (double)core_tile_bytes(s, l);
-    const double ahead = (double)(s->cfg.fifo_tiles + 1) * tile;
+    const double ahead = (double)(s->cfg.n_array * (s->cfg.fifo_tiles + 1)) * tile;
     const double used = (double)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                         (double)number_bytes(l->weight_format);
     if (s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
@@ -55,12 +55,12 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     if (l->move) {
         const struct dims o = dims_of(&p->graph->values[l->out].shape);
         const struct region all = {.n_image = o.n, .n_row = o.h};
-        return move_beats(p, l, &all, core_path_bytes(s));
+        return move_beats(p, l, &all, core_path_bytes(s)) / (uint64_t)s->cfg.n_array;
     }
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = plan_in_dims(p, l, j);
         cycles += (uint64_t)(d.n * plan_rows_needed(p, l, j) * d.w) * core_reads(p, l) *
                   core_pixel_cyc(s, p, l, j);
     }
-    return cycles;
+    return cycles / (uint64_t)s->cfg.n_array;
 }

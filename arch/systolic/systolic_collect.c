@@ -30,11 +30,12 @@ static uint64_t *share_cycles(const struct sim *s, struct record *r)
 
 /* A wait at the barrier lies in the share of the pass waited for: each span is cut at the ends of
  * the shares. */
-static void share_waits(const struct sim *s, const uint64_t *ends, struct record *r)
+static void share_waits(const struct sim *s, const GArray *waits, const uint64_t *ends,
+                        struct record *r)
 {
     int i = 0;
-    for (guint j = 0; j < s->waits->len; j++) {
-        const struct wait_span *w = &g_array_index(s->waits, struct wait_span, j);
+    for (guint j = 0; j < waits->len; j++) {
+        const struct wait_span *w = &g_array_index(waits, struct wait_span, j);
         for (uint64_t at = w->start_cyc; at < w->end_cyc;) {
             while (at >= ends[i] && i + 1 < s->plan->n_pass)
                 i++;
@@ -77,7 +78,13 @@ static void collect_event(const struct sim *s, struct record *r)
     }
     check_traffic(s, r);
     collect_spans(s, r);
-    share_waits(s, share_cycles(s, r), r);
+    const uint64_t *ends = share_cycles(s, r);
+    const int n = (int)s->self->cfg.n_array;
+    for (int i = 0; i < n; i++)
+        share_waits(s, s->arrays[i].waits, ends, r);
+    for (int i = 0; i < r->n_layer; i++) /* means over the arrays */
+        for (int c = 0; c < N_CAUSE; c++)
+            r->layers[i].stall_cyc[c] /= (uint64_t)n;
 }
 
 /* Bytes, MACs and energy follow from the program; cycles and stalls are there already. */
@@ -118,8 +125,8 @@ static uint64_t array_cyc(const struct systolic *s, const struct plan *p, const 
 
 static uint64_t pass_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
 {
-    (void)s, (void)p;
-    return in->op == INSN_NORMALIZE_POOL ? in->count : 0;
+    (void)p;
+    return in->op == INSN_NORMALIZE_POOL ? core_share_cyc(s, in->count) : 0;
 }
 
 /* A sum over the program, by layer. */
@@ -141,12 +148,15 @@ static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
     r->units[r->n_unit++] = (struct record_unit){.name = name, .busy_cyc = busy_cyc};
 }
 
-/* By layer, the cycles in which the array and the activation unit work. */
+/* By layer, the cycles in which the array and the activation unit work; of several arrays the mean.
+ */
 static void work_cycles(const struct systolic *self, const struct plan *p, uint64_t **active,
                         uint64_t **pass)
 {
     const bool is_scalesim = self->cfg.timing == TIMING_SCALESIM;
     *active = sum_cycles(self, p, array_cyc);
+    for (int i = 0; i < p->n_layer; i++)
+        (*active)[i] /= (uint64_t)self->cfg.n_array;
     *pass = sum_cycles(self, p, pass_cyc);
     for (int i = 0; is_scalesim && i < p->n_layer; i++) {
         (*active)[i] = scalesim_active_cyc(self, &p->layers[i]);
@@ -168,7 +178,7 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
         const struct plan_layer *pl = &p->layers[i];
         if (pl->kind == LAYER_MATRIX) {
             l->peak_macs_per_cycle =
-                (double)(self->cfg.rows * self->cfg.cols) /
+                (double)(self->cfg.n_array * self->cfg.rows * self->cfg.cols) /
                 (double)core_row_cyc(self, p->formats[pl->in[0]], pl->weight_format);
             matrix.useful_cyc += (double)l->macs / l->peak_macs_per_cycle;
         }
@@ -208,7 +218,10 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
         state_clear(s->state);
     if (is_scalesim)
         return true;
-    add_unit(r, "activation_unit", s->units[UNIT_ACTIVATION].busy_cyc);
-    add_unit(r, "host_link", s->units[UNIT_HOST].busy_cyc);
+    uint64_t busy_cyc = 0;
+    for (int64_t i = 0; i < s->self->cfg.n_array; i++)
+        busy_cyc += s->arrays[i].units[UNIT_ACTIVATION].busy_cyc;
+    add_unit(r, "activation_unit", busy_cyc / (uint64_t)s->self->cfg.n_array);
+    add_unit(r, "host_link", s->host.busy_cyc);
     return true;
 }

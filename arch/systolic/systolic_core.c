@@ -12,6 +12,28 @@ void core_init(struct systolic_core *c, const struct systolic *s)
     dma_init(&c->dma, &c->host, s->cfg.dma_setup_ns, s->clock_hz);
 }
 
+int64_t core_ports(const struct systolic *s)
+{
+    const int64_t ports = s->cfg.buffer_ports;
+    return ports > 0 ? MIN(ports, s->cfg.n_array) : s->cfg.n_array;
+}
+
+uint64_t core_buffer_ready(struct systolic_core *c, const struct systolic *s, uint64_t cycles,
+                           uint64_t now_cyc)
+{
+    const uint64_t ports = (uint64_t)core_ports(s);
+    if (ports == (uint64_t)s->cfg.n_array)
+        return now_cyc + cycles;
+    c->buffer_busy_ports = MAX(c->buffer_busy_ports, now_cyc * ports) + cycles;
+    return MAX(now_cyc + cycles, (c->buffer_busy_ports + ports - 1) / ports);
+}
+
+uint64_t core_share_cyc(const struct systolic *s, uint64_t cycles)
+{
+    const uint64_t n = (uint64_t)s->cfg.n_array;
+    return (cycles + n - 1) / n;
+}
+
 void core_clear(struct systolic_core *c)
 {
     dram_clear(&c->weights);

@@ -7,10 +7,12 @@
 #include "arch/systolic/systolic.h"
 #include "sim/base/size.h"
 
-/* What a chunk of a layer costs each resource, in cycles. */
+/* What a chunk of a layer costs each resource, in cycles; of several arrays the first one, which
+ * has the most blocks. */
 struct chunk_cost {
     double fetch;   /* the weight memory */
-    double n_tile;  /* tiles fetched */
+    double n_tile;  /* tiles fetched for the array */
+    double n_read;  /* and for all arrays, each tile once for those that it is read for together */
     double compute; /* array and activation unit in turn, weights always there */
     double mixed;   /* the same with every tile at least its fetch time apart */
     double drain;   /* of its last block */
@@ -49,13 +51,14 @@ static double held_cyc(const struct systolic *s, const struct plan *p, const str
 
 /* Cycles from one tile to the next when only weights are waited for: the memory's bandwidth sets
  * them (of `bank`: what a stream gets of it), or its latency where the FIFO is too shallow: each
- * tile holds a slot from its request until it is shifted in, or has streamed. */
+ * tile holds a slot from its request until it is shifted in, or has streamed. For each of an
+ * array's tiles the memory reads `reads`, those of the other arrays among them. */
 static double tile_fetch_cyc(const struct systolic *s, const struct plan *p,
-                             const struct plan_layer *l)
+                             const struct plan_layer *l, double reads)
 {
     if (s->stream_bytes_per_cyc == 0)
         return 0;
-    const double by_bus = tile_bytes(s, l) / s->stream_bytes_per_cyc;
+    const double by_bus = reads * tile_bytes(s, l) / s->stream_bytes_per_cyc;
     const double in_slot = s->first_byte_cyc + by_bus + held_cyc(s, p, l);
     return MAX(by_bus, in_slot / (double)s->cfg.fifo_tiles);
 }
@@ -127,6 +130,8 @@ struct block_class {
     bool reuse; /* what stays in the array is the block's before; os: the weights in the FIFO are */
     bool reuse_weights; /* is */
     double shift_cyc;   /* of a row of what stays */
+    double reads;       /* see tile_fetch_cyc() */
+    double crowd;       /* arrays that want to read the buffer, for each that can */
 };
 
 /* Rows of the array that the i-th of n tiles along them pays for. */
@@ -207,8 +212,10 @@ static double last_cyc(const struct systolic *s, const struct plan_layer *l,
 static void cost_blocks(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                         const struct block_class *b, struct chunk_cost *c)
 {
-    const double fetch = tile_fetch_cyc(s, p, l), e = b->entries, cols = (double)s->cfg.cols;
-    const double row_cyc = (double)core_rows_cyc(s, p, l, 1);
+    const double fetch = tile_fetch_cyc(s, p, l, b->reads), e = b->entries;
+    const double cols = (double)s->cfg.cols;
+    const double row_cyc =
+        (double)core_rows_cyc(s, p, l, 1) * (s->cfg.dataflow == FLOW_IS ? 1 : b->crowd);
     const bool os = s->cfg.dataflow == FLOW_OS;
     struct product_cost product = {0};
     const double rows = (os ? cost_os : cost_tiles)(s, l, b, row_cyc, fetch, &product);
@@ -218,6 +225,7 @@ static void cost_blocks(const struct systolic *s, const struct plan *p, const st
     const double mixed = block_period(l, product.with_fetch, &drain);
     c->fetch += b->n_block * product.n_tile * fetch;
     c->n_tile += b->n_block * product.n_tile;
+    c->n_read += b->n_block * product.n_tile * b->reads;
     c->compute += b->n_block * block_period(l, product.alone, &drain);
     c->mixed += b->n_block * mixed;
     c->drain = drain.all;
@@ -225,6 +233,121 @@ static void cost_blocks(const struct systolic *s, const struct plan *p, const st
         c->drain = MAX(drain.all - (mixed - product.with_fetch), 0);
     c->last = product.n_tile > 0 ? last_cyc(s, l, b, row_cyc) : 0;
     c->last += drain.all - c->drain;
+}
+
+/* How the blocks of a nest are dealt to several arrays, one after the other. */
+struct dealt {
+    struct {
+        double n_block; /* of the first array */
+        double read;    /* blocks whose weights are read meanwhile, for whatever arrays */
+    } kinds[8];         /* see kind_of() */
+};
+
+/* Blocks are alike that are the last of their tile, or find what stays, or their weights. */
+static int kind_of(bool last, bool reuse, bool reuse_weights)
+{
+    return last << 2 | reuse << 1 | reuse_weights;
+}
+
+/* Where block t of a nest lies: the tile of what stays (ws) or of the weights (os), or the range of
+ * weights (is); what else the block has in common with others. */
+struct place {
+    int64_t weights, inputs;
+    bool last;
+};
+
+/* A nest of `tiles` in each of the groups, each with n_block blocks. */
+struct nest {
+    int64_t groups, tiles, n_block;
+    double tiles_a_block;       /* of weights, where inputs stay */
+    bool inner, is;             /* the blocks of a tile follow one another; inputs stay */
+    bool fits, one_tile, keeps; /* one tile of K; of weights; the chunk before ended so as well */
+    int64_t n_array;
+    bool broadcast;
+};
+
+static struct place place_of(const struct nest *n, int64_t t)
+{
+    const int64_t in_group = n->tiles * n->n_block, group = t / in_group, i = t % in_group;
+    const int64_t tile = n->inner ? i / n->n_block : i % n->tiles;
+    const int64_t block = n->inner ? i % n->n_block : i / n->tiles;
+    const int64_t weights = n->is ? (int64_t)((double)block * n->tiles_a_block) : tile;
+    return (struct place){.weights = group * in_group + weights,
+                          .inputs = group * in_group + (n->is ? tile : block),
+                          .last = block == n->n_block - 1};
+}
+
+/* Whether block t finds its weights, or its inputs, where the array's block before has left them.
+ */
+static void find_reuse(const struct nest *n, int64_t t, int64_t n_all, bool *weights, bool *inputs)
+{
+    const struct place at = place_of(n, t);
+    const bool wraps = t < n->n_array;
+    const int64_t before = wraps ? t + (n_all - 1 - t) / n->n_array * n->n_array : t - n->n_array;
+    const struct place was = place_of(n, before);
+    *weights = n->one_tile && at.weights == was.weights && (!wraps || n->keeps);
+    *inputs = n->fits && at.inputs == was.inputs && !wraps;
+}
+
+/* Whether weights are read for the block `before` which block t, of the same wave, needs as well.
+ */
+static bool are_read(const struct nest *n, int64_t before, int64_t t, int64_t n_all)
+{
+    bool weights, inputs;
+    if (before < t / n->n_array * n->n_array ||
+        place_of(n, before).weights != place_of(n, t).weights)
+        return false;
+    find_reuse(n, before, n_all, &weights, &inputs);
+    return !weights;
+}
+
+/* Whether block t's weights are read for it: not where another array of its wave has them read, as
+ * the block before or that of the tile, or range, before. */
+static bool reads_weights(const struct nest *n, int64_t t, int64_t n_all)
+{
+    const int64_t period = n->inner == n->is ? (n->is ? n->n_block : n->tiles) : 1;
+    return !n->broadcast || !(are_read(n, t - 1, t, n_all) || are_read(n, t - period, t, n_all));
+}
+
+static struct dealt deal(const struct nest *n)
+{
+    enum { MOST = 1 << 10 }; /* blocks looked at; more are as these */
+    struct dealt d = {0};
+    const int64_t n_all = n->groups * n->tiles * n->n_block;
+    const int64_t some = MIN(n_all, MOST / n->n_array * n->n_array);
+    const double times = (double)n_all / (double)some;
+    int kind = 0;
+    for (int64_t t = 0; t < some; t++) {
+        bool weights, inputs;
+        find_reuse(n, t, n_all, &weights, &inputs);
+        if (t % n->n_array == 0) {
+            const int now = kind_of(place_of(n, t).last, n->is ? inputs : weights, weights);
+            d.kinds[now].n_block += times;
+            kind = t == 0 || !weights ? now : kind; /* what others read counts for what it read */
+        }
+        d.kinds[kind].read += weights || !reads_weights(n, t, n_all) ? 0 : times;
+    }
+    return d;
+}
+
+static void cost_dealt(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                       const struct nest *n, struct block_class b, int64_t size,
+                       struct chunk_cost *c)
+{
+    const struct dealt d = deal(n);
+    const double last = (double)(size - (n->n_block - 1) * l->tiling.block_m);
+    const double busy = (double)MIN(n->n_array, n->groups * n->tiles * n->n_block);
+    b.crowd = MAX(1.0, busy / (double)core_ports(s));
+    b.shift_cyc *= n->is ? b.crowd : 1;
+    for (int i = 0; i < (int)G_N_ELEMENTS(d.kinds); i++) {
+        b.entries = i >> 2 ? last : (double)l->tiling.block_m;
+        b.reuse = i >> 1 & 1;
+        b.reuse_weights = i & 1;
+        b.n_block = d.kinds[i].n_block;
+        b.reads = b.n_block > 0 ? d.kinds[i].read / b.n_block : 1;
+        if (b.n_block > 0)
+            cost_blocks(s, p, l, &b, c);
+    }
 }
 
 /* The row blocks of one output tile, or where inputs stay the column blocks of one tile of them:
@@ -245,7 +368,24 @@ static void cost_nest(const struct systolic *s, const struct plan *p, const stru
                             .across = across,
                             .n_block = again ? 1 : n,
                             .shift_cyc = (double)core_shift_cyc(s, p, l, 1),
+                            .reads = 1,
+                            .crowd = 1,
                             .reuse = held};
+    if (s->cfg.n_array > 1) {
+        const struct nest nest = {.groups = l->gemm.groups,
+                                  .tiles = (int64_t)n / l->gemm.groups,
+                                  .n_block = n_block,
+                                  .tiles_a_block = (double)l->tiling.block_m / (double)s->cfg.cols,
+                                  .inner = inner,
+                                  .is = is,
+                                  .fits = fits,
+                                  .one_tile = is ? one_tile : fits,
+                                  .keeps = !is_first,
+                                  .n_array = s->cfg.n_array,
+                                  .broadcast = s->cfg.broadcast};
+        cost_dealt(s, p, l, &nest, b, size, c);
+        return;
+    }
     cost_blocks(s, p, l, &b, c);
     b.reuse_weights = true;
     b.n_block = n - 1;
@@ -271,7 +411,7 @@ static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan 
     cost_transfers(s, p, l, r, &c);
     if (l->kind == LAYER_VECTOR) {
         const struct plan_step step = {.layer = l->index, .region = *r};
-        c.compute = c.mixed = (double)core_vector_cyc(s, p, &step);
+        c.compute = c.mixed = (double)core_share_cyc(s, core_vector_cyc(s, p, &step));
         return c;
     }
     const int64_t rows = plan_gemm_rows(p, l, r);
@@ -291,6 +431,7 @@ static void add_chunk(struct chunk_cost *sum, const struct chunk_cost *c, double
 {
     sum->fetch += n * c->fetch;
     sum->n_tile += n * c->n_tile;
+    sum->n_read += n * c->n_read;
     sum->compute += n * c->compute;
     sum->mixed += n * c->mixed;
     sum->load += n * c->load;
@@ -356,10 +497,12 @@ static void finish(struct cost_state *state, double cycles, struct record_layer 
 }
 
 /* The FIFO and the shadow registers are what can be filled ahead of a layer. */
-static double ahead_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
+static double ahead_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        const struct chunk_cost *c)
 {
     const bool shadow = s->cfg.double_buffer && s->cfg.dataflow == FLOW_WS;
-    return (double)(s->cfg.fifo_tiles + (shadow ? 1 : 0)) * tile_fetch_cyc(s, p, l);
+    const double reads = c->n_tile > 0 ? c->n_read / c->n_tile : 1;
+    return (double)(s->cfg.fifo_tiles + (shadow ? 1 : 0)) * tile_fetch_cyc(s, p, l, reads);
 }
 
 /* From the first product to the last sum drained, with so much of the weights there already. */
@@ -378,15 +521,15 @@ static double prefetch_after(const struct systolic *s, const struct plan *p,
     const double tail =
         is_matrix ? (double)core_shift_cyc(s, p, l, s->cfg.rows) + c->drain : cycles;
     const double slack = cycles - MAX(c->fetch - before, 0);
-    return MIN(ahead_cyc(s, p, l), MAX(slack, tail) + MAX(before - c->fetch, 0));
+    return MIN(ahead_cyc(s, p, l, c), MAX(slack, tail) + MAX(before - c->fetch, 0));
 }
 
 /* Of the stalls for weights, each tile's shift is the part that ends them. */
 static void put_weights(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                        double n_tile, double exposed, struct record_layer *out)
+                        double n_tile, double n_read, double exposed, struct record_layer *out)
 {
     const bool ws = s->cfg.dataflow == FLOW_WS;
-    out->bytes[MEM_WEIGHTS].read = (uint64_t)(n_tile * tile_bytes(s, l) + 0.5);
+    out->bytes[MEM_WEIGHTS].read = (uint64_t)(n_read * tile_bytes(s, l) + 0.5);
     const double shift =
         ws ? MIN(exposed, n_tile * (double)core_shift_cyc(s, p, l, s->cfg.rows)) : 0;
     out->stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
@@ -408,7 +551,7 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     if (is_first)
         state->group_cyc = state->link_cyc = 0;
     const double load = is_first ? a.load : 0, store = is_last ? z.store : 0;
-    const double begin = body_cyc(&a, MIN(ahead_cyc(s, p, l), before + load)) + a.drain;
+    const double begin = body_cyc(&a, MIN(ahead_cyc(s, p, l, &a), before + load)) + a.drain;
     const double again = body_cyc(&a, before) + a.drain, end = body_cyc(&z, before) + z.drain;
     double cycles = load + begin + (n - 1) * again + end + store;
     const double exposed = cycles - load - store - n * (a.compute + a.drain) - z.compute - z.drain;
@@ -420,7 +563,7 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     }
     finish(state, cycles, out);
     state->prefetch_cyc = prefetch_after(s, p, l, &z, end, before);
-    put_weights(s, p, l, n * a.n_tile + z.n_tile, MAX(exposed, 0), out);
+    put_weights(s, p, l, n * a.n_tile + z.n_tile, n * a.n_read + z.n_read, MAX(exposed, 0), out);
     out->stall_cyc[CAUSE_INPUT] = (uint64_t)load;
 }
 
@@ -429,14 +572,14 @@ static void cost_alone(const struct systolic *s, const struct plan *p, const str
                        struct cost_state *state, struct record_layer *out)
 {
     const struct layer_cost c = cost_layer(s, p, l);
-    const double prefetched = MIN(ahead_cyc(s, p, l), state->prefetch_cyc + c.first_load);
+    const double prefetched = MIN(ahead_cyc(s, p, l, &c.sum), state->prefetch_cyc + c.first_load);
     const double body = body_cyc(&c.sum, prefetched);
     /* Either the array sets the pace, or the host link does. */
     const double by_array = c.first_load + body + c.sum.drain + c.last_store;
     const double cycles = MAX(by_array, c.by_link);
     finish(state, cycles, out);
     state->prefetch_cyc = prefetch_after(s, p, l, &c.sum, cycles, state->prefetch_cyc);
-    put_weights(s, p, l, c.sum.n_tile, MAX(body - c.sum.compute, 0), out);
+    put_weights(s, p, l, c.sum.n_tile, c.sum.n_read, MAX(body - c.sum.compute, 0), out);
     out->stall_cyc[CAUSE_INPUT] = (uint64_t)(cycles - body - c.sum.drain - c.last_store);
 }
 
@@ -450,7 +593,8 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
     } else if (l->kind == LAYER_HOST) {
         const double cycles = host_store_cyc(s, p, l);
         finish(state, cycles, out);
-        state->prefetch_cyc = MIN(ahead_cyc(s, p, l), state->prefetch_cyc + cycles);
+        const struct chunk_cost none = {0};
+        state->prefetch_cyc = MIN(ahead_cyc(s, p, l, &none), state->prefetch_cyc + cycles);
     } else if (l->n_pass > 1) {
         cost_passes(s, p, l, state, out);
     } else {

@@ -109,7 +109,9 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
         tiles_bytes = flow_read_bytes(s, p, in);
         l->bytes[MEM_WEIGHTS].read += tiles_bytes;
         l->energy_pj[ENERGY_WEIGHTS] += (double)tiles_bytes * e->weight_byte_pj;
-        l->energy_pj[ENERGY_FIFO] += (double)(2 * tiles_bytes) * e->fifo_byte_pj;
+        /* In and out, of the FIFO of each array that it is for. */
+        l->energy_pj[ENERGY_FIFO] +=
+            (double)(2 * (uint64_t)insn_n_array(in) * tiles_bytes) * e->fifo_byte_pj;
         break;
     case INSN_MATRIX_MULTIPLY:
     case INSN_CONVOLVE:

@@ -47,24 +47,61 @@ static uint64_t widest(const struct plan *p)
     return bytes;
 }
 
+static bool init_array(const struct machine_state *m, struct array_state *a, GError **error)
+{
+    const uint64_t rows = (uint64_t)m->self->cfg.rows, cols = (uint64_t)m->self->cfg.cols;
+    const uint64_t entries = (uint64_t)m->self->cfg.accumulators;
+    const uint64_t tile = rows * cols * widest(m->plan), inputs = rows * cols * sizeof(int64_t);
+    return try_alloc(&a->accumulators, entries * cols * sizeof(int64_t), error) &&
+           try_alloc((void **)&a->array, tile, error) &&
+           try_alloc((void **)&a->shadow, tile, error) &&
+           (m->self->cfg.dataflow != FLOW_IS ||
+            (try_alloc((void **)&a->inputs, inputs, error) &&
+             try_alloc((void **)&a->shadow_inputs, inputs, error)));
+}
+
+static bool init_arrays(struct machine_state *m, GError **error)
+{
+    const int64_t n = m->self->cfg.n_array;
+    if (!try_alloc((void **)&m->arrays, (uint64_t)n * sizeof(*m->arrays), error))
+        return false;
+    for (int64_t i = 0; i < n; i++)
+        if (!init_array(m, &m->arrays[i], error))
+            return false;
+    return true;
+}
+
+/* Each step's part of the output is complete when all instructions that may be the last are done.
+ */
+static bool init_steps(struct machine_state *m, GError **error)
+{
+    const GArray *insns = ((const struct program *)m->plan->program)->insns;
+    const uint64_t n = (uint64_t)m->plan->n_step;
+    if (!try_alloc((void **)&m->n_left, n * sizeof(*m->n_left), error) ||
+        !try_alloc((void **)&m->pooled, n * sizeof(*m->pooled), error))
+        return false;
+    for (guint i = 0; i < insns->len; i++) {
+        const struct insn *in = &g_array_index(insns, struct insn, i);
+        m->n_left[in->step] += in->last_of_chunk;
+    }
+    return true;
+}
+
 bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
                 struct arch_io *io, GError **error)
 {
     *m = (struct machine_state){.self = s, .plan = p, .io = io};
     const uint64_t rows = (uint64_t)s->cfg.rows, cols = (uint64_t)s->cfg.cols;
-    const uint64_t entries = (uint64_t)s->cfg.accumulators, tile = rows * cols * widest(p);
+    const uint64_t entries = (uint64_t)s->cfg.accumulators;
     const uint64_t padded = product_padded((int64_t)cols);
     const uint64_t lines =
         MAX(entries, cols); /* of a product: a block's rows, or a tile of inputs' */
-    const uint64_t inputs = rows * cols * sizeof(int64_t), square = cols * cols * sizeof(int64_t);
+    const uint64_t square = cols * cols * sizeof(int64_t);
     const bool is = s->cfg.dataflow == FLOW_IS;
     const uint64_t buffer_bytes = s->machine->memories[MEM_BUFFER].size_bytes;
-    if (sram_init(&m->buffer, "unified_buffer", buffer_bytes, true) &&
-        try_alloc(&m->accumulators, entries * cols * sizeof(int64_t), error) &&
-        try_alloc((void **)&m->array, tile, error) && try_alloc((void **)&m->shadow, tile, error) &&
-        (!is || (try_alloc((void **)&m->inputs, inputs, error) &&
-                 try_alloc((void **)&m->shadow_inputs, inputs, error) &&
-                 try_alloc(&m->square, square, error) &&
+    if (sram_init(&m->buffer, "unified_buffer", buffer_bytes, true) && init_arrays(m, error) &&
+        init_steps(m, error) &&
+        (!is || (try_alloc(&m->square, square, error) &&
                  try_alloc(&m->turned, cols * sizeof(int64_t), error))) &&
         try_alloc(&m->lhs, lines * rows * sizeof(double), error) &&
         try_alloc(&m->rhs, rows * padded * sizeof(double), error) &&
@@ -83,11 +120,16 @@ void state_clear(struct machine_state *m)
         for (int i = 0; i < m->plan->graph->n_value; i++)
             g_free(m->host[i]);
     g_free(m->host);
-    g_free(m->accumulators);
-    g_free(m->array);
-    g_free(m->shadow);
-    g_free(m->inputs);
-    g_free(m->shadow_inputs);
+    for (int64_t i = 0; m->arrays && i < m->self->cfg.n_array; i++) {
+        g_free(m->arrays[i].accumulators);
+        g_free(m->arrays[i].array);
+        g_free(m->arrays[i].shadow);
+        g_free(m->arrays[i].inputs);
+        g_free(m->arrays[i].shadow_inputs);
+    }
+    g_free(m->arrays);
+    g_free(m->n_left);
+    g_free(m->pooled);
     g_free(m->square);
     g_free(m->turned);
     g_free(m->lhs);
@@ -96,17 +138,18 @@ void state_clear(struct machine_state *m)
     sram_clear(&m->buffer);
 }
 
-void state_shift_in(struct machine_state *m, uint64_t tile, const struct plan_layer *l)
+void state_shift_in(struct machine_state *m, int array, uint64_t tile, const struct plan_layer *l)
 {
     const struct program *program = m->plan->program;
-    memcpy(m->shadow, program->weights + tile, core_tile_bytes(m->self, l));
+    memcpy(m->arrays[array].shadow, program->weights + tile, core_tile_bytes(m->self, l));
 }
 
-void state_swap(struct machine_state *m)
+void state_swap(struct machine_state *m, int array)
 {
-    uint8_t *array = m->array;
-    m->array = m->shadow;
-    m->shadow = array;
+    struct array_state *a = &m->arrays[array];
+    uint8_t *weights = a->array;
+    a->array = a->shadow;
+    a->shadow = weights;
 }
 
 /* The window of a convolution's input, as the systolic data setup addresses it. */
@@ -214,14 +257,16 @@ void state_shift_inputs(struct machine_state *m, const struct insn *in, uint32_t
     const int64_t rows = m->self->cfg.rows, k0 = i_k * rows, size = input_bytes(m, in);
     const int64_t k = MIN(rows, m->plan->layers[in->layer].gemm.k - k0);
     for (int64_t i = 0; i < in->m; i++)
-        gather_buffer(m, in, in->m0 + i, k0, k, m->shadow_inputs + i * rows * size);
+        gather_buffer(m, in, in->m0 + i, k0, k,
+                      state_array(m, in)->shadow_inputs + i * rows * size);
 }
 
-void state_swap_inputs(struct machine_state *m)
+void state_swap_inputs(struct machine_state *m, int array)
 {
-    uint8_t *inputs = m->inputs;
-    m->inputs = m->shadow_inputs;
-    m->shadow_inputs = inputs;
+    struct array_state *a = &m->arrays[array];
+    uint8_t *inputs = a->inputs;
+    a->inputs = a->shadow_inputs;
+    a->shadow_inputs = inputs;
 }
 
 void state_gather(const struct machine_state *m, const struct insn *in, int64_t row, int64_t k,
@@ -229,7 +274,8 @@ void state_gather(const struct machine_state *m, const struct insn *in, int64_t 
 {
     const int64_t rows = m->self->cfg.rows, size = input_bytes(m, in);
     if (m->self->cfg.dataflow == FLOW_IS)
-        memcpy(out, m->inputs + ((row - in->m0) * rows + k % rows) * size, (size_t)(n * size));
+        memcpy(out, state_array(m, in)->inputs + ((row - in->m0) * rows + k % rows) * size,
+               (size_t)(n * size));
     else
         gather_buffer(m, in, row, k, n, out);
 }
@@ -247,7 +293,8 @@ static void turn_square(struct machine_state *m, const struct product *p)
     const int64_t cols = m->self->cfg.cols, size = sum_bytes(m, in);
     for (int64_t j = 0; j < p->n; j++) {
         for (int64_t i = 0; i < in->m; i++) {
-            char *sum = (char *)m->accumulators + ((in->first + j) * cols + i) * size;
+            char *sum =
+                (char *)state_array(m, in)->accumulators + ((in->first + j) * cols + i) * size;
             const char *part = (const char *)m->square + (i * cols + j) * size;
             if (p->is_first)
                 memcpy(sum, part, (size_t)size);
@@ -264,15 +311,16 @@ static void turn_square(struct machine_state *m, const struct product *p)
 /* As long as the product is made, the square takes the place of the accumulators. */
 static void multiply_square(struct machine_state *m, const struct product *p)
 {
-    void *accumulators = m->accumulators;
+    struct array_state *array = state_array(m, p->insn);
+    void *accumulators = array->accumulators;
     struct insn in = *p->insn;
     struct product part = *p;
     in.first = 0;
     part.insn = &in;
     part.is_first = true;
-    m->accumulators = m->square;
+    array->accumulators = m->square;
     product_run(m, &part);
-    m->accumulators = accumulators;
+    array->accumulators = accumulators;
     turn_square(m, p);
 }
 
@@ -280,7 +328,7 @@ const void *state_sums(const struct machine_state *m, const struct insn *in, int
                        int64_t n)
 {
     const int64_t cols = m->self->cfg.cols, size = sum_bytes(m, in);
-    const char *first = (const char *)m->accumulators + in->first * cols * size;
+    const char *first = (const char *)state_array(m, in)->accumulators + in->first * cols * size;
     if (m->self->cfg.dataflow != FLOW_IS)
         return first + (i * cols + j) * size;
     for (int64_t c = 0; c < n; c++)
@@ -364,7 +412,7 @@ bool state_execute(struct machine_state *m, const struct insn *in, GError **erro
         vector_activate(m, in);
     else if (in->op == INSN_NORMALIZE_POOL)
         ok = vector_pass(m, in, error);
-    if (ok && in->last_of_chunk)
+    if (ok && in->last_of_chunk && --m->n_left[in->step] == 0)
         capture(m, in);
     return ok;
 }

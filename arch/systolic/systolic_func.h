@@ -5,35 +5,47 @@
 #include "arch/systolic/systolic.h"
 #include "sim/parts/sram.h"
 
-struct machine_state {
-    const struct systolic *self;
-    const struct plan *plan;
-    struct arch_io *io;
-    struct sram buffer; /* unified buffer, bytes */
+/* What one array holds. */
+struct array_state {
     void *accumulators; /* entries x cols sums of 8 bytes at most: int32, int64 or fp32 */
     uint8_t *array;     /* weights in the array: rows x cols, as stored */
     uint8_t *shadow;    /* and in its shadow registers */
     uint8_t *inputs, *shadow_inputs; /* is: the same of inputs: cols x rows */
-    void *square;                    /* is: sums of a stream before they are turned: cols x cols */
-    void *turned;                    /* is: a row of sums, as they are read */
-    void **host;                     /* host memory by value: NHWC of the whole batch, as stored */
-    void *lhs, *rhs, *sums;          /* scratch of products: fp32 or fp64 */
+};
+
+struct machine_state {
+    const struct systolic *self;
+    const struct plan *plan;
+    struct arch_io *io;
+    struct sram buffer;         /* unified buffer, bytes */
+    struct array_state *arrays; /* array.count */
+    uint32_t *n_left; /* by step: instructions after which its part of the output is complete */
+    bool *pooled;     /* by step: a value has gone through its pooling hardware */
+    void *square;     /* is: sums of a stream before they are turned: cols x cols */
+    void *turned;     /* is: a row of sums, as they are read */
+    void **host;      /* host memory by value: NHWC of the whole batch, as stored */
+    void *lhs, *rhs, *sums; /* scratch of products: fp32 or fp64 */
 };
 bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
                 struct arch_io *io, GError **error);
 void state_clear(struct machine_state *m);
-/* Weight memory -> shadow registers. */
-void state_shift_in(struct machine_state *m, uint64_t tile, const struct plan_layer *l);
-void state_swap(struct machine_state *m); /* shadow registers -> array */
+/* Weight memory -> shadow registers of an array. */
+void state_shift_in(struct machine_state *m, int array, uint64_t tile, const struct plan_layer *l);
+void state_swap(struct machine_state *m, int array); /* shadow registers -> array */
 /* Input-stationary: rows of the i_k-th piece of K -> shadow registers -> array. */
 void state_shift_inputs(struct machine_state *m, const struct insn *in, uint32_t i_k);
-void state_swap_inputs(struct machine_state *m);
+void state_swap_inputs(struct machine_state *m, int array);
 /* Row block times the tile in the array, the i_k-th of `in`, into the accumulators. */
 void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k);
 /* Elements k to k + n of a row of a step's inputs, as stored: from the unified buffer, or from the
  * array where inputs stay. */
 void state_gather(const struct machine_state *m, const struct insn *in, int64_t row, int64_t k,
                   int64_t n, void *out);
+/* The array that a matrix instruction, SHIFT_INPUTS or ACTIVATE is for. */
+static inline struct array_state *state_array(const struct machine_state *m, const struct insn *in)
+{
+    return &m->arrays[insn_array(in)];
+}
 /* n sums of row i of a block, from its j-th column on, side by side until the next call. */
 const void *state_sums(const struct machine_state *m, const struct insn *in, int64_t i, int64_t j,
                        int64_t n);

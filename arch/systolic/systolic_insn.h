@@ -6,8 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Units that instructions are queued at. */
+/* Kinds of units that instructions are queued at: one host, and of the others one for each array.
+ */
 enum unit { UNIT_HOST, UNIT_WEIGHTS, UNIT_MATRIX, UNIT_ACTIVATION, UNIT_INPUTS, N_UNIT };
+enum { MAX_ARRAY = 64 }; /* bits of insn.arrays */
 extern const char *const systolic_unit_names[N_UNIT];
 
 /* The instructions of Jouppi et al. (ISCA 2017), section 2; `repeat` fields as the CISC
@@ -31,7 +33,9 @@ enum opcode {
 struct insn {
     uint8_t op, unit;
     uint8_t on;         /* SYNC_WAIT: the unit waited for */
+    int8_t on_array;    /* and of which array; ALL_ARRAYS: of each, until it is done with a step */
     bool last_of_chunk; /* after it the step's part of the layer's output is where it goes */
+    uint64_t arrays;    /* whose units it is for, a bit each; bit 0 alone for the host */
     int32_t layer;
     int32_t step;          /* of the plan: addresses and region */
     int32_t group, tile_n; /* matrix, ACTIVATE: which columns of the output */
@@ -43,12 +47,26 @@ struct insn {
     int64_t m0, m;  /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
     int64_t n0, n;  /* the same: output columns of the group */
     int64_t first;  /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
-    uint64_t count; /* SYNC_WAIT: value; transfers, ACTIVATE: bytes; NORMALIZE_POOL: cycles */
+    uint64_t count; /* SYNC_WAIT: value, or the step; transfers, ACTIVATE: bytes; NORMALIZE_POOL:
+                     * cycles, in equal shares for the units that it is for */
 };
+enum { ALL_ARRAYS = -1 };
+
+static inline int insn_n_array(const struct insn *in)
+{
+    return __builtin_popcountll(in->arrays);
+}
+
+/* The array that it is for, or the first of several. */
+static inline int insn_array(const struct insn *in)
+{
+    return __builtin_ctzll(in->arrays);
+}
 
 enum { INSN_PER_PIECE = 3 }; /* of a block, at the activation unit: wait, Activate, set */
 
 struct program {
     GArray *insns;    /* struct insn, in program order */
+    uint64_t *done;   /* by step and array: the counter of its unit when the step is complete */
     uint8_t *weights; /* weight memory: plan->weight_bytes of tiles; NULL in timing mode */
 };

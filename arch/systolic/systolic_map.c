@@ -56,57 +56,126 @@ bool systolic_supports(const void *self, const struct graph *g, const struct nod
     return false;
 }
 
-struct lowering {
-    const struct systolic *self;
-    struct plan *plan;
-    GArray *insns;
-    uint64_t sets[N_UNIT];           /* Sync set instructions emitted so far, by unit */
-    uint64_t waited[N_UNIT][N_UNIT]; /* [unit][on]: what unit is already known to have waited for */
-    uint64_t *done;                  /* by step: its unit's counter when it is complete */
-    enum unit *done_unit;
+/* What lowering knows of one array. */
+struct lowered_array {
     uint64_t *drained;   /* by place in the accumulators: the activation counter */
     int64_t n_block;     /* of the pass so far */
     int64_t place;       /* of the next piece in the accumulators */
-    int pass;            /* of the last computation */
     int64_t weight_tile; /* the only one of the last block; -1: it had several */
     guint last_matrix;   /* the last block's instruction */
 };
 
-static struct insn *emit(struct lowering *w, enum opcode op, enum unit unit, int step)
+struct lowering {
+    const struct systolic *self;
+    struct plan *plan;
+    GArray *insns;
+    int n_array, n_unit;
+    uint64_t *sets;   /* Sync set instructions emitted so far, by unit: see unit_index() */
+    uint64_t *waited; /* by unit and unit: what the first is already known to have waited for */
+    uint64_t *done;   /* by step and array: its unit's counter when it is complete */
+    enum unit *done_unit;
+    struct lowered_array *arrays;
+    int pass; /* of the last computation */
+};
+
+static uint64_t one_array(int array)
+{
+    return UINT64_C(1) << array;
+}
+
+static uint64_t all_arrays(const struct lowering *w)
+{
+    return UINT64_MAX >> (MAX_ARRAY - w->n_array);
+}
+
+/* Of all units of the machine. */
+static int unit_index(enum unit unit, int array)
+{
+    return unit == UNIT_HOST ? 0 : 1 + array * (N_UNIT - 1) + (int)unit - 1;
+}
+
+static uint64_t *sets_of(const struct lowering *w, enum unit unit, int array)
+{
+    return &w->sets[unit_index(unit, array)];
+}
+
+static uint64_t *waited_of(const struct lowering *w, enum unit unit, int array, enum unit on,
+                           int on_array)
+{
+    return &w->waited[unit_index(unit, array) * w->n_unit + unit_index(on, on_array)];
+}
+
+static struct insn *emit(struct lowering *w, enum opcode op, enum unit unit, uint64_t arrays,
+                         int step)
 {
     struct insn in = {.op = (uint8_t)op,
                       .unit = (uint8_t)unit,
+                      .arrays = arrays,
                       .step = step,
                       .layer = w->plan->steps[step].layer};
     g_array_append_val(w->insns, in);
     return &g_array_index(w->insns, struct insn, w->insns->len - 1);
 }
 
-static void emit_set(struct lowering *w, enum unit unit, int step)
+static void emit_set(struct lowering *w, enum unit unit, uint64_t arrays, int step)
 {
-    emit(w, INSN_SYNC_SET, unit, step);
-    w->sets[unit]++;
+    emit(w, INSN_SYNC_SET, unit, arrays, step);
+    for (; arrays; arrays &= arrays - 1)
+        ++*sets_of(w, unit, __builtin_ctzll(arrays));
 }
 
-static void emit_wait(struct lowering *w, enum unit unit, enum unit on, uint64_t count, int step)
+/* Of one array's unit for another of its units. */
+static void emit_wait(struct lowering *w, enum unit unit, enum unit on, int array, uint64_t count,
+                      int step)
 {
-    if (unit == on || count <= w->waited[unit][on])
+    uint64_t *waited = waited_of(w, unit, array, on, array);
+    if (unit == on || count <= *waited)
         return; /* a unit works in order; what it has waited for stays true */
-    w->waited[unit][on] = count;
-    struct insn *in = emit(w, INSN_SYNC_WAIT, unit, step);
+    *waited = count;
+    struct insn *in = emit(w, INSN_SYNC_WAIT, unit, one_array(array), step);
     in->on = (uint8_t)on;
+    in->on_array = (int8_t)array;
     in->count = count;
 }
 
-static void wait_for_step(struct lowering *w, enum unit unit, int after, int step)
+/* Notes that these units wait for the step `after`; false where they are known to have. */
+static bool note_wait(struct lowering *w, enum unit unit, uint64_t arrays, int after)
 {
-    if (after >= 0)
-        emit_wait(w, unit, w->done_unit[after], w->done[after], step);
+    const enum unit on = w->done_unit[after];
+    bool is_new = false;
+    for (; arrays; arrays &= arrays - 1) {
+        const int array = __builtin_ctzll(arrays);
+        for (int i = 0; i < (on == UNIT_HOST ? 1 : w->n_array); i++) {
+            const uint64_t count = w->done[after * w->n_array + i];
+            uint64_t *waited = waited_of(w, unit, array, on, i);
+            if ((unit == on && i == array) || count <= *waited)
+                continue;
+            *waited = count;
+            is_new = true;
+        }
+    }
+    return is_new;
 }
 
+/* The units of all arrays, or the host, wait until all of a step is done. */
+static void wait_for_step(struct lowering *w, enum unit unit, int after, int step)
+{
+    const uint64_t arrays = unit == UNIT_HOST ? 1 : all_arrays(w);
+    if (after < 0 || !note_wait(w, unit, arrays, after))
+        return;
+    const bool one = w->n_array == 1 || w->done_unit[after] == UNIT_HOST;
+    struct insn *in = emit(w, INSN_SYNC_WAIT, unit, arrays, step);
+    in->on = (uint8_t)w->done_unit[after];
+    in->on_array = one ? 0 : ALL_ARRAYS;
+    in->count = one ? w->done[after * w->n_array] : (uint64_t)after;
+}
+
+/* What comes later is done later at each unit, but not at all of them: all that was to be done by
+ * the end of the step counts. */
 static void step_done(struct lowering *w, enum unit unit, int step)
 {
-    w->done[step] = w->sets[unit];
+    for (int i = 0; i < (unit == UNIT_HOST ? 1 : w->n_array); i++)
+        w->done[step * w->n_array + i] = *sets_of(w, unit, i);
     w->done_unit[step] = unit;
 }
 
@@ -115,10 +184,10 @@ static void lower_transfer(struct lowering *w, int step)
     const struct plan_step *s = &w->plan->steps[step];
     wait_for_step(w, UNIT_HOST, s->after_compute, step);
     struct insn *in =
-        emit(w, s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, UNIT_HOST, step);
+        emit(w, s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, UNIT_HOST, 1, step);
     in->count = (uint64_t)(s->region.n_image * s->region.n_row * plan_row_bytes(w->plan, s->value));
     in->last_of_chunk = s->kind == STEP_STORE && w->plan->layers[s->layer].kind != LAYER_HOST;
-    emit_set(w, UNIT_HOST, step);
+    emit_set(w, UNIT_HOST, 1, step);
     step_done(w, UNIT_HOST, step);
 }
 
@@ -126,7 +195,7 @@ static void lower_transfer(struct lowering *w, int step)
 static struct insn *emit_block(struct lowering *w, enum opcode op, enum unit unit,
                                const struct insn *block)
 {
-    struct insn *in = emit(w, op, unit, block->step);
+    struct insn *in = emit(w, op, unit, block->arrays, block->step);
     *in = *block;
     in->op = (uint8_t)op;
     in->unit = (uint8_t)unit;
@@ -143,17 +212,20 @@ static int64_t values_out(const struct plan *p, const struct plan_step *s, int64
 }
 
 /* Where nothing of a layer's output goes to the host, a chunk of it is complete with the last
- * instruction of the activation unit. */
+ * instruction of the activation unit: with several arrays, any of the step can be the last. */
 static void mark_last(struct lowering *w, const struct plan_step *s)
 {
     if (w->plan->layers[s->layer].stores)
         return;
     for (guint i = w->insns->len; i > 0; i--) {
         struct insn *in = &g_array_index(w->insns, struct insn, i - 1);
-        if (in->op == INSN_ACTIVATE || in->op == INSN_NORMALIZE_POOL) {
-            in->last_of_chunk = true;
+        if (&w->plan->steps[in->step] != s)
             return;
-        }
+        if (in->op != INSN_ACTIVATE && in->op != INSN_NORMALIZE_POOL)
+            continue;
+        in->last_of_chunk = true;
+        if (w->n_array == 1)
+            return;
     }
 }
 
@@ -161,14 +233,15 @@ static void mark_last(struct lowering *w, const struct plan_step *s)
  * block where it is the only one of this block. */
 static void reuse_weights(struct lowering *w, struct insn *block)
 {
+    struct lowered_array *a = &w->arrays[insn_array(block)];
     const bool stay = w->self->cfg.dataflow == FLOW_WS;
     const int64_t tile = (int64_t)flow_stream(w->self, w->plan, block, 0).tile;
     const bool one_tile = flow_one_tile(w->self, w->plan, block);
-    const bool again = one_tile && w->weight_tile == tile;
-    w->weight_tile = one_tile ? tile : -1;
+    const bool again = one_tile && a->weight_tile == tile;
+    a->weight_tile = one_tile ? tile : -1;
     *(stay ? &block->reuse : &block->reuse_weights) = again;
     if (again) {
-        struct insn *last = &g_array_index(w->insns, struct insn, w->last_matrix);
+        struct insn *last = &g_array_index(w->insns, struct insn, a->last_matrix);
         *(stay ? &last->keep : &last->keep_weights) = true;
     }
 }
@@ -176,18 +249,23 @@ static void reuse_weights(struct lowering *w, struct insn *block)
 /* A tile of inputs that has all of K stays for all blocks of its columns. */
 static void reuse_inputs(struct lowering *w, struct insn *block, const struct plan_layer *l)
 {
-    struct insn *last = &g_array_index(w->insns, struct insn, w->last_matrix);
-    block->reuse = l->gemm.k <= w->self->cfg.rows && w->n_block > 0 && last->step == block->step &&
+    const struct lowered_array *a = &w->arrays[insn_array(block)];
+    struct insn *last = &g_array_index(w->insns, struct insn, a->last_matrix);
+    block->reuse = l->gemm.k <= w->self->cfg.rows && a->n_block > 0 && last->step == block->step &&
                    last->group == block->group && last->m0 == block->m0;
     if (block->reuse)
         last->keep = true;
 }
 
-static void emit_weights(struct lowering *w, const struct insn *block)
+static bool needs_weights(const struct lowering *w, const struct insn *block)
 {
-    if (block->reuse_weights || (block->reuse && w->self->cfg.dataflow == FLOW_WS))
-        return;
+    return !block->reuse_weights && !(block->reuse && w->self->cfg.dataflow == FLOW_WS);
+}
+
+static void emit_weights(struct lowering *w, const struct insn *block, uint64_t arrays)
+{
     struct insn *read = emit_block(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block);
+    read->arrays = arrays;
     read->first = (int64_t)flow_stream(w->self, w->plan, block, 0).tile;
     read->repeat =
         flow_one_tile(w->self, w->plan, block) ? 1 : flow_n_stream(w->self, w->plan, block);
@@ -200,6 +278,51 @@ static void emit_inputs(struct lowering *w, const struct insn *block, const stru
             (uint32_t)int64_div_up(l->gemm.k, w->self->cfg.rows);
 }
 
+/* Blocks that are dealt to the arrays, one to each, and are worked off side by side. */
+struct wave {
+    struct insn blocks[MAX_ARRAY];
+    int n;
+};
+
+/* All that two blocks take from weight memory is the same, tile by tile: with `os` each R rows need
+ * all of it anew. */
+static bool same_weights(const struct lowering *w, const struct insn *a, const struct insn *b)
+{
+    return a->group == b->group && a->tile_n == b->tile_n &&
+           flow_tiles_n(w->self, a) == flow_tiles_n(w->self, b) &&
+           (w->self->cfg.dataflow != FLOW_OS ||
+            int64_div_up(a->m, w->self->cfg.rows) == int64_div_up(b->m, w->self->cfg.rows));
+}
+
+/* What several arrays need next is read once for all of them. */
+static void lower_weights(struct lowering *w, const struct wave *wave)
+{
+    uint64_t served = 0;
+    for (int i = 0; i < wave->n; i++) {
+        const struct insn *block = &wave->blocks[i];
+        uint64_t arrays = block->arrays;
+        if (served & block->arrays || !needs_weights(w, block))
+            continue;
+        for (int j = i + 1; w->self->cfg.broadcast && j < wave->n; j++)
+            if (needs_weights(w, &wave->blocks[j]) && same_weights(w, block, &wave->blocks[j]))
+                arrays |= wave->blocks[j].arrays;
+        emit_weights(w, block, arrays);
+        served |= arrays;
+    }
+}
+
+/* Where a block's sums go, and what its array has of it already. */
+static void prepare_block(struct lowering *w, struct insn *block)
+{
+    const struct plan_layer *l = &w->plan->layers[w->plan->steps[block->step].layer];
+    const struct lowered_array *a = &w->arrays[insn_array(block)];
+    const int64_t half = l->tiling.double_buffer ? a->n_block % 2 : 0;
+    block->first = half * (w->self->cfg.accumulators / 2);
+    if (w->self->cfg.dataflow == FLOW_IS)
+        reuse_inputs(w, block, l);
+    reuse_weights(w, block);
+}
+
 static void emit_product(struct lowering *w, const struct insn *rows, int64_t k0, uint32_t repeat)
 {
     const struct plan_layer *l = &w->plan->layers[rows->layer];
@@ -208,20 +331,21 @@ static void emit_product(struct lowering *w, const struct insn *rows, int64_t k0
         emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
     in->k0 = (int32_t)k0;
     in->repeat = repeat;
-    w->last_matrix = w->insns->len - 1;
+    w->arrays[insn_array(rows)].last_matrix = w->insns->len - 1;
 }
 
 /* Rows of a block, complete, leave their place in the accumulators. */
 static void emit_drain(struct lowering *w, const struct insn *rows, int64_t place)
 {
     const struct plan_step *s = &w->plan->steps[rows->step];
-    emit_set(w, UNIT_MATRIX, rows->step);
-    emit_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, w->sets[UNIT_MATRIX], rows->step);
+    const int array = insn_array(rows);
+    emit_set(w, UNIT_MATRIX, rows->arrays, rows->step);
+    emit_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, array, *sets_of(w, UNIT_MATRIX, array), rows->step);
     emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, rows)->count =
         (uint64_t)((values_out(w->plan, s, rows->m0 + rows->m) - values_out(w->plan, s, rows->m0)) *
                    rows->n * plan_element_bytes(w->plan, w->plan->layers[s->layer].out));
-    emit_set(w, UNIT_ACTIVATION, rows->step);
-    w->drained[place] = w->sets[UNIT_ACTIVATION];
+    emit_set(w, UNIT_ACTIVATION, rows->arrays, rows->step);
+    w->arrays[array].drained[place] = *sets_of(w, UNIT_ACTIVATION, array);
 }
 
 /* `n` pieces of a block's rows from the i-th on. */
@@ -265,11 +389,12 @@ static void lower_pieces(struct lowering *w, struct insn block)
     const struct places places = systolic_places(w->self, w->plan, l);
     const int64_t tiles_k = int64_div_up(l->gemm.k, w->self->cfg.rows);
     const int64_t n = int64_div_up(block.m, places.rows);
-    block.first = w->place;
+    struct lowered_array *a = &w->arrays[insn_array(&block)];
+    block.first = a->place;
     for (int64_t i = 0; i < n; i++) {
         const struct insn piece = pieces_of(&block, &places, i, 1);
-        emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, w->drained[(block.first + i) % places.n],
-                  block.step);
+        emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, insn_array(&block),
+                  a->drained[(block.first + i) % places.n], block.step);
         emit_product(w, &piece, 0, 1);
     }
     lower_between(w, &block, &places, n, tiles_k);
@@ -278,28 +403,43 @@ static void lower_pieces(struct lowering *w, struct insn block)
         emit_product(w, &piece, tiles_k - 1, 1);
         emit_drain(w, &piece, (block.first + i) % places.n);
     }
-    w->place = (block.first + n) % places.n;
+    a->place = (block.first + n) % places.n;
 }
 
-static void lower_block(struct lowering *w, struct insn block)
+static void lower_block(struct lowering *w, const struct insn *block)
 {
-    const struct plan_layer *l = &w->plan->layers[w->plan->steps[block.step].layer];
-    const int half = l->tiling.double_buffer ? (int)(w->n_block % 2) : 0;
-    block.first = half * (w->self->cfg.accumulators / 2);
-    if (w->self->cfg.dataflow == FLOW_IS)
-        reuse_inputs(w, &block, l);
-    reuse_weights(w, &block);
-    emit_weights(w, &block);
-    emit_inputs(w, &block, l);
-    w->n_block++;
+    const struct plan_layer *l = &w->plan->layers[block->layer];
+    struct lowered_array *a = &w->arrays[insn_array(block)];
+    const int half = l->tiling.double_buffer ? (int)(a->n_block % 2) : 0;
+    emit_inputs(w, block, l);
+    a->n_block++;
     if (systolic_parts(w->self, l) > 1) {
-        lower_pieces(w, block);
+        lower_pieces(w, *block);
         return;
     }
     /* What this block overwrites must have been drained. */
-    emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, w->drained[half], block.step);
-    emit_product(w, &block, 0, flow_n_stream(w->self, w->plan, &block));
-    emit_drain(w, &block, half);
+    emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, insn_array(block), a->drained[half], block->step);
+    emit_product(w, block, 0, flow_n_stream(w->self, w->plan, block));
+    emit_drain(w, block, half);
+}
+
+static void lower_wave(struct lowering *w, struct wave *wave)
+{
+    for (int i = 0; i < wave->n; i++)
+        prepare_block(w, &wave->blocks[i]);
+    lower_weights(w, wave);
+    for (int i = 0; i < wave->n; i++)
+        lower_block(w, &wave->blocks[i]);
+    wave->n = 0;
+}
+
+/* The next block of a nest goes to the next array. */
+static void deal_block(struct lowering *w, struct wave *wave, struct insn block)
+{
+    block.arrays = one_array(wave->n);
+    wave->blocks[wave->n++] = block;
+    if (wave->n == w->n_array)
+        lower_wave(w, wave);
 }
 
 /* The tile nest of one step: groups, then output tiles and row blocks in the order chosen. */
@@ -312,6 +452,7 @@ static void lower_matrix(struct lowering *w, int step)
     const int64_t block_m = is ? cols : l->tiling.block_m, block_n = is ? l->tiling.block_m : cols;
     const int64_t n_m = int64_div_up(rows, block_m), n_n = int64_div_up(l->gemm.n, block_n);
     const bool n_outer = l->tiling.order == ORDER_NM;
+    struct wave wave = {.n = 0};
     wait_for_step(w, UNIT_MATRIX, s->after_load, step);
     wait_for_step(w, UNIT_MATRIX, s->after_compute, step);
     if (is) {
@@ -323,16 +464,18 @@ static void lower_matrix(struct lowering *w, int step)
         for (int64_t i = 0; i < n_m * n_n; i++) {
             const int64_t m0 = (n_outer ? i % n_m : i / n_n) * block_m;
             const int64_t n0 = (n_outer ? i / n_m : i % n_n) * block_n;
-            lower_block(w, (struct insn){.step = step,
-                                         .layer = s->layer,
-                                         .group = (int32_t)g,
-                                         .tile_n = (int32_t)(n0 / cols),
-                                         .m0 = m0,
-                                         .m = MIN(block_m, rows - m0),
-                                         .n0 = n0,
-                                         .n = MIN(block_n, l->gemm.n - n0)});
+            deal_block(w, &wave,
+                       (struct insn){.step = step,
+                                     .layer = s->layer,
+                                     .group = (int32_t)g,
+                                     .tile_n = (int32_t)(n0 / cols),
+                                     .m0 = m0,
+                                     .m = MIN(block_m, rows - m0),
+                                     .n0 = n0,
+                                     .n = MIN(block_n, l->gemm.n - n0)});
         }
     }
+    lower_wave(w, &wave);
     step_done(w, UNIT_ACTIVATION, step);
 }
 
@@ -340,10 +483,11 @@ static void lower_vector(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
     wait_for_step(w, UNIT_ACTIVATION, s->after_load, step);
+    wait_for_step(w, UNIT_ACTIVATION, s->after_compute, step); /* at the others */
     wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
-    emit(w, INSN_NORMALIZE_POOL, UNIT_ACTIVATION, step)->count =
+    emit(w, INSN_NORMALIZE_POOL, UNIT_ACTIVATION, all_arrays(w), step)->count =
         core_vector_cyc(w->self, w->plan, s);
-    emit_set(w, UNIT_ACTIVATION, step);
+    emit_set(w, UNIT_ACTIVATION, all_arrays(w), step);
     step_done(w, UNIT_ACTIVATION, step);
 }
 
@@ -356,12 +500,12 @@ static void lower_step(struct lowering *w, int step)
         lower_transfer(w, step);
         break;
     case STEP_HOST:
-        emit(w, INSN_HOST_OPERATOR, UNIT_HOST, step);
+        emit(w, INSN_HOST_OPERATOR, UNIT_HOST, 1, step);
         step_done(w, UNIT_HOST, step);
         break;
     case STEP_COMPUTE:
-        w->n_block = s->pass == w->pass ? w->n_block : 0;
-        w->place = s->pass == w->pass ? w->place : 0;
+        for (int i = 0; i < w->n_array && s->pass != w->pass; i++)
+            w->arrays[i].n_block = w->arrays[i].place = 0;
         w->pass = s->pass;
         if (w->plan->layers[s->layer].kind == LAYER_MATRIX)
             lower_matrix(w, step);
@@ -451,25 +595,30 @@ static bool program_fits(const struct systolic *s, const struct plan *p, GError 
     return plan_within_limit(p, n, sizeof(struct insn), "instructions", error);
 }
 
+static bool reads_weights(const GArray *insns, guint i)
+{
+    return i < insns->len && g_array_index(insns, struct insn, i).op == INSN_READ_WEIGHTS;
+}
+
 /* Each Read_Weights is issued one block early, behind the one before it: the controller issues in
- * order, and would come to it only when the queues have room for all of the block before. */
+ * order, and would come to it only when the queues have room for all of the block before. With
+ * several arrays all those of a wave, which follow one another, one wave early. */
 static GArray *read_ahead(const GArray *insns)
 {
     GArray *out = g_array_sized_new(FALSE, FALSE, sizeof(struct insn), insns->len);
     guint next = 0; /* the first Read_Weights not issued yet, or the end */
     int n_ahead = 0;
     for (guint i = 0; i < insns->len; i++) {
-        const struct insn *in = &g_array_index(insns, struct insn, i);
-        if (in->op != INSN_READ_WEIGHTS) {
-            g_array_append_vals(out, in, 1);
+        if (!reads_weights(insns, i)) {
+            g_array_append_vals(out, &g_array_index(insns, struct insn, i), 1);
             continue;
         }
-        for (n_ahead--; n_ahead < 1 && next < insns->len; next++) {
-            const struct insn *read = &g_array_index(insns, struct insn, next);
-            if (read->op != INSN_READ_WEIGHTS)
+        n_ahead -= i == 0 || !reads_weights(insns, i - 1);
+        for (; n_ahead < 1 && next < insns->len; next++) {
+            if (!reads_weights(insns, next))
                 continue;
-            g_array_append_vals(out, read, 1);
-            n_ahead++;
+            g_array_append_vals(out, &g_array_index(insns, struct insn, next), 1);
+            n_ahead += !reads_weights(insns, next + 1);
         }
     }
     return out;
@@ -482,21 +631,31 @@ bool systolic_lower(const void *self, struct plan *p, GError **error)
     if (!capacity_fits(s, p, error) || !program_fits(s, p, error) ||
         (p->quant && !pack_weights(s, p, program, error)))
         return false;
+    const size_t n = (size_t)s->cfg.n_array, n_unit = 1 + n * (N_UNIT - 1);
     struct lowering w = {
         .self = s,
         .plan = p,
         .insns = g_array_new(FALSE, TRUE, sizeof(struct insn)),
-        .done = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_step),
+        .n_array = (int)n,
+        .n_unit = (int)n_unit,
+        .sets = ARENA_ARRAY(p->arena, uint64_t, n_unit),
+        .waited = ARENA_ARRAY(p->arena, uint64_t, n_unit * n_unit),
+        .done = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_step * n),
         .done_unit = ARENA_ARRAY(p->arena, enum unit, (size_t)p->n_step),
-        .drained = g_new0(uint64_t, MAX(s->cfg.accumulators, 2)),
-        .weight_tile = -1,
+        .arrays = ARENA_ARRAY(p->arena, struct lowered_array, n),
         .pass = -1,
     };
+    for (size_t i = 0; i < n; i++) {
+        w.arrays[i].drained = g_new0(uint64_t, MAX(s->cfg.accumulators, 2));
+        w.arrays[i].weight_tile = -1;
+    }
+    program->done = w.done;
     for (int i = 0; i < p->n_step; i++)
         lower_step(&w, i);
     program->insns = arena_own(p->arena, read_ahead(w.insns), (GDestroyNotify)g_array_unref);
     g_array_unref(w.insns);
-    g_free(w.drained);
+    for (size_t i = 0; i < n; i++)
+        g_free(w.arrays[i].drained);
     p->program = program;
     return true;
 }

@@ -32,10 +32,49 @@ static void print_block(const struct plan *p, const struct insn *in, GString *ou
         g_string_append_printf(out, " cols=%d", in->tile_n);
 }
 
+/* "matrix", or with several arrays "matrix[3]", "matrix[0-3]", "matrix[0,2]". */
+static char *unit_text(const struct plan *p, enum unit unit, uint64_t arrays)
+{
+    GString *out = g_string_new(systolic_unit_names[unit]);
+    if (p->machine->n_array <= 1 || unit == UNIT_HOST)
+        return g_string_free(out, FALSE);
+    const char *before = "[";
+    for (int i = 0; i < MAX_ARRAY; i++) {
+        if (!(arrays >> i & 1))
+            continue;
+        int last = i;
+        while (last + 1 < MAX_ARRAY && arrays >> (last + 1) & 1)
+            last++;
+        g_string_append_printf(out, last > i ? "%s%d-%d" : "%s%d", before, i, last);
+        before = ",";
+        i = last;
+    }
+    g_string_append_c(out, ']');
+    return g_string_free(out, FALSE);
+}
+
+static void print_wait(const struct plan *p, const struct insn *in, GString *out)
+{
+    const bool all = in->on_array == ALL_ARRAYS;
+    const uint64_t n = (uint64_t)MAX(p->machine->n_array, 1);
+    g_autofree char *on =
+        unit_text(p, in->on, all ? UINT64_MAX >> (MAX_ARRAY - n) : UINT64_C(1) << in->on_array);
+    if (!all) {
+        g_string_append_printf(out, " %s >= %" PRIu64, on, in->count);
+        return;
+    }
+    g_string_append_printf(out, " %s >=", on);
+    const uint64_t *done = ((const struct program *)p->program)->done + in->count * n;
+    for (uint64_t i = 0; i < n; i++)
+        g_string_append_printf(out, "%c%" PRIu64, i ? ',' : ' ', done[i]);
+}
+
 void insn_print(const struct plan *p, const struct insn *in, GString *out)
 {
     const struct plan_step *s = &p->steps[in->step];
-    g_string_append_printf(out, "%-10s  %-18s", systolic_unit_names[in->unit], insn_names[in->op]);
+    g_autofree char *unit = unit_text(p, in->unit, in->arrays);
+    g_string_append_printf(out, "%-*s  %-18s", p->machine->n_array > 1 ? 16 : 10, unit,
+                           insn_names[in->op]);
     switch ((enum opcode)in->op) {
     case INSN_READ_HOST:
     case INSN_WRITE_HOST:
@@ -72,7 +111,7 @@ void insn_print(const struct plan *p, const struct insn *in, GString *out)
                                s->in_address[0], s->address, in->count);
         break;
     case INSN_SYNC_WAIT:
-        g_string_append_printf(out, " %s >= %" PRIu64, systolic_unit_names[in->on], in->count);
+        print_wait(p, in, out);
         break;
     case INSN_HOST_OPERATOR:
     case INSN_SYNC_SET:

@@ -53,7 +53,9 @@ static void int8_small(struct machine_state *m, const struct product *p, int32_t
         state_gather(m, p->insn, p->insn->m0 + i, p->k0, p->k, x);
         for (int64_t k = 0; k < p->k; k++)
             if (x[k])
-                add_scaled_row(acc + i * cols, (int8_t *)m->array + k * cols + p->n0, x[k], p->n);
+                add_scaled_row(acc + i * cols,
+                               (int8_t *)state_array(m, p->insn)->array + k * cols + p->n0, x[k],
+                               p->n);
     }
 }
 
@@ -69,7 +71,8 @@ static void int8_blas(struct machine_state *m, const struct product *p, int32_t 
         to_float(lhs + i * k, x, k);
     }
     for (int64_t i = 0; i < k; i++)
-        to_float(rhs + i * p->n, (int8_t *)m->array + (first + i) * cols + p->n0, p->n);
+        to_float(rhs + i * p->n,
+                 (int8_t *)state_array(m, p->insn)->array + (first + i) * cols + p->n0, p->n);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)p->insn->m, (int)p->n, (int)k, 1.0f,
                 lhs, (int)k, rhs, (int)p->n, 0.0f, sums, (int)p->n);
     for (int64_t i = 0; i < p->insn->m; i++)
@@ -78,7 +81,8 @@ static void int8_blas(struct machine_state *m, const struct product *p, int32_t 
 
 static void int8_product(struct machine_state *m, const struct product *p)
 {
-    int32_t *acc = (int32_t *)m->accumulators + p->insn->first * m->self->cfg.cols;
+    int32_t *acc =
+        (int32_t *)state_array(m, p->insn)->accumulators + p->insn->first * m->self->cfg.cols;
     if (p->is_first)
         memset(acc, 0, (size_t)(p->insn->m * m->self->cfg.cols) * sizeof(*acc));
     if (p->insn->m < SMALL_M) {
@@ -101,7 +105,9 @@ static void load_operands(struct machine_state *m, const struct product *p, enum
     }
     for (int64_t i = 0; i < p->k; i++) {
         uint8_t *row = (uint8_t *)m->rhs + (size_t)(i * stride) * out;
-        number_convert(row, wide, m->array + (size_t)(i * m->self->cfg.cols + p->n0) * in,
+        number_convert(row, wide,
+                       state_array(m, p->insn)->array +
+                           (size_t)(i * m->self->cfg.cols + p->n0) * in,
                        p->weight, (size_t)p->n);
         memset(row + (size_t)p->n * out, 0, (size_t)(stride - p->n) * out);
     }
@@ -111,7 +117,7 @@ static void load_operands(struct machine_state *m, const struct product *p, enum
 static void wide_product(struct machine_state *m, const struct product *p)
 {
     const int64_t cols = m->self->cfg.cols;
-    int64_t *acc = (int64_t *)m->accumulators + p->insn->first * cols;
+    int64_t *acc = (int64_t *)state_array(m, p->insn)->accumulators + p->insn->first * cols;
     if (p->is_first)
         memset(acc, 0, (size_t)(p->insn->m * cols) * sizeof(*acc));
     load_operands(m, p, NUMBER_fp64, p->n);
@@ -166,7 +172,7 @@ VECTOR_CLONES static void float_sums(float *acc, int64_t acc_stride, const float
 static void float_product(struct machine_state *m, const struct product *p)
 {
     const int64_t cols = m->self->cfg.cols, stride = (int64_t)product_padded(p->n);
-    float *acc = (float *)m->accumulators + p->insn->first * cols;
+    float *acc = (float *)state_array(m, p->insn)->accumulators + p->insn->first * cols;
     if (p->is_first)
         memset(acc, 0, (size_t)(p->insn->m * cols) * sizeof(*acc));
     load_operands(m, p, NUMBER_fp32, stride);

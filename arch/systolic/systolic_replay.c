@@ -9,11 +9,11 @@ static void replay_stream(struct machine_state *m, const struct insn *in, uint32
     const bool ws = m->self->cfg.dataflow == FLOW_WS, is = m->self->cfg.dataflow == FLOW_IS;
     if (is && t.begins && !in->reuse) {
         state_shift_inputs(m, &t.in, t.i_k);
-        state_swap_inputs(m);
+        state_swap_inputs(m, insn_array(in));
     }
     if (!(ws ? in->reuse : in->reuse_weights)) {
-        state_shift_in(m, t.tile, &m->plan->layers[in->layer]);
-        state_swap(m);
+        state_shift_in(m, insn_array(in), t.tile, &m->plan->layers[in->layer]);
+        state_swap(m, insn_array(in));
     }
     state_multiply(m, &t.in, t.i_k);
 }

@@ -5,9 +5,12 @@
 #include "arch/systolic/systolic_func.h"
 #include "sim/kernel/sk.h"
 
+struct array_sim;
+
 /* Instructions waiting at a unit, and the counter that its Sync set raises. */
 struct unit_state {
     struct sim *sim;
+    struct array_sim *array; /* NULL: the host */
     enum unit unit;
     uint32_t *queue; /* ring of indices into the program */
     uint32_t head, n_queued, n_left;
@@ -40,9 +43,34 @@ struct wait_span {
     int cause; /* CAUSE_RAW or CAUSE_INPUT */
 };
 
-/* When a unit was at work on a step, from first to last; end 0: never. */
+/* When a kind of unit was at work on a step, from first to last; end 0: never. */
 struct step_span {
     uint64_t start_cyc, end_cyc;
+};
+
+/* An array, what feeds it and what it feeds. */
+struct array_sim {
+    struct sim *sim;
+    int index;
+    struct unit_state units[N_UNIT]; /* but for the host */
+    struct fifo_slot *fifo;          /* ring */
+    uint64_t fifo_head, fifo_level;
+    struct sk_event *fifo_filled, *fifo_freed;
+    bool shadow_full, shadow_free;
+    struct in_array before;
+    uint64_t shift_start_cyc;
+    struct sk_event *shadow_filled, *shadow_freed;
+    uint64_t n_tile;      /* that the loader will shift in */
+    uint64_t n_shift;     /* begun so far, for waveforms */
+    GArray *waits;        /* struct wait_span, in order */
+    struct sk_event *met; /* all that it was to meet are there */
+};
+
+/* An instruction that several arrays' units meet at. */
+struct meeting {
+    int n_here;           /* that have come to where they meet next */
+    uint32_t n_met;       /* how often all have met */
+    uint64_t arrival_cyc; /* of the tile that the last time was about */
 };
 
 struct sim {
@@ -51,20 +79,12 @@ struct sim {
     const struct program *program;
     struct systolic_core core;
     struct machine_state *state; /* NULL in timing mode */
-    struct unit_state units[N_UNIT];
-    struct fifo_slot *fifo; /* ring */
-    uint64_t fifo_head, fifo_level;
-    struct sk_event *fifo_filled, *fifo_freed;
-    bool shadow_full, shadow_free;
-    struct in_array before;
-    uint64_t shift_start_cyc;
-    struct sk_event *shadow_filled, *shadow_freed;
-    uint64_t n_tile;  /* that the loader will shift in */
-    uint64_t n_shift; /* begun so far, for waveforms */
-    struct record_layer *layers;
-    GArray *waits; /* struct wait_span of the array, in order */
+    struct unit_state host;
+    struct array_sim *arrays;    /* array.count */
+    struct meeting *meetings;    /* by instruction; NULL with one array */
+    struct record_layer *layers; /* stalls: of all arrays together */
     struct pass_span *passes;
-    struct step_span *step_spans; /* by step and unit */
+    struct step_span *step_spans; /* by step and kind of unit */
     GError *error;                /* of a process; the run was stopped */
 };
 

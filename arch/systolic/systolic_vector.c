@@ -16,8 +16,27 @@ struct sink {
     uint8_t *base;                /* of the step's region */
     int64_t image, row;           /* region's first */
     const struct pool_attr *pool; /* NULL: no pooling on the way out */
+    bool any_order;               /* values of a window come from several arrays */
     struct plan_cut cut;
 };
+
+/* Where several arrays pool into the same pixels, the first value that comes to one sets it, the
+ * others raise it: as if it had the least of all values before. */
+static void lay_least(struct machine_state *m, const struct insn *in, const struct sink *s)
+{
+    const struct plan_step *st = &m->plan->steps[in->step];
+    const int64_t n = st->region.n_image * st->region.n_row * s->out.w * s->out.c;
+    const float least = -INFINITY;
+    const int32_t least_integer = -storage_limit(s->format);
+    if (m->pooled[in->step])
+        return;
+    m->pooled[in->step] = true;
+    for (int64_t i = 0; i < n; i++)
+        if (number_is_float(s->format))
+            number_convert(s->base + i * s->size, s->format, &least, NUMBER_fp32, 1);
+        else
+            number_convert(s->base + i * s->size, s->format, &least_integer, NUMBER_int32, 1);
+}
 
 static struct sink sink_of(struct machine_state *m, const struct insn *in)
 {
@@ -36,6 +55,9 @@ static struct sink sink_of(struct machine_state *m, const struct insn *in)
     const struct node *pool = plan_layer_pool(p, l);
     if (pool)
         s.pool = pool->attr;
+    s.any_order = pool && in->op == INSN_ACTIVATE && m->self->cfg.n_array > 1;
+    if (s.any_order)
+        lay_least(m, in, &s);
     return s;
 }
 
@@ -84,7 +106,7 @@ static void sink_put(const struct sink *s, int64_t image, int64_t y, int64_t x, 
     for (int64_t oy = y0; oy <= y1; oy++) {
         for (int64_t ox = x0; ox <= x1; ox++) {
             uint8_t *out = sink_pixel(s, image, oy, ox) + c0 * s->size;
-            const bool is_first = y == MAX(oy * a->stride.v[0] - a->pad.v[0], 0) &&
+            const bool is_first = !s->any_order && y == MAX(oy * a->stride.v[0] - a->pad.v[0], 0) &&
                                   x == MAX(ox * a->stride.v[1] - a->pad.v[1], 0);
             if (is_first)
                 memcpy(out, v, (size_t)(n * s->size));

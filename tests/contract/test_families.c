@@ -56,6 +56,7 @@ struct subject {
     const char *family, *arch; /* arch: path of a .cfg */
     const struct op *op;       /* NULL: no network yet */
     const char *net;
+    const char *const *set; /* NULL: the machine as it is */
 };
 
 static struct accsim_options options(const struct subject *s, const char *const *set)
@@ -222,7 +223,7 @@ static void check_bounds(const struct subject *s, const struct accsim *a)
 
 static void check_values(const struct subject *s)
 {
-    const struct accsim_options o = options(s, NULL);
+    const struct accsim_options o = options(s, s->set);
     struct accsim *a = run(s, &o);
     const struct record *r = accsim_record(a);
     for (int i = 0; i < r->n_layer; i++)
@@ -266,8 +267,8 @@ static uint64_t timed(const struct subject *s, enum accsim_fidelity fidelity,
  * ends; a tenth is what the issue that asked for them allows a layer. */
 static void compare_fidelities(const struct subject *s)
 {
-    const double event = (double)timed(s, ACCSIM_EVENT, NULL);
-    const double analytic = (double)timed(s, ACCSIM_ANALYTIC, NULL);
+    const double event = (double)timed(s, ACCSIM_EVENT, s->set);
+    const double analytic = (double)timed(s, ACCSIM_ANALYTIC, s->set);
     ck_assert_msg(analytic >= 0.9 * (event - 1) && analytic <= 1.1 * (event + 1),
                   "%s, %s: %g against %g", s->arch, s->op->name, analytic, event);
 }
@@ -280,6 +281,37 @@ static void compare_all_fidelities(const struct subject *s)
 START_TEST(test_analytic_and_event_cycles_agree)
 {
     for_machines(compare_all_fidelities);
+}
+END_TEST
+
+static bool has_setting(const char *family, const char *path)
+{
+    const struct cfg_field *f = arch_find(family)->fields;
+    while (f->path && strcmp(f->path, path))
+        f++;
+    return f->path != NULL;
+}
+
+/* Values, bounds and both fidelities, as with one array. */
+static void count_arrays(const struct subject *s)
+{
+    for (int n = 2; has_setting(s->family, "array.count") && n <= 4; n++) {
+        g_autofree char *count = g_strdup_printf("array.count=%d", n);
+        struct subject several = *s;
+        several.set = (const char *[]){count, NULL};
+        check_values(&several);
+        compare_fidelities(&several);
+    }
+}
+
+static void count_all_arrays(const struct subject *s)
+{
+    for_ops(s, count_arrays);
+}
+
+START_TEST(test_several_arrays_hold_the_same)
+{
+    for_families(count_all_arrays);
 }
 END_TEST
 
@@ -427,5 +459,6 @@ END_TEST
 
 TEST_MAIN("families", test_sample_machines_load, test_an_unknown_setting_is_refused,
           test_every_operator_is_exact_and_within_its_bounds, test_analytic_and_event_cycles_agree,
-          test_twice_a_bandwidth_never_slows, test_the_same_seed_gives_the_same_bytes,
-          test_a_missing_operator_is_refused_or_falls_back, test_a_missing_precision_is_refused)
+          test_several_arrays_hold_the_same, test_twice_a_bandwidth_never_slows,
+          test_the_same_seed_gives_the_same_bytes, test_a_missing_operator_is_refused_or_falls_back,
+          test_a_missing_precision_is_refused)

@@ -12,7 +12,7 @@
 #include "tests/unit/random_net.h"
 #include "tests/unit/test.h"
 
-enum { N_CASE = 400, MAX_SETTING = 24 };
+enum { N_CASE = 400, MAX_SETTING = 28 };
 
 struct machine_case {
     char *set[MAX_SETTING + 1];
@@ -110,6 +110,17 @@ static void set_array(struct machine_case *m, int number)
     g_rand_free(rand);
 }
 
+/* Half of the machines have two to four arrays: drawn apart once more. */
+static void set_count(struct machine_case *m, int number)
+{
+    GRand *rand = g_rand_new_with_seed((guint32)number + 3000000);
+    const int count = pick(rand, 0, 1) ? (int)pick(rand, 2, 4) : 1;
+    set(m, "array.count", count);
+    set_word(m, "array.broadcast", pick(rand, 0, 2) ? "true" : "false");
+    set(m, "memory.unified_buffer.ports", (double)pick(rand, 0, 3));
+    g_rand_free(rand);
+}
+
 static void machine_clear(struct machine_case *m)
 {
     for (int i = 0; i < m->n_set; i++)
@@ -131,6 +142,7 @@ static void case_make(struct random_case *c, int number)
     c->machine = random_machine(rand);
     set_banks(&c->machine, number);
     set_array(&c->machine, number);
+    set_count(&c->machine, number);
     c->net =
         random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1));
     c->file = g_strdup_printf("random-%d-%d.net", (int)getpid(), number);
