@@ -249,11 +249,13 @@ static int kind_of(bool last, bool reuse, bool reuse_weights)
     return last << 2 | reuse << 1 | reuse_weights;
 }
 
-/* Where block t of a nest lies: the tile of what stays (ws) or of the weights (os), or the range of
- * weights (is); what else the block has in common with others. */
+enum { MOST_DEALT = 1 << 8 }; /* blocks of a nest that are looked at; more are as these */
+
+/* What block t of a nest needs: which weights, which inputs (of `is`); whether they are where the
+ * array's block before has left them. */
 struct place {
     int64_t weights, inputs;
-    bool last;
+    bool last, finds_weights, finds_inputs;
 };
 
 /* A nest of `tiles` in each of the groups, each with n_block blocks. */
@@ -266,66 +268,82 @@ struct nest {
     bool broadcast;
 };
 
-static struct place place_of(const struct nest *n, int64_t t)
+static struct place place_of(const struct nest *n, int64_t group, int64_t tile, int64_t block)
 {
-    const int64_t in_group = n->tiles * n->n_block, group = t / in_group, i = t % in_group;
-    const int64_t tile = n->inner ? i / n->n_block : i % n->tiles;
-    const int64_t block = n->inner ? i % n->n_block : i / n->tiles;
+    const int64_t first = group * n->tiles * n->n_block;
     const int64_t weights = n->is ? (int64_t)((double)block * n->tiles_a_block) : tile;
-    return (struct place){.weights = group * in_group + weights,
-                          .inputs = group * in_group + (n->is ? tile : block),
+    return (struct place){.weights = first + weights,
+                          .inputs = first + (n->is ? tile : block),
                           .last = block == n->n_block - 1};
 }
 
-/* Whether block t finds its weights, or its inputs, where the array's block before has left them.
- */
-static void find_reuse(const struct nest *n, int64_t t, int64_t n_all, bool *weights, bool *inputs)
+static struct place place_at(const struct nest *n, int64_t t)
 {
-    const struct place at = place_of(n, t);
-    const bool wraps = t < n->n_array;
-    const int64_t before = wraps ? t + (n_all - 1 - t) / n->n_array * n->n_array : t - n->n_array;
-    const struct place was = place_of(n, before);
-    *weights = n->one_tile && at.weights == was.weights && (!wraps || n->keeps);
-    *inputs = n->fits && at.inputs == was.inputs && !wraps;
+    const int64_t in_group = n->tiles * n->n_block, i = t % in_group;
+    return place_of(n, t / in_group, n->inner ? i / n->n_block : i % n->tiles,
+                    n->inner ? i % n->n_block : i / n->tiles);
 }
 
-/* Whether weights are read for the block `before` which block t, of the same wave, needs as well.
- */
-static bool are_read(const struct nest *n, int64_t before, int64_t t, int64_t n_all)
+/* The first `some` of n_all blocks, in order. */
+static void lay_places(const struct nest *n, int64_t some, int64_t n_all, struct place *places)
 {
-    bool weights, inputs;
-    if (before < t / n->n_array * n->n_array ||
-        place_of(n, before).weights != place_of(n, t).weights)
-        return false;
-    find_reuse(n, before, n_all, &weights, &inputs);
-    return !weights;
+    int64_t group = 0, tile = 0, block = 0;
+    for (int64_t t = 0; t < some; t++) {
+        int64_t *fast = n->inner ? &block : &tile, *slow = n->inner ? &tile : &block;
+        places[t] = place_of(n, group, tile, block);
+        if (++*fast == (n->inner ? n->n_block : n->tiles)) {
+            *fast = 0;
+            ++*slow;
+        }
+        if (*slow == (n->inner ? n->tiles : n->n_block)) {
+            *slow = 0;
+            group++;
+        }
+        if (t >= n->n_array) {
+            const struct place *was = &places[t - n->n_array];
+            places[t].finds_weights = n->one_tile && places[t].weights == was->weights;
+            places[t].finds_inputs = n->fits && places[t].inputs == was->inputs;
+        } else if (n->keeps && n->one_tile) {
+            const int64_t before = t + (n_all - 1 - t) / n->n_array * n->n_array;
+            places[t].finds_weights = place_at(n, before).weights == places[t].weights;
+        }
+    }
 }
 
-/* Whether block t's weights are read for it: not where another array of its wave has them read, as
- * the block before or that of the tile, or range, before. */
-static bool reads_weights(const struct nest *n, int64_t t, int64_t n_all)
+/* Whether weights are read for the block `before` of the wave that begins with `first`, which block
+ * t needs as well. */
+static bool are_read(const struct place *places, int64_t before, int64_t first, int64_t t)
 {
-    const int64_t period = n->inner == n->is ? (n->is ? n->n_block : n->tiles) : 1;
-    return !n->broadcast || !(are_read(n, t - 1, t, n_all) || are_read(n, t - period, t, n_all));
+    return before >= first && places[before].weights == places[t].weights &&
+           !places[before].finds_weights;
 }
 
+/* A block's weights are read for it, but where another array of its wave has them read, as the
+ * block before or that of the tile, or range, before. */
 static struct dealt deal(const struct nest *n)
 {
-    enum { MOST = 1 << 10 }; /* blocks looked at; more are as these */
     struct dealt d = {0};
+    struct place places[MOST_DEALT];
     const int64_t n_all = n->groups * n->tiles * n->n_block;
-    const int64_t some = MIN(n_all, MOST / n->n_array * n->n_array);
+    const int64_t some = MIN(n_all, MOST_DEALT / n->n_array * n->n_array);
+    const int64_t period = n->inner == n->is ? (n->is ? n->n_block : n->tiles) : 1;
     const double times = (double)n_all / (double)some;
     int kind = 0;
-    for (int64_t t = 0; t < some; t++) {
-        bool weights, inputs;
-        find_reuse(n, t, n_all, &weights, &inputs);
-        if (t % n->n_array == 0) {
-            const int now = kind_of(place_of(n, t).last, n->is ? inputs : weights, weights);
+    lay_places(n, some, n_all, places);
+    for (int64_t t = 0, first = 0; t < some; t++) {
+        const struct place *at = &places[t];
+        if (t == first + n->n_array)
+            first = t;
+        if (t == first) {
+            const bool reuse = n->is ? at->finds_inputs : at->finds_weights;
+            const int now = kind_of(at->last, reuse, at->finds_weights);
             d.kinds[now].n_block += times;
-            kind = t == 0 || !weights ? now : kind; /* what others read counts for what it read */
+            /* What others read counts for what this array read last. */
+            kind = t == 0 || !at->finds_weights ? now : kind;
         }
-        d.kinds[kind].read += weights || !reads_weights(n, t, n_all) ? 0 : times;
+        const bool shared = n->broadcast && (are_read(places, t - 1, first, t) ||
+                                             are_read(places, t - period, first, t));
+        d.kinds[kind].read += at->finds_weights || shared ? 0 : times;
     }
     return d;
 }
