@@ -295,7 +295,7 @@ static bool has_setting(const char *family, const char *path)
 /* Values, bounds and both fidelities, as with one array. */
 static void count_arrays(const struct subject *s)
 {
-    for (int n = 2; has_setting(s->family, "array.count") && n <= 4; n++) {
+    for (int n = 2; has_setting(s->family, "array.count") && n <= 4; n += 2) {
         g_autofree char *count = g_strdup_printf("array.count=%d", n);
         struct subject several = *s;
         several.set = (const char *[]){count, NULL};

@@ -15,7 +15,7 @@
 #ifdef __SANITIZE_ADDRESS__
 #define TEST_SECONDS 900
 #else
-#define TEST_SECONDS 120
+#define TEST_SECONDS 300
 #endif
 
 #define TEST_MAIN(name, ...)                                                                       \
