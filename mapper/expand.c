@@ -25,6 +25,8 @@ static const struct {
     {"rnn", expand_recurrent_possible, expand_recurrent},
     {"gru", expand_recurrent_possible, expand_recurrent},
     {"lstm", expand_recurrent_possible, expand_recurrent},
+    {"attention", expand_attention_possible, expand_attention},
+    {"split", expand_split_possible, expand_split},
 };
 
 static int rule_of(const struct node *n)

@@ -54,3 +54,9 @@ const char *expand_slice(struct expand_draft *d, const char *name, const char *i
 /* expand_recurrent.c: rnn, gru, lstm. Whether the node can be written out, else *why tells. */
 bool expand_recurrent_possible(const struct graph *g, const struct node *n, const char **why);
 void expand_recurrent(struct expand_draft *d);
+
+/* expand_attention.c: attention, and split as slices. */
+bool expand_attention_possible(const struct graph *g, const struct node *n, const char **why);
+void expand_attention(struct expand_draft *d);
+bool expand_split_possible(const struct graph *g, const struct node *n, const char **why);
+void expand_split(struct expand_draft *d);

@@ -173,7 +173,7 @@ static void try_group(struct cuts *c, int first, int end, const bool resident[2]
 /* All layers of a group work on the same images. */
 static bool joins(const struct plan *p, const struct plan_layer *l, int64_t batch)
 {
-    bool same = l->kind != LAYER_HOST && batch_of(p, l) == batch;
+    bool same = l->kind != LAYER_HOST && batch_of(p, l) == batch && !l->from_buffer;
     for (int j = 0; same && j < l->n_in; j++)
         same = dims_of(&p->graph->values[l->in[j]].shape).n == batch && !plan_is_mapped(p, l, j);
     return same;

@@ -98,7 +98,7 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
     const uint64_t capacity = p->machine->memories[p->machine->activation_memory].size_bytes;
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     l->n_pass = 1;
-    l->chunk_image = is_streamed(p, l) ? 1 : o.n;
+    l->chunk_image = is_streamed(p, l) && !l->from_buffer ? 1 : o.n;
     l->chunk_row = o.h;
     if (layer_stage_bytes(p, l) <= capacity)
         return true;
@@ -111,7 +111,7 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
         l->chunk_row = int64_div_up(l->chunk_row, 2);
     if (layer_stage_bytes(p, l) <= capacity)
         return true;
-    if (l->move) { /* the host can */
+    if (l->move || l->from_buffer) { /* the host can */
         *unfuse = l->nodes[0];
         return false;
     }

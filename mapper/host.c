@@ -31,6 +31,32 @@ static bool operand(const struct host *h, const struct node *n, int i_in, struct
     return true;
 }
 
+static double value_bytes(const struct graph *g, int value)
+{
+    const struct value *v = &g->values[value];
+    return (double)shape_count(&v->shape) * (double)number_bytes(v->type);
+}
+
+struct host_work host_work(const struct plan *p, const struct plan_layer *l)
+{
+    const struct graph *g = p->graph;
+    const struct node *n = &g->nodes[l->nodes[0]];
+    const bool looks_up = strstr(n->op->name, "gather") || !strcmp(n->op->name, "embedding");
+    struct host_work work = {0};
+    double made = 0;
+    for (int i = 0; i < n->n_out; i++) {
+        if (n->out[i] < 0)
+            continue;
+        made += (double)shape_count(&g->values[n->out[i]].shape);
+        work.bytes += (looks_up ? 2 : 1) * value_bytes(g, n->out[i]);
+    }
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] >= 0 && !(looks_up && number_is_float(g->values[n->in[i]].type)))
+            work.bytes += value_bytes(g, n->in[i]);
+    work.operations = MAX(2 * (double)n->macs, made);
+    return work;
+}
+
 bool host_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
                   struct tensor *host, void *const *machine, GError **error)
 {

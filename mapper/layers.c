@@ -12,6 +12,8 @@
 #include "workloads/ops/elementwise.h"
 #include "workloads/ops/ops.h"
 
+#define BUFFER_ADDRESS (UINT64_C(1) << 62)
+
 struct builder {
     struct plan *plan;
     const struct target *target;
@@ -95,9 +97,20 @@ static void fuse_tails(struct builder *b, struct plan_layer *l)
     }
 }
 
+/* A product of two activations. */
+static bool is_batched(const struct node *n)
+{
+    return !strcmp(n->op->name, "batched_product");
+}
+
 static struct gemm gemm_of(const struct graph *g, const struct node *n)
 {
     const struct shape *out = &g->values[n->out[0]].shape;
+    if (is_batched(n))
+        return (struct gemm){.m = out->dim[1],
+                             .n = out->dim[2],
+                             .k = g->values[n->in[0]].shape.dim[2],
+                             .groups = out->dim[0]};
     const struct shape *w = &g->values[n->in[n->n_data]].shape;
     struct gemm gemm = {.n = w->dim[0], .k = shape_count_from(w, 1), .groups = 1};
     gemm.m = shape_count(out) / gemm.n;
@@ -115,8 +128,8 @@ static void pack_groups(const struct machine *m, const struct shape *in, struct 
 {
     struct gemm *g = &l->gemm;
     l->packed = 1;
-    l->channels = dims_of(in).c / g->groups;
-    for (int64_t n = 2; m->packs_groups && n <= g->groups; n++)
+    l->channels = l->from_buffer ? g->k : dims_of(in).c / g->groups;
+    for (int64_t n = 2; m->packs_groups && !l->from_buffer && n <= g->groups; n++)
         if (g->groups % n == 0 && n * g->k <= m->tile_k && n * g->n <= m->tile_n)
             l->packed = n;
     g->groups /= l->packed;
@@ -220,7 +233,7 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
         g_string_assign(why, "its tensors have fewer than 2 dimensions");
     else if (!move_is(p->graph, n) && !order_kept(p, n))
         g_string_assign(why, "the values of a flattened image lie in another order");
-    else if (move_is(p->graph, n) && b->no_fuse[n->index])
+    else if ((move_is(p->graph, n) || is_batched(n)) && b->no_fuse[n->index])
         g_string_assign(why, "it does not fit into the activation memory");
     else if (b->target->supports(b->target->self, p->graph, n, l->format, why)) {
         l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
@@ -230,6 +243,9 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
             return (l->move = move_make(b->plan, l, error)) != NULL;
         if (l->kind == LAYER_VECTOR)
             return true;
+        l->from_buffer = is_batched(n);
+        if (l->from_buffer)
+            l->weight_format = p->formats[l->in[1]];
         l->gemm = gemm_of(p->graph, n);
         pack_groups(p->machine, &p->graph->values[l->in[0]].shape, l);
         l->macs = n->macs;
@@ -260,13 +276,17 @@ static void name_layer(struct plan *p, struct plan_layer *l)
 static void place_weights(struct plan *p, struct plan_layer *l)
 {
     const struct node *n = &p->graph->nodes[l->nodes[0]];
-    const bool is_own = p->graph->values[n->in[n->n_data]].n_reader < 2 ||
+    const bool is_own = l->from_buffer || p->graph->values[n->in[n->n_data]].n_reader < 2 ||
                         plan_layer_node(p, l, "batch_norm");
     l->weights_of = l->index;
+    if (l->from_buffer) { /* of no memory: tiles are told apart by them */
+        l->weight_address = BUFFER_ADDRESS + ((uint64_t)l->index << 40);
+        return;
+    }
     for (int i = 0; i < l->index && !is_own; i++) {
         const struct plan_layer *o = &p->layers[i];
         const struct node *other = &p->graph->nodes[o->nodes[0]];
-        if (o->kind != LAYER_MATRIX || other->in[other->n_data] != n->in[n->n_data] ||
+        if (o->kind != LAYER_MATRIX || o->from_buffer || other->in[other->n_data] != n->in[n->n_data] ||
             plan_layer_node(p, o, "batch_norm") || o->weight_format != l->weight_format ||
             o->packed != l->packed || o->channels != l->channels || o->gemm.k != l->gemm.k)
             continue;

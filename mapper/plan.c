@@ -150,7 +150,7 @@ struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i
 
 bool plan_is_mapped(const struct plan *p, const struct plan_layer *l, int i_in)
 {
-    return l->move ||
+    return l->move || l->from_buffer ||
            plan_in_dims(p, l, i_in).n != dims_of(&p->graph->values[l->in[i_in]].shape).n;
 }
 
@@ -174,6 +174,8 @@ struct region plan_input_region(const struct plan *p, const struct plan_layer *l
         return r;
     }
     r = (struct region){.n_image = root.n, .n_row = root.h};
+    if (l->from_buffer)
+        return r;
     if (l->move) {
         if (!is_read_twice(l, i_in))
             move_images(p, l, i_in, out, &r.image, &r.n_image);
@@ -224,6 +226,8 @@ int64_t plan_rows_needed(const struct plan *p, const struct plan_layer *l, int i
 int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out)
 {
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    if (l->from_buffer)
+        return l->gemm.m; /* of a matrix; it is not cut into chunks */
     const int64_t image_rows = l->gemm.m / o.n;
     /* Only whole images are pooled on the way out, so rows of an image are rows of the product. */
     return out->n_row == o.h ? out->n_image * image_rows : out->n_row * o.w;

@@ -63,6 +63,8 @@ struct plan_layer {
     enum layer_kind kind;
     int nodes[PLAN_MAX_FUSED], n_node;
     int in[OP_MAX_IN], n_in; /* values, seen through flatten and dropout */
+    bool from_buffer; /* LAYER_MATRIX: what stays in the array is input 1, of another layer's making */
+    uint64_t stationary_address; /* from_buffer: of input 1 in the activation memory */
     const struct plan_move *move; /* LAYER_VECTOR: it moves values (mapper/move.h); else NULL */
     int out;                 /* value */
     struct gemm gemm;        /* LAYER_MATRIX: as the machine multiplies it */

@@ -296,9 +296,28 @@ static void matrix_numbers(struct quant *q, const struct matrix *m)
     }
 }
 
+/* A product of two activations: no bias, one factor for all columns. */
+static void batched_params(struct quant *q, const struct plan_layer *l)
+{
+    struct quant_layer *ql = &q->layers[l->index];
+    const size_t n = (size_t)l->gemm.n;
+    ql->float_bias = ARENA_ARRAY(q->arena, float, n);
+    if (number_is_float(l->weight_format))
+        return;
+    ql->bias = ARENA_ARRAY(q->arena, int64_t, n);
+    ql->requant = ARENA_ARRAY(q->arena, struct requant, n);
+    const double scale = (double)q->scale[l->in[0]] * q->scale[l->in[1]] / q->scale[l->out];
+    for (size_t i = 0; i < n; i++)
+        ql->requant[i] = requant_make(MIN(scale, 0x1p29));
+}
+
 static bool matrix_params(struct quant *q, const struct plan *p, const struct plan_layer *l,
                           const struct values *params, GError **error)
 {
+    if (l->from_buffer) {
+        batched_params(q, l);
+        return true;
+    }
     const struct graph *g = p->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
     const int i_bias = n->n_in > n->n_data + 1 ? n->in[n->n_data + 1] : -1;

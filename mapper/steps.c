@@ -107,6 +107,8 @@ static void emit_chunk(struct emitter *e, const struct plan_layer *l, int64_t i_
         s.in_address[j] = address_of(p, l, l->in[j], i_chunk, &r) +
                           (uint64_t)(skip * plan_element_bytes(p, l->in[j]));
     }
+    if (l->from_buffer)
+        e->plan->layers[l->index].stationary_address = s.in_address[1];
     e->last_compute = emit(e, &s);
     if (l->stores)
         emit_store(e, l, &s);

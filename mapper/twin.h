@@ -27,6 +27,7 @@ struct job {
 #define TWINS(TWIN)                                                                                \
     TWIN(conv2d)                                                                                   \
     TWIN(fc)                                                                                       \
+    TWIN(batched_product)                                                                          \
     TWIN(lrn)                                                                                      \
     TWIN(maxpool)                                                                                  \
     TWIN(avgpool)                                                                                  \

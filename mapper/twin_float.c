@@ -7,6 +7,7 @@
 
 #include "mapper/twin.h"
 #include "sim/base/clones.h"
+#include "workloads/ops/matrix.h"
 #include "workloads/ops/ops.h"
 
 VECTOR_CLONES static void add_products(float *sum, float x, const float *w, int64_t n)
@@ -109,6 +110,23 @@ void twin_float_fc(const struct job *j, void *out)
     const struct sums s = {scratch, scratch + g->n};
     for (int64_t i = 0; i < g->m; i++)
         features(j, w, (const float *)j->x[0] + i * g->k, bias, &s, (float *)out + i * g->n);
+}
+
+void twin_float_batched_product(const struct job *j, void *result)
+{
+    const struct gemm *g = &j->l->gemm;
+    const bool turned = ((const struct batched_product_attr *)j->n->attr)->transpose;
+    const float *bias = j->t->quant->layers[j->l->index].float_bias;
+    g_autofree float *scratch = g_new(float, 2 * g->n), *w = g_new(float, g->k *g->n);
+    const struct sums s = {scratch, scratch + g->n};
+    for (int64_t i = 0; i < g->groups; i++) {
+        const float *y = (const float *)j->x[1] + i * g->k * g->n;
+        for (int64_t k = 0; k < g->k * g->n; k++)
+            w[k] = turned ? y[k % g->n * g->k + k / g->n] : y[k];
+        for (int64_t m = i * g->m; m < (i + 1) * g->m; m++)
+            features(j, w, (const float *)j->x[0] + m * g->k, bias, &s,
+                     (float *)result + m * g->n);
+    }
 }
 
 void twin_float_lrn(const struct job *j, void *out)

@@ -4,6 +4,7 @@
 
 #include "mapper/twin.h"
 #include "sim/base/clones.h"
+#include "workloads/ops/matrix.h"
 #include "workloads/ops/ops.h"
 
 VECTOR_CLONES static int32_t dot(const int16_t *a, const int16_t *b, int64_t n)
@@ -100,6 +101,33 @@ void twin_integer_fc(const struct job *j, void *result)
     for (int64_t c = 0; c < g->n; c++)
         for (int64_t i = 0; i < g->m; i++)
             out[i * g->n + c] = feature(j, weight, (const int16_t *)j->x[0] + i * g->k, c);
+}
+
+/* Column c of a matrix of the second operand. */
+static void column(const struct job *j, const int16_t *w, int64_t c, int64_t *out)
+{
+    const struct gemm *g = &j->l->gemm;
+    const bool turned = ((const struct batched_product_attr *)j->n->attr)->transpose;
+    for (int64_t k = 0; k < g->k; k++)
+        out[k] = turned ? w[c * g->k + k] : w[k * g->n + c];
+}
+
+void twin_integer_batched_product(const struct job *j, void *result)
+{
+    const struct gemm *g = &j->l->gemm;
+    const struct quant_layer *q = &j->t->quant->layers[j->l->index];
+    g_autofree int64_t *w = g_new(int64_t, g->k);
+    for (int64_t i = 0; i < g->groups * g->n; i++) {
+        const int16_t *x = (const int16_t *)j->x[0] + i / g->n * g->m * g->k;
+        int16_t *out = (int16_t *)result + i / g->n * g->m * g->n + i % g->n;
+        column(j, (const int16_t *)j->x[1] + i / g->n * g->k * g->n, i % g->n, w);
+        for (int64_t m = 0; m < g->m; m++) {
+            int64_t sum = 0;
+            for (int64_t k = 0; k < g->k; k++)
+                sum += x[m * g->k + k] * w[k];
+            out[m * g->n] = clamped(j, scaled(sum, q->requant[i % g->n]));
+        }
+    }
 }
 
 void twin_integer_lrn(const struct job *j, void *result)

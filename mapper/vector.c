@@ -49,8 +49,10 @@ int vector_reads(const char *op)
 }
 
 /* The first dimension of a row, counted from 0. */
-static int64_t row_axis(const struct node *n)
+static int64_t row_axis(const struct graph *g, const struct node *n)
 {
+    if (!strcmp(n->op->name, "scaled_softmax"))
+        return g->values[n->in[0]].shape.n_dim - 1;
     if (strstr(n->op->name, "softmax"))
         return ((const struct softmax_attr *)n->attr)->axis;
     return ((const struct norm_attr *)n->attr)->axis;
@@ -82,9 +84,9 @@ bool vector_possible(const struct graph *g, const struct node *n, GString *why)
     case ROW: {
         /* Channels of an image are innermost, of its row the last dimension is. */
         const bool is_image = shape->n_dim == 4;
-        const bool is_softmax = strstr(n->op->name, "softmax");
+        const bool is_softmax = !strcmp(n->op->name, "softmax") || strstr(n->op->name, "log_s");
         const int64_t innermost = is_image && is_softmax ? 1 : shape->n_dim - 1;
-        return ((!is_image || is_softmax) && row_axis(n) == innermost) ||
+        return ((!is_image || is_softmax) && row_axis(g, n) == innermost) ||
                refuse(why, "its rows are not the innermost dimension");
     }
     case IMAGE:
@@ -111,6 +113,18 @@ static struct shape part_shape(const struct shape *whole, int64_t n_image, int64
     return s;
 }
 
+/* The rows of a mask from that of a region's first row on, each as often as before. */
+static bool turn_mask(const struct tensor *mask, int64_t first, struct tensor *out, GError **error)
+{
+    const int64_t rows = mask->shape.dim[0], n = mask->shape.dim[1];
+    if (!tensor_alloc(out, mask->type, &mask->shape, error))
+        return false;
+    for (int64_t i = 0; i < rows; i++)
+        memcpy((float *)out->data + i * n, (const float *)mask->data + (first + i) % rows * n,
+               (size_t)n * sizeof(float));
+    return true;
+}
+
 bool vector_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
                     const struct region *r, const struct tensor *host, const void *const *in,
                     void *out, GError **error)
@@ -131,6 +145,11 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
     }
     for (int j = n->n_data; j < n->n_in; j++)
         operands[j] = n->in[j] < 0 ? NULL : &host[n->in[j]];
+    struct tensor mask = {0};
+    if (!strcmp(n->op->name, "scaled_softmax") && n->n_in > 1) {
+        ok = ok && turn_mask(&host[n->in[1]], r->image, &mask, error);
+        operands[1] = &mask;
+    }
     const struct shape s = part_shape(&g->values[l->out].shape, r->n_image, r->n_row);
     ok = ok && tensor_alloc(&result, NUMBER_fp32, &s, error);
     struct pool_threads *threads = threads_new(1);
@@ -142,5 +161,6 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
     for (int j = 0; j < n->n_data; j++)
         tensor_clear(&parts[j]);
     tensor_clear(&result);
+    tensor_clear(&mask);
     return ok;
 }

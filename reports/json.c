@@ -265,6 +265,8 @@ static json_t *totals_object(const struct record *r)
     uint64_t n_saturated;
     if (record_saturated(r, &n_saturated))
         put_count(o, "saturated", n_saturated);
+    if (record_host_cyc(r) > 0)
+        put_count(o, "host_cycles", record_host_cyc(r));
     if (r->area_mm2 > 0)
         put_real(o, "area_mm2", r->area_mm2);
     put_object(o, "area", area_object(r));
@@ -313,6 +315,8 @@ static json_t *layer_object(const struct record *r, const struct record_layer *l
     put_object(o, "energy", energy_object(r, l->energy_pj));
     if (l->has_saturated)
         put_count(o, "saturated", l->saturated);
+    if (l->host_cyc > 0)
+        put_count(o, "host_cycles", l->host_cyc);
     put_object(o, "check", check_object(&l->check));
     return o;
 }

@@ -48,6 +48,25 @@ static void put_speed(struct text *t, const struct record *r)
     text_paragraph(t, TEXT_BOLD, "speed", body);
 }
 
+/* Layers of the network that the machine leaves to its host. */
+static void put_host(struct text *t, const struct record *r)
+{
+    int n_layer = 0;
+    for (int i = 0; i < r->n_layer; i++)
+        n_layer += r->layers[i].on_host;
+    if (r->total_cyc == 0 || n_layer == 0)
+        return;
+    const uint64_t cycles = record_host_cyc(r);
+    g_autofree char *n = text_grouped(cycles);
+    g_autofree char *share = text_percent((double)cycles / (double)r->total_cyc, 1);
+    const char *many = n_layer == 1 ? "layer" : "layers";
+    g_autofree char *body =
+        cycles > 0
+            ? g_strdup_printf("computes %d %s in %s cycles, %s of all", n_layer, many, n, share)
+            : g_strdup_printf("computes %d %s in no time: no rate of it is given", n_layer, many);
+    text_paragraph(t, TEXT_PLAIN, "host", body);
+}
+
 static void put_traffic(struct text *t, const struct record *r)
 {
     if (r->dram_memory < 0)
@@ -391,6 +410,7 @@ void text_totals(struct text *t, const struct record *r)
 {
     put_time(t, r);
     put_speed(t, r);
+    put_host(t, r);
     put_traffic(t, r);
     for (int i = 0; i < r->n_memory; i++)
         put_banks(t, r, i);

@@ -35,7 +35,7 @@ struct systolic_cfg {
     bool broadcast;
     int dataflow, edge, timing;
     struct cfg_strings formats;
-    bool double_buffer;
+    bool double_buffer, stationary_from_buffer;
     int64_t accumulators;
     int64_t fifo_tiles;
     int64_t activation_values; /* 0: as many as there are columns */
@@ -48,7 +48,7 @@ struct systolic_cfg {
     struct cfg_strings functions;
     bool pack_groups;
     bool host_fallback;
-    double host_bandwidth_gb_s, host_latency_ns, dma_setup_ns;
+    double host_bandwidth_gb_s, host_latency_ns, dma_setup_ns, host_gflops, host_memory_gb_s;
     double area_mm2;
     struct systolic_area area;
     struct systolic_energy energy;
@@ -185,6 +185,10 @@ uint64_t core_activate_cyc(const struct systolic *s, int64_t m);
 uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                         int i_in);
 int64_t core_path_bytes(const struct systolic *s); /* of the activation unit, a cycle */
+/* Cycles of a layer on the host, at its rates. */
+uint64_t core_host_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l);
+/* Cycles in which so many bytes of a tile come from the unified buffer. */
+uint64_t core_buffer_tile_cyc(const struct systolic *s, uint64_t bytes);
 /* How often a pass reads its operands: once, but for operators over rows. */
 uint64_t core_reads(const struct plan *p, const struct plan_layer *l);
 /* Cycles of a pass from buffer to buffer: each pixel of each operand. */

@@ -38,7 +38,7 @@ static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
     const double ahead = (double)(s->cfg.n_array * (s->cfg.fifo_tiles + 1)) * tile;
     const double used = (double)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                         (double)number_bytes(l->weight_format);
-    if (s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
+    if (l->from_buffer || s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
         return 0;
     return MAX((s->cfg.edge == EDGE_FULL ? tiles * tile : used) - ahead, 0) / rate;
 }

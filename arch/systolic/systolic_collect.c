@@ -74,6 +74,7 @@ static void collect_event(const struct sim *s, struct record *r)
         memcpy(l->bytes, from->bytes, sizeof(l->bytes));
         memcpy(l->energy_pj, from->energy_pj, sizeof(l->energy_pj));
         l->macs = from->macs;
+        l->host_cyc = from->host_cyc;
         l->cycles = 0;
     }
     check_traffic(s, r);

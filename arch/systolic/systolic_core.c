@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* State and timing rules. Each rule with its source is in docs/systolic.md. */
+#include <math.h>
+
 #include "arch/systolic/systolic.h"
+#include "mapper/host.h"
 #include "mapper/move.h"
 #include "mapper/vector.h"
 #include "sim/base/size.h"
@@ -97,6 +100,19 @@ uint64_t core_activate_cyc(const struct systolic *s, int64_t m)
 {
     const int64_t values = s->cfg.activation_values ? s->cfg.activation_values : s->cfg.cols;
     return (uint64_t)MAX(m, int64_div_up(m * s->cfg.cols, values));
+}
+
+uint64_t core_buffer_tile_cyc(const struct systolic *s, uint64_t bytes)
+{
+    return (uint64_t)int64_div_up((int64_t)bytes, core_path_bytes(s));
+}
+
+uint64_t core_host_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
+{
+    const struct host_work work = host_work(p, l);
+    const double by_rate = s->cfg.host_gflops > 0 ? work.operations / s->cfg.host_gflops : 0;
+    const double by_bytes = s->cfg.host_memory_gb_s > 0 ? work.bytes / s->cfg.host_memory_gb_s : 0;
+    return (uint64_t)ceil(MAX(by_rate, by_bytes) * 1e-9 * s->clock_hz);
 }
 
 int64_t core_path_bytes(const struct systolic *s)

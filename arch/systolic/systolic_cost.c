@@ -56,6 +56,10 @@ static double held_cyc(const struct systolic *s, const struct plan *p, const str
 static double tile_fetch_cyc(const struct systolic *s, const struct plan *p,
                              const struct plan_layer *l, double reads)
 {
+    if (l->from_buffer) {
+        const double by_path = (double)core_buffer_tile_cyc(s, (uint64_t)tile_bytes(s, l));
+        return MAX(by_path, (by_path + held_cyc(s, p, l)) / (double)s->cfg.fifo_tiles);
+    }
     if (s->stream_bytes_per_cyc == 0)
         return 0;
     const double by_bus = reads * tile_bytes(s, l) / s->stream_bytes_per_cyc;
@@ -538,6 +542,8 @@ static double prefetch_after(const struct systolic *s, const struct plan *p,
     const bool is_matrix = l->kind == LAYER_MATRIX;
     const double tail =
         is_matrix ? (double)core_shift_cyc(s, p, l, s->cfg.rows) + c->drain : cycles;
+    if (l->from_buffer) /* in order: what comes next is asked for behind the last tile */
+        return tail;
     const double slack = cycles - MAX(c->fetch - before, 0);
     return MIN(ahead_cyc(s, p, l, c), MAX(slack, tail) + MAX(before - c->fetch, 0));
 }
@@ -547,7 +553,8 @@ static void put_weights(const struct systolic *s, const struct plan *p, const st
                         double n_tile, double n_read, double exposed, struct record_layer *out)
 {
     const bool ws = s->cfg.dataflow == FLOW_WS;
-    out->bytes[MEM_WEIGHTS].read = (uint64_t)(n_read * tile_bytes(s, l) + 0.5);
+    if (!l->from_buffer)
+        out->bytes[MEM_WEIGHTS].read = (uint64_t)(n_read * tile_bytes(s, l) + 0.5);
     const double shift =
         ws ? MIN(exposed, n_tile * (double)core_shift_cyc(s, p, l, s->cfg.rows)) : 0;
     out->stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
@@ -590,7 +597,9 @@ static void cost_alone(const struct systolic *s, const struct plan *p, const str
                        struct cost_state *state, struct record_layer *out)
 {
     const struct layer_cost c = cost_layer(s, p, l);
-    const double prefetched = MIN(ahead_cyc(s, p, l, &c.sum), state->prefetch_cyc + c.first_load);
+    /* What another layer makes cannot come before it has. */
+    const double ahead = MIN(ahead_cyc(s, p, l, &c.sum), state->prefetch_cyc + c.first_load);
+    const double prefetched = l->from_buffer ? 0 : ahead;
     const double body = body_cyc(&c.sum, prefetched);
     /* Either the array sets the pace, or the host link does. */
     const double by_array = c.first_load + body + c.sum.drain + c.last_store;
@@ -609,7 +618,7 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
     if (s->cfg.timing == TIMING_SCALESIM) {
         finish(state, (double)scalesim_layer_cyc(s, l), out);
     } else if (l->kind == LAYER_HOST) {
-        const double cycles = host_store_cyc(s, p, l);
+        const double cycles = host_store_cyc(s, p, l) + (double)core_host_cyc(s, p, l);
         finish(state, cycles, out);
         const struct chunk_cost none = {0};
         state->prefetch_cyc = MIN(ahead_cyc(s, p, l, &none), state->prefetch_cyc + cycles);

@@ -107,8 +107,12 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
         break;
     case INSN_READ_WEIGHTS:
         tiles_bytes = flow_read_bytes(s, p, in);
-        l->bytes[MEM_WEIGHTS].read += tiles_bytes;
-        l->energy_pj[ENERGY_WEIGHTS] += (double)tiles_bytes * e->weight_byte_pj;
+        if (p->layers[in->layer].from_buffer) {
+            count_output(s, 0, tiles_bytes, l);
+        } else {
+            l->bytes[MEM_WEIGHTS].read += tiles_bytes;
+            l->energy_pj[ENERGY_WEIGHTS] += (double)tiles_bytes * e->weight_byte_pj;
+        }
         /* In and out, of the FIFO of each array that it is for. */
         l->energy_pj[ENERGY_FIFO] +=
             (double)(2 * (uint64_t)insn_n_array(in) * tiles_bytes) * e->fifo_byte_pj;
@@ -124,6 +128,8 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
         count_vector(s, p, in, l);
         break;
     case INSN_HOST_OPERATOR:
+        l->host_cyc = core_host_cyc(s, p, &p->layers[in->layer]);
+        break;
     case INSN_SYNC_SET:
     case INSN_SYNC_WAIT:
     case N_INSN:

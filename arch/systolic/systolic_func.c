@@ -7,6 +7,8 @@
 #include "arch/systolic/systolic_vector.h"
 #include "mapper/host.h"
 #include "sim/base/error.h"
+#include "sim/base/size.h"
+#include "workloads/ops/matrix.h"
 #include "workloads/ops/ops.h"
 
 static bool try_alloc(void **p, uint64_t bytes, GError **error)
@@ -138,8 +140,33 @@ void state_clear(struct machine_state *m)
     sram_clear(&m->buffer);
 }
 
+/* A tile of another layer's values, put together in the array's order: rows of k, which may lie
+ * side by side in the buffer. */
+static void shift_from_buffer(struct machine_state *m, uint64_t tile, const struct plan_layer *l,
+                              uint8_t *out)
+{
+    const int64_t rows = m->self->cfg.rows, cols = m->self->cfg.cols;
+    const struct node *n = &m->plan->graph->nodes[l->nodes[0]];
+    const bool turned = ((const struct batched_product_attr *)n->attr)->transpose;
+    const int64_t size = plan_element_bytes(m->plan, l->in[1]);
+    const int64_t tiles_k = int64_div_up(l->gemm.k, rows), tiles_n = int64_div_up(l->gemm.n, cols);
+    const int64_t i = (int64_t)((tile - l->weight_address) / core_tile_bytes(m->self, l));
+    const int64_t k0 = i % tiles_k * rows, n0 = i / tiles_k % tiles_n * cols;
+    const uint8_t *matrix = m->buffer.data + l->stationary_address +
+                            i / (tiles_k * tiles_n) * l->gemm.k * l->gemm.n * size;
+    memset(out, 0, core_tile_bytes(m->self, l));
+    for (int64_t k = k0; k < MIN(k0 + rows, l->gemm.k); k++)
+        for (int64_t c = n0; c < MIN(n0 + cols, l->gemm.n); c++)
+            memcpy(out + ((k - k0) * cols + c - n0) * size,
+                   matrix + (turned ? c * l->gemm.k + k : k * l->gemm.n + c) * size, (size_t)size);
+}
+
 void state_shift_in(struct machine_state *m, int array, uint64_t tile, const struct plan_layer *l)
 {
+    if (l->from_buffer) {
+        shift_from_buffer(m, tile, l, m->arrays[array].shadow);
+        return;
+    }
     const struct program *program = m->plan->program;
     memcpy(m->arrays[array].shadow, program->weights + tile, core_tile_bytes(m->self, l));
 }
@@ -223,6 +250,7 @@ static void gather_features(const struct machine_state *m, const struct insn *in
     const struct plan_layer *l = &m->plan->layers[in->layer];
     const struct plan_step *st = &m->plan->steps[in->step];
     const int64_t size = plan_element_bytes(m->plan, l->in[0]);
+    row += in->group * l->gemm.m; /* of a stack of matrices */
     memcpy(out, m->buffer.data + st->in_address[0] + (row * l->gemm.k + k) * size,
            (size_t)(n * size));
 }

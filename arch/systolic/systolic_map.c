@@ -23,6 +23,12 @@ bool systolic_supports(const void *self, const struct graph *g, const struct nod
                        enum number precision, GString *why)
 {
     (void)precision;
+    if (!strcmp(n->op->name, "batched_product")) {
+        const bool can = ((const struct systolic *)self)->cfg.stationary_from_buffer;
+        g_string_assign(why, can ? "" : "weights come from their memory alone: "
+                                        "array.stationary_from_buffer is false");
+        return can;
+    }
     if (n->op->is_matrix)
         return true;
     const bool has = has_function(self, n->op->name);
@@ -208,6 +214,8 @@ static int64_t values_out(const struct plan *p, const struct plan_step *s, int64
 {
     const struct plan_layer *l = &p->layers[s->layer];
     const int64_t w = dims_of(&p->graph->values[l->out].shape).w;
+    if (l->from_buffer)
+        return rows;
     return rows * (s->region.n_image * s->region.n_row * w) / plan_gemm_rows(p, l, &s->region);
 }
 
@@ -264,6 +272,11 @@ static bool needs_weights(const struct lowering *w, const struct insn *block)
 
 static void emit_weights(struct lowering *w, const struct insn *block, uint64_t arrays)
 {
+    const struct plan_step *s = &w->plan->steps[block->step];
+    if (w->plan->layers[s->layer].from_buffer) { /* made by a layer before */
+        wait_for_step(w, UNIT_WEIGHTS, s->after_load, block->step);
+        wait_for_step(w, UNIT_WEIGHTS, s->after_compute, block->step);
+    }
     struct insn *read = emit_block(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block);
     read->arrays = arrays;
     read->first = (int64_t)flow_stream(w->self, w->plan, block, 0).tile;
@@ -548,7 +561,7 @@ static bool pack_weights(const struct systolic *s, struct plan *p, struct progra
         const int64_t size = (int64_t)number_bytes(l->weight_format);
         const int64_t tiles_k = int64_div_up(l->gemm.k, rows);
         const int64_t k = l->kind == LAYER_MATRIX ? plan_operator_gemm(l).k : 0;
-        const bool is_first = l->kind == LAYER_MATRIX && l->weights_of == i;
+        const bool is_first = l->kind == LAYER_MATRIX && l->weights_of == i && !l->from_buffer;
         const int64_t tiles_n = is_first ? int64_div_up(l->gemm.n, cols) : 0;
         for (int64_t c = 0; tiles_n && c < l->gemm.groups * l->gemm.n; c++) {
             const int64_t g = c / l->gemm.n, n = c % l->gemm.n;
@@ -595,9 +608,10 @@ static bool program_fits(const struct systolic *s, const struct plan *p, GError 
     return plan_within_limit(p, n, sizeof(struct insn), "instructions", error);
 }
 
+/* Read_Weights, or what it waits for where values of another layer are read. */
 static bool reads_weights(const GArray *insns, guint i)
 {
-    return i < insns->len && g_array_index(insns, struct insn, i).op == INSN_READ_WEIGHTS;
+    return i < insns->len && g_array_index(insns, struct insn, i).unit == UNIT_WEIGHTS;
 }
 
 /* Each Read_Weights is issued one block early, behind the one before it: the controller issues in

@@ -160,13 +160,21 @@ static void occupy(struct unit_state *u, const struct insn *in, uint64_t ready_c
     pass_span(u->sim, u->unit, in, start, sk_now());
 }
 
+/* The link carries nothing meanwhile: what comes behind a layer on the host waits for it. */
+static void host_compute_wait(struct sim *s, const struct insn *in)
+{
+    const uint64_t start = sk_now();
+    sk_wait_cycles(core_host_cyc(s->self, s->plan, &s->plan->layers[in->layer]));
+    pass_span(s, UNIT_HOST, in, start, sk_now());
+}
+
 static void host_dma(void *arg)
 {
     struct unit_state *u = arg;
     struct sim *s = u->sim;
     for (const struct insn *in; (in = next_insn(u));) {
         if (in->op == INSN_HOST_OPERATOR)
-            pass_span(s, UNIT_HOST, in, sk_now(), sk_now());
+            host_compute_wait(s, in);
         else
             occupy(u, in, dma_copy(&s->core.dma, in->count, sk_now()));
         execute(s, in);
@@ -174,11 +182,23 @@ static void host_dma(void *arg)
     }
 }
 
+/* Tiles of another layer's values take turns on the array's path from the buffer. */
+static uint64_t request_values(struct array_sim *a, const struct stream *t)
+{
+    struct sim *s = a->sim;
+    const uint64_t cycles = core_buffer_tile_cyc(s->self, flow_tile_bytes(s->self, s->plan, t));
+    const uint64_t start = MAX(sk_now(), a->path_free_cyc);
+    a->path_free_cyc = core_buffer_ready(&s->core, s->self, cycles, start);
+    return a->path_free_cyc;
+}
+
 /* When a tile that is requested now arrives. One for several arrays is requested when all of them
  * have a slot for it. */
 static uint64_t request_tile(struct array_sim *a, const struct insn *in, const struct stream *t)
 {
     struct sim *s = a->sim;
+    if (s->plan->layers[in->layer].from_buffer)
+        return request_values(a, t);
     const struct dram_request request = {.bytes = flow_tile_bytes(s->self, s->plan, t),
                                          .address = t->tile};
     if (insn_n_array(in) == 1)

@@ -59,6 +59,7 @@ struct array_sim {
     bool shadow_full, shadow_free;
     struct in_array before;
     uint64_t shift_start_cyc;
+    uint64_t path_free_cyc; /* when the buffer has sent the tiles asked for */
     struct sk_event *shadow_filled, *shadow_freed;
     uint64_t n_tile;      /* that the loader will shift in */
     uint64_t n_shift;     /* begun so far, for waveforms */

@@ -160,8 +160,11 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
     const struct plan_step *st = &p->steps[in->step];
     const struct dims conv = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
     const struct sink sink = sink_of(m, in);
-    const int64_t c0 = in->group * l->gemm.n + in->n0 + j0;
-    const int64_t per_image = plan_gemm_rows(p, l, &st->region) / st->region.n_image;
+    /* Groups lie side by side, or, of a stack of matrices, one behind the other. */
+    const int64_t c0 = (l->from_buffer ? 0 : in->group * l->gemm.n) + in->n0 + j0;
+    const int64_t m0 = (l->from_buffer ? in->group * l->gemm.m : 0) + in->m0;
+    const int64_t per_image =
+        l->from_buffer ? 1 : plan_gemm_rows(p, l, &st->region) / st->region.n_image;
     const bool is_float = number_is_float(l->format);
     union {
         int32_t integers[4096];
@@ -176,8 +179,8 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
         else
             activate_integers(m, l, &s, &sink.cut, v.integers);
         number_convert(stored, l->format, &v, is_float ? NUMBER_fp32 : NUMBER_int32, (size_t)n);
-        const int64_t pixel = (in->m0 + i) % per_image;
-        sink_put(&sink, st->region.image + (in->m0 + i) / per_image,
+        const int64_t pixel = (m0 + i) % per_image;
+        sink_put(&sink, st->region.image + (m0 + i) / per_image,
                  pixel / conv.w + (sink.pool ? 0 : st->region.row), pixel % conv.w, c0, stored, n);
     }
 }

@@ -24,6 +24,14 @@ bool record_saturated(const struct record *r, uint64_t *n)
     return has;
 }
 
+uint64_t record_host_cyc(const struct record *r)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < r->n_layer; i++)
+        sum += r->layers[i].host_cyc;
+    return sum;
+}
+
 uint64_t record_macs(const struct record *r)
 {
     uint64_t sum = 0;

@@ -65,6 +65,7 @@ struct record_layer {
     double energy_pj[RECORD_MAX_COMPONENT];
     bool has_saturated; /* its format is one of integers, and values were computed */
     uint64_t saturated; /* values that it could not hold */
+    uint64_t host_cyc;  /* on_host: that the host computes, at its rates */
     struct record_check check;
 };
 
@@ -157,6 +158,8 @@ struct record {
 uint64_t record_macs(const struct record *r);
 /* Values that formats of integers could not hold; false where none was computed in one. */
 bool record_saturated(const struct record *r, uint64_t *n);
+/* Cycles in which the host computes layers of its own. */
+uint64_t record_host_cyc(const struct record *r);
 double record_energy_j(const struct record *r);
 double record_seconds(const struct record *r); /* total_cyc / clock_hz */
 struct record_bytes record_memory_bytes(const struct record *r, int i_memory);

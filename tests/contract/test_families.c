@@ -27,6 +27,7 @@ static const struct op_case op_cases[] = {
     {"flatten", "64, 28, 28", ""},
     {"add", "64, 28, 28", "inputs = [\"x\", \"x\"];"},
     {"concat", "64, 28, 28", "inputs = [\"x\", \"x\"];"},
+    {"batched_product", "64, 256", "inputs = [\"x\", \"x\"]; transpose = true;"},
 };
 
 /* The operator's own layer and, since a view alone computes nothing, one behind it that does. */
@@ -204,16 +205,19 @@ static void check_bounds(const struct subject *s, const struct accsim *a)
 {
     const struct record *r = accsim_record(a);
     uint64_t cycles = 0, macs = 0;
+    bool on_host = false; /* whose products are not the machine's */
     for (int i = 0; i < r->n_layer; i++) {
         const struct record_layer *l = &r->layers[i];
         cycles += l->cycles;
         macs += l->macs;
+        on_host |= l->on_host;
         if (l->peak_macs_per_cycle > 0)
             ck_assert_msg((double)l->macs <= (double)l->cycles * l->peak_macs_per_cycle, "%s, %s",
                           s->arch, l->name);
     }
     ck_assert_uint_eq(cycles, r->total_cyc);
-    ck_assert_uint_eq(macs, graph_macs(accsim_graph(a)));
+    if (!on_host)
+        ck_assert_uint_eq(macs, graph_macs(accsim_graph(a)));
     uint64_t read = 0;
     for (int i = 0; i < r->n_memory; i++)
         read += record_memory_bytes(r, i).read;

@@ -122,7 +122,7 @@ def functions_net():
     for op, kind in functions():
         binary = op in ("sub", "mul", "div", "max", "min", "squared_difference", "concat", "stack")
         for value, rows in (("c", "axis = 1;"), ("r", "")):
-            if kind == "IMAGE" and value == "r" or kind == "ROW" and value == "c" and "softmax" not in op:
+            if kind == "IMAGE" and value == "r" or kind == "ROW" and value == "c" and op not in ("softmax", "log_softmax"):
                 continue
             inputs = f'["{value}", "{value}"]' if binary else f'["{value}"]'
             layers.append(f'{{ name = "{op}_{value}"; op = "{op}"; inputs = {inputs}; '

@@ -4,6 +4,7 @@
 
 #include "mapper/expand.h"
 #include "tests/unit/test.h"
+#include "workloads/ops/layout.h"
 #include "workloads/ops/matrix.h"
 #include "workloads/ops/ops.h"
 #include "workloads/ref/ref.h"
@@ -133,6 +134,69 @@ START_TEST(test_more_steps_than_a_layer_reads_are_joined_by_groups)
 }
 END_TEST
 
+static void add(struct graph *g, const char *name, const struct shape *s)
+{
+    g_autoptr(GError) error = NULL;
+    ck_ok(graph_add_input_typed(g, name, NUMBER_fp32, s, 0, &error) >= 0, error);
+}
+
+static void add_mask(struct graph *g, GRand *r, int64_t n_query, int64_t n_key)
+{
+    g_autoptr(GError) error = NULL;
+    float *mask = g_new(float, n_query *n_key);
+    for (int64_t i = 0; i < n_query * n_key; i++)
+        mask[i] = (float)g_rand_double_range(r, -2, 2);
+    g_autoptr(GBytes) data = g_bytes_new_take(mask, (gsize)(n_query * n_key) * sizeof(float));
+    ck_ok(graph_add_constant(g, "mask", NUMBER_fp32, &(struct shape){2, {n_query, n_key}}, data,
+                             &error),
+          error);
+}
+
+START_TEST(test_attention_by_parts_is_attention)
+{
+    GRand *r = g_rand_new_with_seed(5);
+    for (int i = 0; i < 200; i++) {
+        g_autoptr(GError) error = NULL;
+        const int64_t batch = g_rand_int_range(r, 1, 4), n_query = g_rand_int_range(r, 1, 8);
+        const int64_t n_key = g_rand_int_range(r, 1, 8), heads = g_rand_int_range(r, 1, 5);
+        const int64_t depth = heads * g_rand_int_range(r, 1, 6);
+        const int64_t width = heads * g_rand_int_range(r, 1, 6);
+        const struct attention_attr a = {.heads = heads,
+                                         .scale = g_rand_boolean(r) ? 0 : 0.7,
+                                         .causal = g_rand_boolean(r)};
+        const char *in[] = {"q", "k", "v", "mask"}, *out = "y";
+        struct graph *g = graph_new("one", NULL, batch);
+        const bool masked = g_rand_boolean(r);
+        add(g, "q", &(struct shape){3, {batch, n_query, depth}});
+        add(g, "k", &(struct shape){3, {batch, n_key, depth}});
+        add(g, "v", &(struct shape){3, {batch, n_key, width}});
+        if (masked)
+            add_mask(g, r, n_query, n_key);
+        ck_ok(graph_add_node(g, "y", &op_attention, &a, in, masked ? 4 : 3, "test", &error) &&
+                  graph_finish(g, &out, 1, &error),
+              error);
+        assert_same(g, "attention");
+        graph_free(g);
+    }
+    g_rand_free(r);
+}
+END_TEST
+
+START_TEST(test_parts_of_a_split_are_slices)
+{
+    g_autoptr(GError) error = NULL;
+    const struct split_attr a = {.axis = -1, .split = {3, {2, 4, 1}}};
+    const char *in = "x", *made[] = {"a", "", "c"}, *out[] = {"c", "a"};
+    struct graph *g = graph_new("one", NULL, 3);
+    add(g, "x", &(struct shape){3, {3, 5, 7}});
+    ck_ok(graph_add_node_outputs(g, "split", &op_split, &a, &in, 1, made, 3, "test", &error) &&
+              graph_finish(g, out, 2, &error),
+          error);
+    assert_same(g, "split");
+    graph_free(g);
+}
+END_TEST
+
 START_TEST(test_what_cannot_be_written_out_stays)
 {
     struct layer layers[] = {
@@ -152,4 +216,5 @@ END_TEST
 
 TEST_MAIN("expand", test_recurrent_layers_by_steps_are_the_layers,
           test_more_steps_than_a_layer_reads_are_joined_by_groups,
+          test_attention_by_parts_is_attention, test_parts_of_a_split_are_slices,
           test_what_cannot_be_written_out_stays)

@@ -33,6 +33,15 @@ struct attention_attr {
     bool causal;
 };
 
+struct batched_product_attr {
+    bool transpose; /* the second operand's matrices */
+};
+
+struct scaled_softmax_attr {
+    double scale;
+    bool masked;
+};
+
 struct embedding_attr {
     int64_t rows, width, padding_idx;
 };

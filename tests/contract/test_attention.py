@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Products of two activations on machines whose weights may come from the unified buffer."""
+import pathlib
+import tempfile
+import unittest
+
+import cli
+
+NET = """
+inputs = ( {{ name = "x"; shape = [{steps}, 24]; }} );
+layers = (
+  {{ name = "qkv"; op = "fc"; features = 72; axis = -1; }},
+  {{ name = "parts"; op = "split"; axis = -1; outputs = ["q", "k", "v"]; }},
+  {{ name = "a"; op = "attention"; inputs = ["q", "k", "v"]; heads = 3; causal = true; }},
+  {{ name = "o"; op = "fc"; features = 24; axis = -1; }},
+  {{ name = "sum"; op = "add"; inputs = ["o", "x"]; }},
+  {{ name = "n"; op = "layer_norm"; }},
+  {{ name = "b"; op = "attention"; inputs = ["n", "n", "n"]; heads = 2; }}
+);
+"""
+SETTINGS = ("--set", "activation.functions=all", "--set", "array.stationary_from_buffer=true")
+
+
+class Attention(unittest.TestCase):
+    def setUp(self):
+        temp = tempfile.TemporaryDirectory()
+        self.addCleanup(temp.cleanup)
+        self.folder = pathlib.Path(temp.name)
+
+    def run_net(self, steps, form, *options):
+        file = self.folder / f"{steps}.net"
+        file.write_text(NET.format(steps=steps))
+        return cli.record("--arch", "tpu", "--net", str(file), *SETTINGS, "--set", f'array.formats=["{form}"]', *options)
+
+    def check(self, record):
+        self.assertFalse([layer["name"] for layer in record["layers"] if "host" in layer])
+        self.assertTrue(record["check"]["exact"])
+
+    def test_every_format_is_exact(self):
+        for form, snr in (("int8", 15), ("int16", 55), ("bf16", 30), ("fp16", 45), ("fp32", 100), ("flex16", 40)):
+            record = self.run_net(9, form, "--batch", "3")
+            self.check(record)
+            self.assertGreater(record["check"]["snr_db"], snr, form)
+
+    def test_every_dataflow_is_exact_and_the_closed_forms_near(self):
+        for flow in ("ws", "os", "is"):
+            for count, steps in ((1, 9), (3, 21)):
+                cycles = []
+                for fidelity in ("event", "analytic"):
+                    record = self.run_net(steps, "bf16", "--batch", "2", "--set", "array.rows=8", "--set",
+                                          "array.cols=6", "--set", f"array.dataflow={flow}", "--set",
+                                          f"array.count={count}", "--fidelity", fidelity)
+                    self.check(record)
+                    cycles.append(record["totals"]["cycles"])
+                self.assertLess(abs(cycles[1] / cycles[0] - 1), 0.1, (flow, count, cycles))
+
+    def test_a_small_buffer_is_exact_too(self):
+        for size_kib in (6, 12):
+            record = self.run_net(9, "int8", "--batch", "4", "--set", f"memory.unified_buffer.size_kib={size_kib}")
+            self.assertTrue(record["check"]["exact"])
+
+    def test_weights_made_by_a_layer_come_from_no_memory(self):
+        for fidelity in ("event", "analytic"):
+            for layer in self.run_net(9, "int8", "--mode", "timing", "--fidelity", fidelity)["layers"]:
+                if layer["op"] == "batched_product":
+                    self.assertEqual(layer["bytes"].get("weights", {}).get("read", 0), 0)
+                    self.assertGreater(layer["bytes"]["unified_buffer"]["read"], 2 * 9 * 24)
+
+    def test_the_tpu_v1_has_no_such_path(self):
+        file = self.folder / "a.net"
+        file.write_text(NET.format(steps=9))
+        record = cli.record("--arch", "tpu", "--net", str(file), "--mode", "timing", "--set", "activation.functions=all")
+        self.assertEqual([layer["name"] for layer in record["layers"] if "host" in layer], ["a", "b"])
+
+    def test_transformers_leave_the_look_up_of_words_to_the_host(self):
+        for net in ("bert-base", "gpt2-small", "gpt2-small-decode"):
+            record = cli.record("--arch", "tpu-v2", "--net", net, "--mode", "timing")
+            host = {layer["op"] for layer in record["layers"] if "host" in layer}
+            self.assertLessEqual(host, {"embedding", "add"}, net)
+
+
+class Host(unittest.TestCase):
+    """Layers on the host take the time that its rates give."""
+
+    def cycles(self, net, *options):
+        return cli.record("--arch", "tpu", "--net", net, "--mode", "timing", *options)
+
+    def test_time_is_what_the_rates_say(self):
+        for fidelity in ("event", "analytic"):
+            free, slow = (self.cycles("bert-base", "--fidelity", fidelity, "--set", f"host.gflops={rate}", "--set",
+                                      "host.memory_gb_s=0") for rate in (0, 100))
+            self.assertNotIn("host_cycles", free["totals"])
+            # 2 x 128 x 128 x 768 multiply-accumulates in each attention, at 7 cycles for 1000 operations
+            attention = [layer for layer in slow["layers"] if layer["op"] == "attention"]
+            self.assertEqual({layer["host_cycles"] for layer in attention}, {-(-4 * 128 * 128 * 768 * 7 // 1000)})
+            more = slow["totals"]["cycles"] - free["totals"]["cycles"]
+            self.assertGreaterEqual(more, 0.95 * slow["totals"]["host_cycles"])
+            self.assertLessEqual(more, 1.05 * slow["totals"]["host_cycles"])
+
+    def test_bytes_of_a_look_up_are_those_of_the_rows_found(self):
+        record = self.cycles("bert-base", "--set", "host.gflops=0", "--set", "host.memory_gb_s=10")
+        word = next(layer for layer in record["layers"] if layer["name"] == "word")
+        byte = 128 * 8 + 2 * 128 * 768 * 4  # indices; rows read and written
+        self.assertEqual(word["host_cycles"], -(-byte * 7 // 100))
+
+    def test_the_report_tells_the_hosts_share(self):
+        text = cli.succeed("--arch", "tpu", "--net", "lenet5", "--mode", "timing")
+        self.assertRegex(text, r"host +computes 1 layer in \d+ cycles?, \d")
+        text = cli.succeed("--arch", "tpu", "--net", "lenet5", "--mode", "timing", "--set", "host.gflops=0", "--set",
+                           "host.memory_gb_s=0")
+        self.assertRegex(text, "host +computes 1 layer in no time: no rate of it is given")
+
+
+if __name__ == "__main__":
+    unittest.main()
