@@ -55,7 +55,7 @@ void plan_bound(const struct plan *p, const struct target *t, struct record_laye
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         struct record_bytes *moved = layers[i].compulsory;
-        if (l->kind == LAYER_MATRIX && !l->from_buffer)
+        if (l->kind == LAYER_MATRIX && !l->from_buffer && l->weights_of == i)
             moved[m->weight_memory].read =
                 (uint64_t)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                 number_bytes(l->weight_format);

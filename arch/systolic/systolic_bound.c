@@ -28,7 +28,7 @@ static double activate_cyc(const struct systolic *s, const struct plan_layer *l)
 }
 
 /* Every tile comes at least once, but those that lie in the FIFO and the shadow registers when the
- * layer before ends. */
+ * layer before ends; those of a parameter that several layers read may stay. */
 static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
 {
     const double rate = s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
@@ -38,7 +38,7 @@ static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
     const double ahead = (double)(s->cfg.n_array * (s->cfg.fifo_tiles + 1)) * tile;
     const double used = (double)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                         (double)number_bytes(l->weight_format);
-    if (l->from_buffer || s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
+    if (l->from_buffer || l->weights_of != l->index || s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
         return 0;
     return MAX((s->cfg.edge == EDGE_FULL ? tiles * tile : used) - ahead, 0) / rate;
 }

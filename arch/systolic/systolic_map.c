@@ -631,6 +631,8 @@ static GArray *read_ahead(const GArray *insns)
         for (; n_ahead < 1 && next < insns->len; next++) {
             if (!reads_weights(insns, next))
                 continue;
+            if (next > i && g_array_index(insns, struct insn, next).op == INSN_SYNC_WAIT)
+                break; /* it stays behind what it waits for, which must be issued first */
             g_array_append_vals(out, &g_array_index(insns, struct insn, next), 1);
             n_ahead += !reads_weights(insns, next + 1);
         }

@@ -12,7 +12,7 @@
 #include "tests/unit/random_net.h"
 #include "tests/unit/test.h"
 
-enum { N_CASE = 400, MAX_SETTING = 28 };
+enum { N_CASE = 400, N_SEQUENCE = 60, FIRST_SEQUENCE = 5000000, MAX_SETTING = 28 };
 
 struct machine_case {
     char *set[MAX_SETTING + 1];
@@ -121,6 +121,12 @@ static void set_count(struct machine_case *m, int number)
     g_rand_free(rand);
 }
 
+/* Half of the machines take weights from the buffer too. */
+static void set_path(struct machine_case *m, int number)
+{
+    set_word(m, "array.stationary_from_buffer", number % 2 ? "true" : "false");
+}
+
 static void machine_clear(struct machine_case *m)
 {
     for (int i = 0; i < m->n_set; i++)
@@ -143,8 +149,12 @@ static void case_make(struct random_case *c, int number)
     set_banks(&c->machine, number);
     set_array(&c->machine, number);
     set_count(&c->machine, number);
-    c->net =
-        random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1));
+    set_path(&c->machine, number);
+    if (number >= FIRST_SEQUENCE)
+        c->net = random_sequence_text(rand, (int)pick(rand, 1, 4));
+    else
+        c->net =
+            random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1));
     c->file = g_strdup_printf("random-%d-%d.net", (int)getpid(), number);
     g_assert_true(g_file_set_contents(c->file, c->net, -1, NULL));
     c->options.arch = "tpu";
@@ -269,8 +279,14 @@ static double run_one(int number, bool print)
         const struct record_check *check = &r->layers[i].check;
         ck_assert_msg(check->exact, "layer %s differs from its twin\n%s", r->layers[i].name, text);
         /* 8 bits a layer come to 6 % at worst here; a value in a wrong place is off by itself. */
-        ck_assert_msg(check->relative_l2_error < 0.1, "layer %s is %g from fp32\n%s",
-                      r->layers[i].name, check->relative_l2_error, text);
+        /* Recurrent layers carry it on, sums of their gates may cancel, and a step's exponent may
+         * be predicted too small. */
+        const char *format = r->layers[i].format;
+        const bool is_coarse = number >= FIRST_SEQUENCE && format &&
+                               (!strcmp(format, "int8") || !strcmp(format, "flex16"));
+        ck_assert_msg(is_coarse || check->relative_l2_error < 0.1,
+                      "layer %s is %g from fp32\n%s", r->layers[i].name, check->relative_l2_error,
+                      text);
     }
     ck_assert(r->check.exact && r->check.pass);
     check_sums(&c, r);
@@ -280,10 +296,14 @@ static double run_one(int number, bool print)
     return ratio;
 }
 
-START_TEST(test_random_networks_are_exact_on_random_machines)
+/* Cases [first, first + n), or the one that RANDOM_CASE names. */
+static void run_cases(int first, int n)
 {
     const char *one = g_getenv("RANDOM_CASE");
-    const int first = one ? atoi(one) : 0, end = one ? first + 1 : N_CASE;
+    const int end = one ? atoi(one) + 1 : first + n;
+    if (one && (atoi(one) >= FIRST_SEQUENCE) != (first >= FIRST_SEQUENCE))
+        return;
+    first = one ? atoi(one) : first;
     struct ratio least = {1, -1}, most = {1, -1};
     for (int i = first; i < end; i++) {
         const struct ratio ratio = {run_one(i, one != NULL), i};
@@ -293,6 +313,18 @@ START_TEST(test_random_networks_are_exact_on_random_machines)
     printf("analytic / event cycles: %.3f (case %d) to %.3f (case %d)\n", least.value, least.number,
            most.value, most.number);
 }
+
+START_TEST(test_random_networks_are_exact_on_random_machines)
+{
+    run_cases(0, N_CASE);
+}
 END_TEST
 
-TEST_MAIN("random", test_random_networks_are_exact_on_random_machines)
+START_TEST(test_random_sequences_are_exact_on_random_machines)
+{
+    run_cases(FIRST_SEQUENCE, N_SEQUENCE);
+}
+END_TEST
+
+TEST_MAIN("random", test_random_networks_are_exact_on_random_machines,
+          test_random_sequences_are_exact_on_random_machines)

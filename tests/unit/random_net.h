@@ -202,3 +202,120 @@ static inline char *random_net_text(GRand *rand, int n_layer, bool is_mixed)
     g_string_append(n.text, "\n);\n");
     return g_string_free(n.text, FALSE);
 }
+
+/* Rows of features: steps of a sequence. */
+struct random_sequence {
+    GRand *rand;
+    GString *text;
+    int64_t steps, width;
+    int n_layer;
+};
+
+/* A layer that reads the one before; returns its number. */
+static inline int sequence_add(struct random_sequence *q, const char *op, const char *attributes)
+{
+    g_string_append_printf(q->text, "  { name = \"s%d\"; op = \"%s\"; %s },\n", q->n_layer, op,
+                           attributes);
+    return q->n_layer++;
+}
+
+static inline int sequence_fc(struct random_sequence *q, int from, int64_t width)
+{
+    g_autofree char *a = g_strdup_printf("inputs = \"s%d\"; features = %d; axis = -1;", from,
+                                         (int)width);
+    return sequence_add(q, "fc", a);
+}
+
+static inline void sequence_recurrent(struct random_sequence *q)
+{
+    static const char *const ops[] = {"lstm", "gru", "rnn"};
+    static const char *const directions[] = {"forward", "reverse", "bidirectional"};
+    const int64_t direction = pick(q->rand, 0, 2), hidden = pick(q->rand, 1, 24);
+    g_autofree char *a = g_strdup_printf("hidden = %d; layout = 1; direction = \"%s\"; bias = %s;",
+                                         (int)hidden, directions[direction],
+                                         pick(q->rand, 0, 3) ? "true" : "false");
+    sequence_add(q, ops[pick(q->rand, 0, 2)], a);
+    q->width = direction == 2 ? 2 * hidden : hidden;
+    g_autofree char *rows = g_strdup_printf("shape = [0, 0, %d];", (int)q->width);
+    sequence_add(q, "reshape", rows);
+}
+
+static inline void sequence_attention(struct random_sequence *q)
+{
+    const int64_t heads = pick(q->rand, 1, 4), depth = heads * pick(q->rand, 1, 9);
+    const int64_t width = heads * pick(q->rand, 1, 9);
+    const int from = q->n_layer - 1;
+    const int query = sequence_fc(q, from, depth), key = sequence_fc(q, from, depth);
+    const int value = sequence_fc(q, from, width);
+    g_autofree char *a = g_strdup_printf(
+        "inputs = [\"s%d\", \"s%d\", \"s%d\"]; heads = %d; causal = %s;", query, key, value,
+        (int)heads, pick(q->rand, 0, 1) ? "true" : "false");
+    sequence_add(q, "attention", a);
+    q->width = width;
+}
+
+static inline void sequence_parts(struct random_sequence *q)
+{
+    const int64_t first = pick(q->rand, 1, MAX(q->width - 1, 1));
+    const int n = q->n_layer;
+    if (q->width < 2)
+        return;
+    g_autofree char *split =
+        g_strdup_printf("axis = -1; split = [%d, %d]; outputs = [\"s%da\", \"s%db\"];", (int)first,
+                        (int)(q->width - first), n, n);
+    sequence_add(q, "split", split);
+    g_autofree char *join = g_strdup_printf("inputs = [\"s%db\", \"s%da\"]; axis = -1;", n, n);
+    sequence_add(q, "concat", join);
+}
+
+static inline void sequence_move(struct random_sequence *q)
+{
+    const int64_t kind = pick(q->rand, 0, 3), last = q->n_layer - 1, steps = q->steps;
+    g_autofree char *cut =
+        g_strdup_printf("axes = [1]; starts = [%d]; ends = [%d];", (int)(steps / 3), (int)steps);
+    g_autofree char *twice = g_strdup_printf("inputs = [\"s%d\", \"s%d\"]; axis = 1;", (int)last,
+                                             (int)last);
+    if (kind == 0) {
+        sequence_add(q, "slice", cut);
+        q->steps -= steps / 3;
+    } else if (kind == 1) {
+        sequence_add(q, "reverse", "axes = [1];");
+    } else if (kind == 2) {
+        sequence_add(q, "transpose", "perm = [0, 2, 1];");
+        q->steps = q->width;
+        q->width = steps;
+    } else if (steps < 8) {
+        sequence_add(q, "concat", twice);
+        q->steps *= 2;
+    }
+}
+
+static inline void sequence_same(struct random_sequence *q)
+{
+    static const char *const ops[] = {"sigmoid", "tanh", "gelu", "layer_norm", "mul", "add"};
+    const int64_t kind = pick(q->rand, 0, 5);
+    g_autofree char *twice =
+        g_strdup_printf("inputs = [\"s%d\", \"s%d\"];", q->n_layer - 1, q->n_layer - 1);
+    sequence_add(q, ops[kind], kind < 4 ? "" : twice);
+}
+
+/* As random_net_text(), of recurrent layers, attention and moves between products. */
+static inline char *random_sequence_text(GRand *rand, int n_layer)
+{
+    void (*const kinds[])(struct random_sequence *q) = {
+        sequence_recurrent, sequence_attention, sequence_parts, sequence_move, sequence_same};
+    struct random_sequence q = {.rand = rand,
+                                .text = g_string_new(NULL),
+                                .steps = pick(rand, 1, 7),
+                                .width = pick(rand, 1, 30)};
+    g_string_append_printf(q.text, "inputs = ( { name = \"x\"; shape = [%d, %d]; } );\nlayers = (\n",
+                           (int)q.steps, (int)pick(rand, 1, 30));
+    g_autofree char *first = g_strdup_printf("features = %d; axis = -1;", (int)q.width);
+    sequence_add(&q, "fc", first);
+    for (int i = 0; i < n_layer; i++)
+        kinds[pick(rand, 0, 4)](&q);
+    sequence_fc(&q, q.n_layer - 1, pick(rand, 1, 40));
+    g_string_truncate(q.text, q.text->len - 2);
+    g_string_append(q.text, "\n);\n");
+    return g_string_free(q.text, FALSE);
+}
