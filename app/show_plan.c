@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* accsim show plan: the mapped program. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "app/app.h"
@@ -36,7 +37,9 @@ bool show_plan(const struct options *o, GError **error)
     if (!a)
         return false;
     g_autofree char *plan = accsim_plan_text(a);
-    g_autofree char *text = g_utf8_make_valid(plan, -1);
+    g_autofree char *counted = g_strdup_printf("# %" PRIu64 " mappings of layers looked at\n%s",
+                                               accsim_mapping(a).n_tried, plan);
+    g_autofree char *text = g_utf8_make_valid(counted, -1);
     json_t *doc = o->json ? plan_doc(a, text) : NULL; /* both can be large */
     bool ok = emit(o, g_string_new(text), doc, error);
     accsim_free(a);

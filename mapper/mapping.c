@@ -85,14 +85,30 @@ static struct plan_layer *find_layer(struct plan *p, const char *name, const cha
     return NULL;
 }
 
+/* Images that a layer may compute at once: of one alone in its group, as many as there is room for.
+ */
+static int64_t most_images(const struct plan *p, struct plan_layer *l)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const int64_t kept = l->chunk_image;
+    if (l->n_pass > 1 || l->chunk_row < o.h)
+        return kept;
+    l->chunk_image = o.n;
+    while (l->chunk_image > kept && !chunk_fits(p, l))
+        l->chunk_image--;
+    const int64_t most = l->chunk_image;
+    l->chunk_image = kept;
+    return most;
+}
+
 static bool set_chunk(struct plan *p, struct plan_layer *l, const struct entry *e,
                       const char *origin, GError **error)
 {
-    const int64_t most = l->chunk_image;
+    const int64_t kept = l->chunk_image, most = most_images(p, l);
     l->chunk_image = e->chunk_images;
-    if (e->chunk_images == most || (e->chunk_images < most && l->n_pass == 1 && chunk_fits(p, l)))
+    if (e->chunk_images == kept || (e->chunk_images <= most && l->n_pass == 1 && chunk_fits(p, l)))
         return true;
-    l->chunk_image = most;
+    l->chunk_image = kept;
     return error_set(error, ERROR_INPUT,
                      "%s: layer '%s': chunk_images = %" PRId64 ": %s has room for %" PRId64
                      " images at once%s",

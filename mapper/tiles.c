@@ -82,12 +82,13 @@ static int64_t whole_units(const struct machine *m, int64_t block_m, int64_t cap
     return block_m > unit ? cap / unit * unit : block_m;
 }
 
-/* How blocks share the accumulators. The heuristic takes the first that is possible. */
+/* How blocks share the accumulators. The heuristic takes the first ones that are possible. */
 static const struct {
     int parts;
     bool double_buffer;
-} sharings[] = {{4, false},  {1, true},   {2, false},  {8, false},  {16, false}, {24, false},
-                {32, false}, {20, false}, {48, false}, {64, false}, {1, false}};
+} sharings[] = {{1, true},   {4, false},  {16, false}, {1, false},  {2, false}, {8, false},
+                {20, false}, {24, false}, {32, false}, {48, false}, {64, false}};
+enum { HEURISTIC_SHARINGS = 3 };
 
 static void try_orders(struct search *s)
 {
@@ -181,10 +182,12 @@ static bool try_blocks_in(struct search *s, int parts, bool double_buffer)
 
 static void try_blocks(struct search *s)
 {
-    const bool first = s->plan->machine->search == SEARCH_HEURISTIC;
-    for (size_t i = 0; i < G_N_ELEMENTS(sharings); i++)
-        if (try_blocks_in(s, sharings[i].parts, sharings[i].double_buffer) && first)
+    int n = 0;
+    for (size_t i = 0; i < G_N_ELEMENTS(sharings); i++) {
+        n += try_blocks_in(s, sharings[i].parts, sharings[i].double_buffer);
+        if (s->plan->machine->search == SEARCH_HEURISTIC && n == HEURISTIC_SHARINGS)
             return;
+    }
 }
 
 bool chunk_fits(const struct plan *p, const struct plan_layer *l)

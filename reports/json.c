@@ -278,6 +278,8 @@ static json_t *totals_object(const struct record *r)
     put_bound(o, r, &total);
     if (r->n_event > 0)
         put_count(o, "events", r->n_event);
+    if (r->n_mapping > 0)
+        put_count(o, "mappings", r->n_mapping);
     put_real(o, "host_seconds", r->host_seconds);
     return o;
 }

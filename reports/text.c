@@ -28,6 +28,16 @@ static void put_title(struct text *t, const struct record *r)
     g_string_append(t->out, "\n\n");
 }
 
+static void put_mapping(struct text *t, const struct record *r)
+{
+    if (r->n_mapping == 0)
+        return;
+    g_autofree char *n = text_grouped(r->n_mapping), *seconds = text_si(t, r->map_seconds, "s");
+    g_autofree char *line = g_strdup_printf("mapped in %s, %s mappings tried", seconds, n);
+    text_put(t, TEXT_DIM, line);
+    g_string_append_c(t->out, '\n');
+}
+
 char *report_text(const struct record *r, const struct report_style *style)
 {
     struct text t = text_begin(style);
@@ -42,6 +52,7 @@ char *report_text(const struct record *r, const struct report_style *style)
         g_autofree char *line = g_strdup_printf("simulated in %s", seconds);
         text_put(&t, TEXT_DIM, line);
         g_string_append_c(t.out, '\n');
+        put_mapping(&t, r);
     }
     return g_string_free(t.out, FALSE);
 }

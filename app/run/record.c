@@ -65,6 +65,8 @@ static void describe_machine(const struct accsim *a, struct record *r)
 static void describe_layers(const struct accsim *a, struct record *r)
 {
     r->n_layer = a->plan->n_layer;
+    r->n_mapping = a->plan->n_tried;
+    r->map_seconds = a->plan->map_seconds;
     r->layers = ARENA_ARRAY(a->shared, struct record_layer, (size_t)r->n_layer);
     for (int i = 0; i < r->n_layer; i++) {
         const struct plan_layer *l = &a->plan->layers[i];

@@ -206,7 +206,7 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->piece_rows = MAX(c->rows / 4, 1);
     /* Where the queue of the activation unit holds a whole block's, the array need not wait. */
     m->block_parts = c->dataflow == FLOW_WS
-                         ? (int)CLAMP(c->queue_depth / INSN_PER_PIECE, 1, TILING_MAX_PARTS)
+                         ? (int)CLAMP(c->queue_depth / INSN_AT_ACTIVATION, 1, TILING_MAX_PARTS)
                          : 1;
     m->block_of_n = c->dataflow == FLOW_IS;
     m->block_unit = c->dataflow == FLOW_OS ? c->rows : c->dataflow == FLOW_IS ? c->cols : 1;

@@ -10,13 +10,15 @@
 /* What a chunk of a layer costs each resource, in cycles; of several arrays the first one, which
  * has the most blocks. */
 struct chunk_cost {
-    double fetch;   /* the weight memory */
-    double n_tile;  /* tiles fetched for the array */
-    double n_read;  /* and for all arrays, each tile once for those that it is read for together */
-    double compute; /* array and activation unit in turn, weights always there */
-    double mixed;   /* the same with every tile at least its fetch time apart */
-    double drain;   /* of its last block */
-    double last;    /* what follows the last tile's arrival, but for `drain` */
+    double fetch;    /* the weight memory */
+    double n_tile;   /* tiles fetched for the array */
+    double n_read;   /* and for all arrays, each tile once for those that it is read for together */
+    double compute;  /* array and activation unit in turn, weights always there */
+    double mixed;    /* the same with every tile at least its fetch time apart */
+    double drain;    /* of its last block */
+    double activate; /* of its last block, by the activation unit */
+    double first, shift; /* the first tile: on the bus, and into the array */
+    double last;         /* what follows the last tile's arrival, but for `drain` */
     double load, store;
 };
 
@@ -49,6 +51,12 @@ static double held_cyc(const struct systolic *s, const struct plan *p, const str
         s, p, l, s->cfg.dataflow == FLOW_OS ? MIN(l->gemm.k, rows) : MIN(l->gemm.n, s->cfg.cols));
 }
 
+/* Cycles of a tile on the memory's bus. */
+static double bus_cyc(const struct systolic *s, const struct plan_layer *l)
+{
+    return s->stream_bytes_per_cyc > 0 ? tile_bytes(s, l) / s->stream_bytes_per_cyc : 0;
+}
+
 /* Cycles from one tile to the next when only weights are waited for: the memory's bandwidth sets
  * them (of `bank`: what a stream gets of it), or its latency where the FIFO is too shallow: each
  * tile holds a slot from its request until it is shifted in, or has streamed. For each of an
@@ -62,7 +70,7 @@ static double tile_fetch_cyc(const struct systolic *s, const struct plan *p,
     }
     if (s->stream_bytes_per_cyc == 0)
         return 0;
-    const double by_bus = reads * tile_bytes(s, l) / s->stream_bytes_per_cyc;
+    const double by_bus = reads * bus_cyc(s, l);
     const double in_slot = s->first_byte_cyc + by_bus + held_cyc(s, p, l);
     return MAX(by_bus, in_slot / (double)s->cfg.fifo_tiles);
 }
@@ -94,6 +102,7 @@ static void cost_transfers(const struct systolic *s, const struct plan *p,
 struct drain {
     double all;      /* from the end of the product until all are gone */
     double activate; /* of the activation unit alone */
+    double issue;    /* of the controller: an instruction a cycle */
     double blocks; /* beyond the product, until the next block has what it overwrites, of pieces */
 };
 
@@ -110,7 +119,7 @@ static struct drain drain_of(const struct systolic *s, const struct plan *p,
     const double n = ceil(entries / rows), enter = rows * row_cyc;
     const double leave = (double)core_activate_cyc(s, (int64_t)rows);
     const double slower = MAX(enter, leave), faster = MIN(enter, leave);
-    struct drain d = {.activate = n * leave};
+    struct drain d = {.activate = n * leave, .issue = n * INSN_PER_PIECE};
     d.all = latency + n * slower + faster - entries * row_cyc;
     const double follow = pieces ? MAX(2 * n - (double)places.n, 0) : n; /* pieces that wait */
     const double late = latency + faster + MAX(slower + follow * enter, follow * slower + enter);
@@ -119,8 +128,8 @@ static struct drain drain_of(const struct systolic *s, const struct plan *p,
 }
 
 /* Cycles between the starts of blocks whose product takes so long: the array's; the activation
- * unit's; where one half of the accumulators waits for the other, both in turn; where blocks follow
- * each other, until what the next one overwrites has left. */
+ * unit's; where one half of the accumulators waits for the other, both in turn;
+ * where blocks follow each other, until what the next one overwrites has left. */
 static double block_period(const struct plan_layer *l, double product, const struct drain *d)
 {
     const double waits = l->tiling.double_buffer ? (product + d->all) / 2 : product + d->blocks;
@@ -136,6 +145,10 @@ struct block_class {
     double shift_cyc;   /* of a row of what stays */
     double reads;       /* see tile_fetch_cyc() */
     double crowd;       /* arrays that want to read the buffer, for each that can */
+    double n_tile;      /* that the blocks have in turn: */
+    bool shared;        /* a tile serves all blocks that come before the next one's */
+    bool begins;        /* the first one is the layer's first */
+    bool even;          /* blocks of the layer, in number */
 };
 
 /* Rows of the array that the i-th of n tiles along them pays for. */
@@ -226,17 +239,35 @@ static void cost_blocks(const struct systolic *s, const struct plan *p, const st
     const double across = s->cfg.edge == EDGE_FULL ? cols : MIN(cols, b->across);
     const double latency = (double)flow_latency_cyc(s, (int64_t)rows, (int64_t)across);
     const struct drain drain = drain_of(s, p, l, e, row_cyc, latency);
-    const double mixed = block_period(l, product.with_fetch, &drain);
+    const double waits = block_period(l, product.with_fetch, &drain);
+    const bool one = s->cfg.n_array == 1; /* several share what these terms tell of */
+    const double issue = one ? drain.issue : 0;
+    const double alone = MAX(block_period(l, product.alone, &drain), issue);
+    const double mixed = MAX(waits, issue);
     c->fetch += b->n_block * product.n_tile * fetch;
     c->n_tile += b->n_block * product.n_tile;
     c->n_read += b->n_block * product.n_tile * b->reads;
-    c->compute += b->n_block * block_period(l, product.alone, &drain);
+    c->compute += b->n_block * alone;
     c->mixed += b->n_block * mixed;
-    c->drain = drain.all;
-    if (!l->tiling.double_buffer) /* of which the period has a part already */
-        c->drain = MAX(drain.all - (mixed - product.with_fetch), 0);
+    if (b->begins) { /* its instructions are issued while inputs and weights are on their way */
+        c->compute -= alone - block_period(l, product.alone, &drain);
+        c->mixed -= mixed - waits;
+    }
+    /* The periods have a part of it already: halves wait for each other from the third block on,
+     * the first two follow each other. A small block waits for a larger one to leave. */
+    const double waited = waits - product.with_fetch;
+    const bool halves = l->tiling.double_buffer && waits > drain.activate;
+    const double queue = MAX(c->activate - MAX(drain.activate, product.with_fetch), 0);
+    const double blocks = halves && b->even ? 2 : 1;
+    c->activate = drain.activate;
+    c->drain = MAX(
+        drain.all + (one ? queue : 0) - waited * (one || !l->tiling.double_buffer ? blocks : 0), 0);
+    if (one && b->reuse && s->cfg.dataflow == FLOW_WS) {
+        c->last += b->n_block / b->n_tile * alone;
+        return;
+    }
     c->last = product.n_tile > 0 ? last_cyc(s, l, b, row_cyc) : 0;
-    c->last += drain.all - c->drain;
+    c->last += one && b->shared ? alone - e * row_cyc : drain.all - c->drain;
 }
 
 /* How the blocks of a nest are dealt to several arrays, one after the other. */
@@ -386,12 +417,18 @@ static void cost_nest(const struct systolic *s, const struct plan *p, const stru
     const bool held = !is && fits && n == 1 && !is_first;
     const bool one_tile = is && fits && l->tiling.block_m <= s->cfg.cols;
     const bool again = one_tile && (n_block == 1 || !inner); /* the same weights for n tiles */
+    const bool ws = s->cfg.dataflow == FLOW_WS;
+    const int64_t chunks = l->n_pass > 1 ? 1 : plan_n_chunk(p, l);
     struct block_class b = {.entries = n_block > 1 ? (double)l->tiling.block_m : last,
                             .across = across,
                             .n_block = again ? 1 : n,
                             .shift_cyc = (double)core_shift_cyc(s, p, l, 1),
                             .reads = 1,
                             .crowd = 1,
+                            .n_tile = n,
+                            .begins = is_first,
+                            .shared = ws && reuse && (n_block > 1 || (n == 1 && chunks > 1)),
+                            .even = n_block * (int64_t)n * chunks % 2 == 0,
                             .reuse = held};
     if (s->cfg.n_array > 1) {
         const struct nest nest = {.groups = l->gemm.groups,
@@ -409,6 +446,7 @@ static void cost_nest(const struct systolic *s, const struct plan *p, const stru
         return;
     }
     cost_blocks(s, p, l, &b, c);
+    b.begins = false;
     b.reuse_weights = true;
     b.n_block = n - 1;
     if (again && n > 1)
@@ -424,17 +462,25 @@ static void cost_nest(const struct systolic *s, const struct plan *p, const stru
         cost_blocks(s, p, l, &b, c);
 }
 
-/* is_first: of the layer. */
+/* before: the chunk before it, NULL for the layer's first. begins: the run's first. */
 static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan *p,
                                     const struct plan_layer *l, const struct region *r,
-                                    bool is_first)
+                                    const struct chunk_cost *before, bool begins)
 {
-    struct chunk_cost c = {0};
+    struct chunk_cost c = {.activate = before ? before->activate : 0};
+    const bool is_first = !before;
     cost_transfers(s, p, l, r, &c);
     if (l->kind == LAYER_VECTOR) {
         const struct plan_step step = {.layer = l->index, .region = *r};
         c.compute = c.mixed = (double)core_share_cyc(s, core_vector_cyc(s, p, &step));
         return c;
+    }
+    if (s->cfg.dataflow == FLOW_WS && begins && s->cfg.n_array == 1) {
+        c.first = bus_cyc(s, l);
+        const int64_t shifted = (int64_t)rows_used(s, (double)l->gemm.k, 0);
+        c.shift =
+            MIN((double)core_shift_cyc(s, p, l, shifted),
+                (double)core_rows_cyc(s, p, l, MIN(l->tiling.block_m, plan_gemm_rows(p, l, r))));
     }
     const int64_t rows = plan_gemm_rows(p, l, r);
     const bool is = s->cfg.dataflow == FLOW_IS;
@@ -459,7 +505,10 @@ static void add_chunk(struct chunk_cost *sum, const struct chunk_cost *c, double
     sum->load += n * c->load;
     sum->store += n * c->store;
     sum->drain = c->drain;
-    sum->last = c->last;
+    /* The tile that serves all chunks came with the first. */
+    sum->first = MAX(sum->first, c->first);
+    sum->shift = MAX(sum->shift, c->shift);
+    sum->last = c->n_tile > 0 || c->fetch > 0 ? c->last : sum->last + n * c->last;
 }
 
 /* The layer's cycles by resource, and the parts at its ends that have nothing to hide behind. */
@@ -470,16 +519,16 @@ struct layer_cost {
 };
 
 static struct layer_cost cost_layer(const struct systolic *s, const struct plan *p,
-                                    const struct plan_layer *l)
+                                    const struct plan_layer *l, bool begins)
 {
     struct layer_cost cost = {0};
     const int64_t n = plan_n_chunk(p, l);
     const struct region first = plan_chunk(p, l, 0), last = plan_chunk(p, l, n - 1);
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     const int64_t n_last = l->chunk_row < o.h ? o.n : 1; /* each image ends with a short one */
-    const struct chunk_cost a = cost_chunk(s, p, l, &first, true);
-    const struct chunk_cost i = cost_chunk(s, p, l, &first, false);
-    const struct chunk_cost z = cost_chunk(s, p, l, &last, n == 1);
+    const struct chunk_cost a = cost_chunk(s, p, l, &first, NULL, begins);
+    const struct chunk_cost i = cost_chunk(s, p, l, &first, &a, false);
+    const struct chunk_cost z = cost_chunk(s, p, l, &last, n == 1 ? NULL : &a, begins && n == 1);
     cost.first_load = a.load;
     cost.last_store = z.store;
     if (n > 1)
@@ -527,11 +576,30 @@ static double ahead_cyc(const struct systolic *s, const struct plan *p, const st
     return (double)(s->cfg.fifo_tiles + (shadow ? 1 : 0)) * tile_fetch_cyc(s, p, l, reads);
 }
 
+/* Before the first tile of a run is on its way: the loads of two chunks are issued ahead of it, an
+ * instruction and its set each, and a wait; and the memory has its latency, which tiles that find a
+ * free slot do not wait for once more. */
+static double begin_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        double n_tile, const struct cost_state *state)
+{
+    const int n_load = __builtin_popcount(l->loads);
+    if (state->now_cyc > 0 || l->kind != LAYER_MATRIX || s->stream_bytes_per_cyc == 0 ||
+        s->cfg.n_array > 1)
+        return 0;
+    const double by_bus = bus_cyc(s, l);
+    const double free_slots = MIN(n_tile, (double)s->cfg.fifo_tiles);
+    const double issued = n_load > 0 ? 1 + 2 * n_load * (double)MIN(plan_n_chunk(p, l), 2) : 0;
+    return s->first_byte_cyc + issued - free_slots * (tile_fetch_cyc(s, p, l, 1) - by_bus);
+}
+
 /* From the first product to the last sum drained, with so much of the weights there already. */
 static double body_cyc(const struct chunk_cost *c, double prefetched)
 {
     const double stalls = c->mixed - c->compute, left = c->fetch - prefetched;
-    return MAX(c->mixed - MIN(prefetched, stalls), left > 0 ? left + c->last : 0);
+    const double first =
+        c->n_tile > 0 && prefetched < c->first ? c->first - prefetched + c->shift : 0;
+    return MAX(MAX(c->mixed - MIN(prefetched, stalls), c->compute + first),
+               left > 0 ? left + c->last : 0);
 }
 
 /* While the last tile is shifted in, used and drained, tiles of what comes next arrive. */
@@ -570,13 +638,17 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     const struct plan_group *g = &p->groups[l->group];
     const bool is_first = l->index == g->first, is_last = l->index == g->last;
     const struct region first = plan_chunk(p, l, 0), last = plan_chunk(p, l, l->n_pass - 1);
-    const struct chunk_cost a = cost_chunk(s, p, l, &first, true);
-    const struct chunk_cost z = cost_chunk(s, p, l, &last, true);
+    const bool begins = is_first && state->now_cyc == 0;
+    const struct chunk_cost b = cost_chunk(s, p, l, &first, NULL, begins);
+    const struct chunk_cost a = cost_chunk(s, p, l, &first, NULL, false);
+    const struct chunk_cost z = cost_chunk(s, p, l, &last, NULL, false);
     const double n = (double)(l->n_pass - 1), before = state->prefetch_cyc;
     if (is_first)
         state->group_cyc = state->link_cyc = 0;
     const double load = is_first ? a.load : 0, store = is_last ? z.store : 0;
-    const double begin = body_cyc(&a, MIN(ahead_cyc(s, p, l, &a), before + load)) + a.drain;
+    const double begin = body_cyc(&b, MIN(ahead_cyc(s, p, l, &a), before + load) -
+                                          begin_cyc(s, p, l, a.n_tile, state)) +
+                         a.drain;
     const double again = body_cyc(&a, before) + a.drain, end = body_cyc(&z, before) + z.drain;
     double cycles = load + begin + (n - 1) * again + end + store;
     const double exposed = cycles - load - store - n * (a.compute + a.drain) - z.compute - z.drain;
@@ -596,10 +668,10 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
 static void cost_alone(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                        struct cost_state *state, struct record_layer *out)
 {
-    const struct layer_cost c = cost_layer(s, p, l);
+    const struct layer_cost c = cost_layer(s, p, l, state->now_cyc == 0);
     /* What another layer makes cannot come before it has. */
     const double ahead = MIN(ahead_cyc(s, p, l, &c.sum), state->prefetch_cyc + c.first_load);
-    const double prefetched = l->from_buffer ? 0 : ahead;
+    const double prefetched = l->from_buffer ? 0 : ahead - begin_cyc(s, p, l, c.sum.n_tile, state);
     const double body = body_cyc(&c.sum, prefetched);
     /* Either the array sets the pace, or the host link does. */
     const double by_array = c.first_load + body + c.sum.drain + c.last_store;

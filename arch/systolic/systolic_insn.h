@@ -63,7 +63,10 @@ static inline int insn_array(const struct insn *in)
     return __builtin_ctzll(in->arrays);
 }
 
-enum { INSN_PER_PIECE = 3 }; /* of a block, at the activation unit: wait, Activate, set */
+/* Of each piece of a block: wait and product for its first tile of k; product and set for its last,
+ * then wait, Activate and set at the activation unit. Of a block in one piece: Read_Weights in the
+ * place of a product. */
+enum { INSN_PER_PIECE = 7, INSN_AT_ACTIVATION = 3 };
 
 struct program {
     GArray *insns;    /* struct insn, in program order */

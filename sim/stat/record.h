@@ -145,6 +145,8 @@ struct record {
     int n_area;
     double power_w[RECORD_MAX_POWER]; /* mean of each of n_power equal intervals of the run */
     int n_power;                      /* 0: not known */
+    uint64_t n_mapping; /* of layers, that the mapper looked at */
+    double map_seconds; /* processor time that it took for them */
     double host_seconds;
 
     /* the network's values */

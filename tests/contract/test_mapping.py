@@ -83,5 +83,30 @@ class Mapping(unittest.TestCase):
         self.assertEqual(result.returncode, 2)
 
 
+class Heuristic(unittest.TestCase):
+    """The fast search's event cycles are within 10 % of the default's."""
+
+    NETS = ("alexnet", "resnet50", "googlenet", "inception-v3", "mobilenet-v2", "squeezenet", "lenet5")
+    LIMIT = 0.10
+
+    def worst(self, nets):
+        worst = -1, ""
+        for net in nets:
+            for batch in (1, 16):
+                cycles = [cli.record(*TPU, "--net", net, "--batch", str(batch), "--mode", "timing", "--set",
+                                     f"mapper.search={search}")["totals"]["cycles"]
+                          for search in ("search", "heuristic")]
+                worst = max(worst, (cycles[1] / cycles[0] - 1, f"{net}, batch {batch}"))
+        print(f"heuristic: at most {worst[0]:+.1%}, {worst[1]}")
+        self.assertLessEqual(worst[0], self.LIMIT, worst[1])
+
+    def test_of_some_networks_it_is_within_10_percent(self):
+        self.worst(self.NETS)
+
+
+class HeuristicAll(Heuristic):
+    NETS = tuple(path.stem for path in sorted((cli.ROOT / "workloads/nets").glob("*.net")))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -113,6 +113,8 @@ static struct record alexnet_record(void)
         .n_unit = 2,
         .total_cyc = 1170000,
         .n_event = 81234,
+        .n_mapping = 2252,
+        .map_seconds = 0.0036,
         .area_mm2 = 331,
         .areas = {{"matrix_unit", 79.4}, {"unified_buffer", 96}, {"unplaced", 155.6}},
         .n_area = 3,
