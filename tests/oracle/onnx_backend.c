@@ -5,8 +5,10 @@
  *   onnx_backend DATA [TEST...]
  *
  * DATA has folders node, pytorch-converted, pytorch-operator and simple. The last line
- * of each counts them, for a script to read. */
+ * of each counts them, for a script to read; "operator NAME: P of N" tells of each ONNX operator
+ * how many of the folders' models that hold it pass. */
 #include <math.h>
+#include <onnx.pb-c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +80,8 @@ static bool is_close(const struct tensor *x, struct tensor *want, char **why)
     for (int64_t i = 0; i < shape_count(&x->shape); i++) {
         const double a = number_get_fp64(x->data, x->type, (size_t)i);
         const double b = number_get_fp64(want->data, want->type, (size_t)i);
-        bool same = a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= ABSOLUTE + RELATIVE * fabs(b);
+        bool same =
+            a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= ABSOLUTE + RELATIVE * fabs(b);
         if (!same) {
             *why = g_strdup_printf("element %ld is %g instead of %g", (long)i, a, b);
             return false;
@@ -117,8 +120,7 @@ static enum verdict run_set(const char *model, const char *dir, char **why)
     if (g) {
         struct values *feeds = values_new(g), *fetches = values_new(g);
         struct executor *ref = ref_new(1);
-        if (feed(feeds, &in) &&
-            ref->run(ref->self, g, feeds, fetches, NULL, NULL, NULL, &error)) {
+        if (feed(feeds, &in) && ref->run(ref->self, g, feeds, fetches, NULL, NULL, NULL, &error)) {
             verdict = want.n == g->n_output ? PASSED : WRONG;
             for (int i = 0; verdict == PASSED && i < g->n_output; i++)
                 verdict = is_close(&fetches->at[g->outputs[i]], &want.at[i], why) ? PASSED : WRONG;
@@ -168,7 +170,47 @@ static int compare(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int run_folder(const char *data, const char *folder, char **only)
+struct tally {
+    int n, n_passed;
+};
+
+/* Adds a model's verdict to each operator that its graph names, once. */
+static void count_operators(const char *dir, bool passed, GHashTable *tallies)
+{
+    g_autofree char *file = g_build_filename(dir, "model.onnx", NULL);
+    g_autofree char *bytes = NULL;
+    gsize n = 0;
+    if (!g_file_get_contents(file, &bytes, &n, NULL))
+        return;
+    Onnx__ModelProto *m = onnx__model_proto__unpack(NULL, n, (const uint8_t *)bytes);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    for (size_t i = 0; m && m->graph && i < m->graph->n_node; i++) {
+        char *name = m->graph->node[i]->op_type;
+        if (!name || !g_hash_table_add(seen, name))
+            continue;
+        struct tally *t = g_hash_table_lookup(tallies, name);
+        if (!t) {
+            t = g_new0(struct tally, 1);
+            g_hash_table_insert(tallies, g_strdup(name), t);
+        }
+        t->n++;
+        t->n_passed += passed;
+    }
+    if (m)
+        onnx__model_proto__free_unpacked(m, NULL);
+}
+
+static void print_operators(GHashTable *tallies)
+{
+    GList *names = g_list_sort(g_hash_table_get_keys(tallies), (GCompareFunc)strcmp);
+    for (GList *l = names; l; l = l->next) {
+        const struct tally *t = g_hash_table_lookup(tallies, l->data);
+        printf("operator %s: %d of %d\n", (char *)l->data, t->n_passed, t->n);
+    }
+    g_list_free(names);
+}
+
+static int run_folder(const char *data, const char *folder, char **only, GHashTable *tallies)
 {
     g_autofree char *path = g_build_filename(data, folder, NULL);
     GDir *dir = g_dir_open(path, 0, NULL);
@@ -187,6 +229,7 @@ static int run_folder(const char *data, const char *folder, char **only)
             continue;
         enum verdict v = run_test(test, &why);
         counts[v]++;
+        count_operators(test, v == PASSED, tallies);
         if (v != PASSED || only[0])
             printf("%s %s/%s: %s\n", words[v], folder, (char *)names->pdata[i], why ? why : "");
         fflush(stdout);
@@ -205,7 +248,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: onnx_backend DATA [TEST...]\n");
         return 2;
     }
+    g_autoptr(GHashTable) tallies = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     for (size_t i = 0; i < G_N_ELEMENTS(folders); i++)
-        n_wrong += run_folder(argv[1], folders[i], argv + 2);
+        n_wrong += run_folder(argv[1], folders[i], argv + 2, tallies);
+    print_operators(tallies);
     return n_wrong > 0;
 }
