@@ -175,7 +175,7 @@ static double excess(int number, int *n)
 {
     struct layer l = make_layer(number);
     struct best b = {.cycles = UINT64_MAX};
-    b.file = g_strdup_printf("best-%d-%d.map", (int)getpid(), number);
+    b.file = g_strdup_printf("%s/best-%d-%d.map", g_get_tmp_dir(), (int)getpid(), number);
     for (int64_t images = 1; images <= l.images; images++)
         for (int64_t block = 1; block <= MIN(images * l.rows, l.entries); block++)
             try_sharings(&l, &b, block, images);

@@ -2,6 +2,7 @@
 /* What every machine family must hold, on its sample machines, for every operator of op_table. A
  * new family or operator is tested here as soon as it is listed. */
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 #include "app/run/accsim.h"
 #include "arch/arch.h"
@@ -142,7 +143,8 @@ static void for_ops(const struct subject *machine, void (*fn)(const struct subje
 {
     for (int i = 0; op_table[i]; i++) {
         g_autofree char *text = case_text(op_table[i]);
-        g_autofree char *file = g_strdup_printf("families-%08x.net", g_str_hash(text));
+        g_autofree char *file = g_strdup_printf("%s/families-%d-%08x.net", g_get_tmp_dir(),
+                                                (int)getpid(), g_str_hash(text));
         g_assert_true(g_file_set_contents(file, text, -1, NULL));
         struct graph *g = net_read(file, 2, NULL); /* the batch of options() */
         const bool fits = g && (has_case(op_table[i]) || keeps_shape(g));

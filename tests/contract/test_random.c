@@ -155,7 +155,7 @@ static void case_make(struct random_case *c, int number)
     else
         c->net =
             random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1));
-    c->file = g_strdup_printf("random-%d-%d.net", (int)getpid(), number);
+    c->file = g_strdup_printf("%s/random-%d-%d.net", g_get_tmp_dir(), (int)getpid(), number);
     g_assert_true(g_file_set_contents(c->file, c->net, -1, NULL));
     c->options.arch = "tpu";
     c->options.net = c->file;
@@ -284,9 +284,8 @@ static double run_one(int number, bool print)
         const char *format = r->layers[i].format;
         const bool is_coarse = number >= FIRST_SEQUENCE && format &&
                                (!strcmp(format, "int8") || !strcmp(format, "flex16"));
-        ck_assert_msg(is_coarse || check->relative_l2_error < 0.1,
-                      "layer %s is %g from fp32\n%s", r->layers[i].name, check->relative_l2_error,
-                      text);
+        ck_assert_msg(is_coarse || check->relative_l2_error < 0.1, "layer %s is %g from fp32\n%s",
+                      r->layers[i].name, check->relative_l2_error, text);
     }
     ck_assert(r->check.exact && r->check.pass);
     check_sums(&c, r);

@@ -2,6 +2,7 @@
 /* Several arrays in one machine (docs/arrays.md): cycles by hand, what they share, and that their
  * programs are right. */
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 #include "app/run/internal.h"
 #include "arch/systolic/systolic_sim.h"
@@ -176,7 +177,8 @@ static struct accsim *run_random(guint32 seed, enum accsim_mode mode, const char
 {
     GRand *rand = g_rand_new_with_seed(seed);
     g_autofree char *text = random_net_text(rand, 6, false);
-    g_autofree char *file = g_strdup_printf("arrays-%08x.net", g_str_hash(text));
+    g_autofree char *file =
+        g_strdup_printf("%s/arrays-%d-%08x.net", g_get_tmp_dir(), (int)getpid(), g_str_hash(text));
     g_rand_free(rand);
     g_assert_true(g_file_set_contents(file, text, -1, NULL));
     struct accsim *a = run(file, mode, more);
