@@ -116,7 +116,6 @@ const char *expand_concat(struct expand_draft *d, const char *name, const char *
     return expand_concat(d, name, output, parts, n_group, axis);
 }
 
-/* As graph_select() copies. */
 static bool copy_inputs(struct graph *to, const struct graph *g, GError **error)
 {
     for (int i = 0; i < g->n_input; i++) {
@@ -124,45 +123,6 @@ static bool copy_inputs(struct graph *to, const struct graph *g, GError **error)
         if (graph_add_input_typed(to, v->name, v->type, &v->shape, v->below, error) < 0)
             return false;
     }
-    return true;
-}
-
-static bool copy_params(struct graph *to, const struct graph *g, const bool *expand, GError **error)
-{
-    g_autofree bool *is_read = g_new0(bool, g->n_value);
-    for (int i = 0; i < g->n_node; i++)
-        for (int k = 0; !expand[i] && k < g->nodes[i].n_in; k++)
-            if (g->nodes[i].in[k] >= 0)
-                is_read[g->nodes[i].in[k]] = true;
-    for (int i = 0; i < g->n_output; i++)
-        is_read[g->outputs[i]] = true;
-    for (int i = 0; i < g->n_value; i++) {
-        const struct value *v = &g->values[i];
-        if (!is_read[i] || v->kind != VALUE_PARAM || v->node >= 0)
-            continue;
-        if (v->data ? !graph_add_constant(to, v->name, v->type, &v->shape, v->data, error)
-                    : !graph_add_variable(to, v->name, &v->shape, v->fan_in, error))
-            return false;
-    }
-    return true;
-}
-
-static bool copy_node(struct graph *to, const struct graph *g, const struct node *n, GError **error)
-{
-    const char *inputs[OP_MAX_IN], *outputs[OP_MAX_OUT];
-    int n_input = 0;
-    for (int k = 0; k < n->n_in; k++) {
-        const struct value *v = n->in[k] < 0 ? NULL : &g->values[n->in[k]];
-        if (v && v->kind == VALUE_PARAM && v->node == n->index)
-            break; /* it and what follows is made by the operator */
-        inputs[n_input++] = v ? v->name : "";
-    }
-    for (int k = 0; k < n->n_out; k++)
-        outputs[k] = n->out[k] < 0 ? "" : g->values[n->out[k]].name;
-    if (!graph_add_node_outputs(to, n->name, n->op, n->attr, inputs, n_input, outputs, n->n_out,
-                                n->origin, error))
-        return false;
-    graph_set_precision(to, n->precision, n->weight_precision);
     return true;
 }
 
@@ -174,12 +134,15 @@ static bool expand_all(struct expansion *e, const struct graph *g, const bool *e
     g_autofree const char **outputs = g_new(const char *, g->n_output);
     for (int i = 0; i < g->n_output; i++)
         outputs[i] = g->values[g->outputs[i]].name;
-    bool ok = copy_inputs(e->graph, g, error) && copy_params(e->graph, g, expand, error);
+    g_autofree bool *keep = g_new(bool, g->n_node);
+    for (int i = 0; i < g->n_node; i++)
+        keep[i] = !expand[i];
+    bool ok = copy_inputs(e->graph, g, error) && graph_copy_params(e->graph, g, keep, true, error);
     for (int i = 0; ok && i < g->n_node; i++) {
         struct expand_draft d = {e->graph, g,        &g->nodes[i], e->parts,
                                  e->maker, e->arena, error,        true};
-        if (!expand[i]) {
-            ok = copy_node(e->graph, g, &g->nodes[i], error);
+        if (keep[i]) {
+            ok = graph_copy_node(e->graph, g, &g->nodes[i], error);
             continue;
         }
         rules[rule_of(&g->nodes[i])].expand(&d);

@@ -133,6 +133,14 @@ bool value_is_parameter(const struct value *v);    /* is true */
 /* How many nodes read a value; outputs of the graph count once more. */
 int graph_n_reader(const struct graph *g, int value);
 
+/* Parts of a copy, for who makes one graph of another. Constants, and variables that no operator
+ * asked for, as far as kept nodes (flags by node, NULL: all) or, `with_outputs`, the outputs read
+ * them. */
+bool graph_copy_params(struct graph *to, const struct graph *from, const bool *keep,
+                       bool with_outputs, GError **error);
+/* What it reads is there already. */
+bool graph_copy_node(struct graph *to, const struct graph *from, const struct node *n,
+                     GError **error);
 /* The graph of the nodes where keep[i] alone: what they read of others becomes an input of that
  * name; what others read of them is an output, besides the outputs of g. NULL on error. */
 struct graph *graph_select(const struct graph *g, const bool *keep, GError **error);

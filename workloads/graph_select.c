@@ -58,18 +58,18 @@ static bool copy_inputs(struct graph *to, const struct graph *g, const bool *ent
     return true;
 }
 
-/* Constants, and variables that no operator asked for, as far as a kept node reads them. */
-static bool copy_params(struct graph *to, const struct graph *g, const bool *keep, GError **error)
+bool graph_copy_params(struct graph *to, const struct graph *from, const bool *keep,
+                       bool with_outputs, GError **error)
 {
-    g_autofree bool *is_read = g_new0(bool, g->n_value);
-    for (int i = 0; i < g->n_node; i++)
-        for (int k = 0; is_kept(keep, i) && k < g->nodes[i].n_in; k++)
-            if (g->nodes[i].in[k] >= 0)
-                is_read[g->nodes[i].in[k]] = true;
-    for (int i = 0; i < g->n_output; i++)
-        is_read[g->outputs[i]] |= !keep;
-    for (int i = 0; i < g->n_value; i++) {
-        const struct value *v = &g->values[i];
+    g_autofree bool *is_read = g_new0(bool, from->n_value);
+    for (int i = 0; i < from->n_node; i++)
+        for (int k = 0; is_kept(keep, i) && k < from->nodes[i].n_in; k++)
+            if (from->nodes[i].in[k] >= 0)
+                is_read[from->nodes[i].in[k]] = true;
+    for (int i = 0; i < from->n_output; i++)
+        is_read[from->outputs[i]] |= with_outputs;
+    for (int i = 0; i < from->n_value; i++) {
+        const struct value *v = &from->values[i];
         if (!is_read[i] || v->kind != VALUE_PARAM || v->node >= 0)
             continue;
         if (v->data ? !graph_add_constant(to, v->name, v->type, &v->shape, v->data, error)
@@ -79,27 +79,31 @@ static bool copy_params(struct graph *to, const struct graph *g, const bool *kee
     return true;
 }
 
+bool graph_copy_node(struct graph *to, const struct graph *from, const struct node *n,
+                     GError **error)
+{
+    const char *inputs[OP_MAX_IN], *outputs[OP_MAX_OUT];
+    int n_input = 0;
+    for (int k = 0; k < n->n_in; k++) {
+        const struct value *v = n->in[k] < 0 ? NULL : &from->values[n->in[k]];
+        if (v && v->kind == VALUE_PARAM && v->node == n->index)
+            break; /* it and what follows is made by the operator */
+        inputs[n_input++] = v ? v->name : "";
+    }
+    for (int k = 0; k < n->n_out; k++)
+        outputs[k] = n->out[k] < 0 ? "" : from->values[n->out[k]].name;
+    if (!graph_add_node_outputs(to, n->name, n->op, n->attr, inputs, n_input, outputs, n->n_out,
+                                n->origin, error))
+        return false;
+    graph_set_precision(to, n->precision, n->weight_precision);
+    return true;
+}
+
 static bool copy_nodes(struct graph *to, const struct graph *g, const bool *keep, GError **error)
 {
-    for (int i = 0; i < g->n_node; i++) {
-        const struct node *n = &g->nodes[i];
-        if (!is_kept(keep, i))
-            continue;
-        const char *inputs[OP_MAX_IN], *outputs[OP_MAX_OUT];
-        int n_input = 0;
-        for (int k = 0; k < n->n_in; k++) {
-            const struct value *v = n->in[k] < 0 ? NULL : &g->values[n->in[k]];
-            if (v && v->kind == VALUE_PARAM && v->node == i)
-                break; /* it and what follows is made by the operator */
-            inputs[n_input++] = v ? v->name : "";
-        }
-        for (int k = 0; k < n->n_out; k++)
-            outputs[k] = n->out[k] < 0 ? "" : g->values[n->out[k]].name;
-        if (!graph_add_node_outputs(to, n->name, n->op, n->attr, inputs, n_input, outputs,
-                                    n->n_out, n->origin, error))
+    for (int i = 0; i < g->n_node; i++)
+        if (is_kept(keep, i) && !graph_copy_node(to, g, &g->nodes[i], error))
             return false;
-        graph_set_precision(to, n->precision, n->weight_precision);
-    }
     return true;
 }
 
@@ -127,9 +131,8 @@ static struct graph *copy_graph(const struct graph *g, const bool *keep, int64_t
     struct border b = find_border(g, keep);
     const char **outputs = g_new(const char *, g->n_value);
     int n_output = list_outputs(g, b.leaves, outputs);
-    bool ok = copy_inputs(to, g, b.enters, error) && copy_params(to, g, keep, error) &&
-              copy_nodes(to, g, keep, error) &&
-              graph_finish(to, outputs, n_output, error);
+    bool ok = copy_inputs(to, g, b.enters, error) && graph_copy_params(to, g, keep, !keep, error) &&
+              copy_nodes(to, g, keep, error) && graph_finish(to, outputs, n_output, error);
     g_free(outputs);
     g_free(b.enters);
     g_free(b.leaves);
