@@ -63,7 +63,7 @@ def build(folder, runtime, flow, rows, cols):
     unit = out / "all.cpp"  # one translation unit: the headers take most of the time
     unit.write_text("".join(f'#include "{path}"\n' for path in (*sorted(out.glob("Vmodel*.cpp")), main)))
     subprocess.run(["g++", *flags, f"-DROWS={rows}", f"-DCOLS={cols}",
-                    *(["-DINPUTS_STAY"] if flow == "is" else []), f"-I{out}", unit, *objects,
+                    *(["-DINPUTS_STAY"] if flow == "is" else []), f"-I{out}", f"-I{RTL.parents[1]}", unit, *objects,
                     "-o", out / "model"], check=True)
     return out / "model"
 

@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plays schedules to the verilated ws_array, or with -DINPUTS_STAY to is_array: weights or inputs stay.
-// Argument: 1 where cells have shadow registers. Standard input: for each case the number of
+// Plays schedules to the verilated ws_array, or with -DINPUTS_STAY to is_array: weights or inputs
+// stay. Argument: 1 where cells have shadow registers. Standard input: for each case the number of
 // streams, then a stream a line: cycle in which the first row of what stays is shifted in, cycle of
 // the first row that streams, rows that stream, rows of the array in use, then what stays (rows in
 // use x COLS) and what streams (rows x ROWS). Standard output: for each case the sums that left
-// below, a line each: cycle in which the sum is to be seen, column, sum; "clash" where there were two
-// at once; then "end".
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <vector>
-
-#include <Vmodel.h>
-#include <verilated.h>
+// below, a line each: cycle in which the sum is to be seen, column, sum; "clash" where there were
+// two at once; then "end".
+#include "tests/rtl/player.h"
 
 #ifdef INPUTS_STAY
 #define STREAMS(port) a.w##port
-#define STAYS(port) a.x##port
+#define STAYS(port)   a.x##port
 #else
 #define STREAMS(port) a.x##port
-#define STAYS(port) a.w##port
+#define STAYS(port)   a.w##port
 #endif
 
 static const long STAYS_ON = -1000000; // instead of a cycle: what is there stays
@@ -27,29 +21,27 @@ static const long STAYS_ON = -1000000; // instead of a cycle: what is there stay
 struct stream {
     long shift, start, n, rows;
     std::vector<int8_t> stays, streams;
+
+    bool read()
+    {
+        if (std::scanf("%ld %ld %ld %ld", &shift, &start, &n, &rows) != 4)
+            return false;
+        stays.resize(rows * COLS);
+        streams.resize(n * ROWS);
+        return read_values(stays) && read_values(streams);
+    }
+
+    long end() const
+    {
+        return start + n + ROWS + COLS + 1;
+    }
+
+    static void report(const Vmodel &a)
+    {
+        if (a.clash)
+            std::puts("clash");
+    }
 };
-
-static bool read_stream(stream &s)
-{
-    if (std::scanf("%ld %ld %ld %ld", &s.shift, &s.start, &s.n, &s.rows) != 4)
-        return false;
-    s.stays.resize(s.rows * COLS);
-    s.streams.resize(s.n * ROWS);
-    for (auto *list : {&s.stays, &s.streams})
-        for (auto &element : *list) {
-            int value;
-            if (std::scanf("%d", &value) != 1)
-                return false;
-            element = static_cast<int8_t>(value);
-        }
-    return true;
-}
-
-template <typename Port> static void put_byte(Port &port, int at, int8_t value)
-{
-    auto *bytes = reinterpret_cast<int8_t *>(&port);
-    bytes[at] = value; // little-endian words, as Verilator's wide ports are
-}
 
 static void drive(Vmodel &a, const std::vector<stream> &streams, long now)
 {
@@ -74,39 +66,7 @@ static void drive(Vmodel &a, const std::vector<stream> &streams, long now)
     }
 }
 
-static void play(const std::vector<stream> &streams, bool shadowed)
-{
-    Vmodel a;
-    long end = 0;
-    for (const stream &s : streams)
-        end = s.start + s.n + ROWS + COLS + 1;
-    a.shadowed = shadowed;
-    for (long now = 0; now < end; now++) {
-        drive(a, streams, now);
-        a.clk = 0;
-        a.eval();
-        const auto *sums = reinterpret_cast<const int32_t *>(&a.sum);
-        for (int c = 0; c < COLS; c++)
-            if (a.sum_valid >> c & 1)
-                std::printf("%ld %d %d\n", now, c, sums[c]);
-        if (a.clash)
-            std::puts("clash");
-        a.clk = 1;
-        a.eval();
-    }
-    std::puts("end");
-}
-
 int main(int argc, char **argv)
 {
-    const bool shadowed = argc > 1 && std::atoi(argv[1]);
-    int n;
-    while (std::scanf("%d", &n) == 1) {
-        std::vector<stream> streams(n);
-        for (stream &s : streams)
-            if (!read_stream(s))
-                return 1;
-        play(streams, shadowed);
-    }
-    return 0;
+    return play_cases<stream>(argc, argv);
 }

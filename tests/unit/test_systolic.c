@@ -5,6 +5,7 @@
 #include "arch/systolic/systolic_sim.h"
 #include "sim/base/error.h"
 #include "tests/unit/random_net.h"
+#include "tests/unit/rerun.h"
 #include "tests/unit/test.h"
 
 enum { MAX_SET = 16 };
@@ -235,52 +236,6 @@ START_TEST(test_twice_a_bandwidth_never_slows)
     }
 }
 END_TEST
-
-/* Values of every layer, one after the other. */
-static GByteArray *outputs(const struct accsim *a)
-{
-    GByteArray *all = g_byte_array_new();
-    for (int i = 0; i < a->plan->n_layer; i++) {
-        const struct plan_layer *l = &a->plan->layers[i];
-        const guint n = (guint)shape_count(&a->graph->values[l->out].shape);
-        if (l->kind == LAYER_HOST)
-            g_byte_array_append(all, a->io.host[l->out].data, n * 4);
-        else
-            g_byte_array_append(all, (const guint8 *)a->io.out[i], n);
-    }
-    return all;
-}
-
-static void forget_outputs(struct accsim *a)
-{
-    for (int i = 0; i < a->plan->n_layer; i++)
-        if (a->io.out[i])
-            memset(a->io.out[i], 0x55,
-                   (size_t)shape_count(&a->graph->values[a->plan->layers[i].out].shape));
-}
-
-static bool equal(const GByteArray *a, const GByteArray *b)
-{
-    return a->len == b->len && !memcmp(a->data, b->data, a->len);
-}
-
-/* Run as the machine runs it; the plan may have been changed since. */
-static bool run_again(void *arg, GError **error)
-{
-    struct accsim *a = arg;
-    if (!sk_begin(1000, NULL, error))
-        return false;
-    void *run = systolic_build(a->machine->self, a->plan, &a->io, error);
-    return run && sk_run(0, 20, error);
-}
-
-static GByteArray *values_again(struct accsim *a)
-{
-    GError *error = NULL;
-    forget_outputs(a);
-    ck_ok(sk_run_forked(run_again, a, 0, 60, &error), error);
-    return outputs(a);
-}
 
 static struct accsim *with_values(guint32 seed)
 {
