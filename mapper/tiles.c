@@ -9,11 +9,17 @@
 
 #define NEGLIGIBLE 1e-6 /* what decides between equals counts */
 
-double tiles_score(const struct machine *m, double cycles, double traffic_cyc)
+/* `share`: what a cycle of transfers counts beside a cycle. */
+static double score_of(const struct machine *m, double cycles, double traffic_cyc, double share)
 {
     if (m->objective == OBJECTIVE_TRAFFIC)
         return traffic_cyc + NEGLIGIBLE * cycles;
-    return cycles + TILES_TRAFFIC_SHARE * traffic_cyc;
+    return cycles + share * traffic_cyc;
+}
+
+double tiles_score(const struct machine *m, double cycles, double traffic_cyc)
+{
+    return score_of(m, cycles, traffic_cyc, TILES_TRAFFIC_SHARE);
 }
 
 /* How many block counts beyond the fewest possible are tried, by enum machine_search. */
@@ -61,9 +67,7 @@ static void try_mapping(struct search *s)
     s->plan->n_tried++;
     s->target->cost(s->target->self, s->plan, s->layer->index, &state, &out);
     const double cycles = (double)out.cycles, traffic = traffic_of(s, &out);
-    const double score = s->plan->machine->objective == OBJECTIVE_TRAFFIC
-                             ? traffic + NEGLIGIBLE * cycles
-                             : cycles + s->share * traffic;
+    const double score = score_of(s->plan->machine, cycles, traffic, s->share);
     if (score < s->best_score) {
         s->best_score = score;
         s->best_cyc = cycles;

@@ -84,7 +84,8 @@ bool vector_possible(const struct graph *g, const struct node *n, GString *why)
     case ROW: {
         /* Channels of an image are innermost, of its row the last dimension is. */
         const bool is_image = shape->n_dim == 4;
-        const bool is_softmax = !strcmp(n->op->name, "softmax") || strstr(n->op->name, "log_s");
+        const bool is_softmax =
+            !strcmp(n->op->name, "softmax") || !strcmp(n->op->name, "log_softmax");
         const int64_t innermost = is_image && is_softmax ? 1 : shape->n_dim - 1;
         return ((!is_image || is_softmax) && row_axis(g, n) == innermost) ||
                refuse(why, "its rows are not the innermost dimension");
