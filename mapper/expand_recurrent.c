@@ -90,7 +90,7 @@ struct pass {
     const struct recurrent_attr *a;
     enum kind kind;
     int dir;
-    int64_t steps, batch, depth, hidden;
+    int64_t steps, depth, hidden;
     const char *inputs;       /* products of all steps, a row of gates for each */
     const char *recurrent[2]; /* weights; of a GRU: of both gates, of the candidate */
     const char *bias, *candidate_bias;
@@ -327,7 +327,6 @@ void expand_recurrent(struct expand_draft *d)
                          .kind = kind_of(d->node),
                          .dir = i,
                          .steps = steps,
-                         .batch = x->dim[!a->layout],
                          .depth = x->dim[2],
                          .hidden = a->hidden,
                          .out = own};
