@@ -4,7 +4,7 @@
 // values of K, how many, rows of the array in use, whether a sum begins with it, cycle in which the
 // sums are moved down after it (-1: it is not the last), then its inputs (n x ROWS) and weights (n
 // x COLS). Standard output as that of stay_main.cpp.
-#include "tests/rtl/player.h"
+#include "tests/rtl/player.hpp"
 
 struct stream {
     long start, n, rows, begins, drain;

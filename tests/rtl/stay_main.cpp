@@ -6,7 +6,7 @@
 // use x COLS) and what streams (rows x ROWS). Standard output: for each case the sums that left
 // below, a line each: cycle in which the sum is to be seen, column, sum; "clash" where there were
 // two at once; then "end".
-#include "tests/rtl/player.h"
+#include "tests/rtl/player.hpp"
 
 #ifdef INPUTS_STAY
 #define STREAMS(port) a.w##port
