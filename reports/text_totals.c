@@ -63,7 +63,9 @@ static void put_host(struct text *t, const struct record *r)
     g_autofree char *body =
         cycles > 0
             ? g_strdup_printf("computes %d %s in %s cycles, %s of all", n_layer, many, n, share)
-            : g_strdup_printf("computes %d %s in no time: no rate of it is given", n_layer, many);
+            : g_strdup_printf("computes %d of %d layers in no time, as no rate of it is "
+                              "given: time and energy here are without theirs",
+                              n_layer, r->n_layer);
     text_paragraph(t, TEXT_PLAIN, "host", body);
 }
 
