@@ -111,7 +111,7 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
         l->chunk_row = int64_div_up(l->chunk_row, 2);
     if (layer_stage_bytes(p, l) <= capacity)
         return true;
-    if (l->move || l->from_buffer) { /* the host can */
+    if (l->move || l->from_buffer || l->broadcast) { /* the host can */
         *unfuse = l->nodes[0];
         return false;
     }

@@ -5,6 +5,7 @@
 
 #include "mapper/move.h"
 #include "mapper/passes.h"
+#include "mapper/vector.h"
 #include <inttypes.h>
 
 #include "sim/base/error.h"
@@ -157,16 +158,19 @@ static bool matrix_fits(const struct plan *p, const struct plan_layer *l, const 
 }
 
 /* What the machine works on is fp32 in the graph, and made by it or fed to it; weights are known
- * before the run. */
+ * before the run. A parameter that is an operand of a sum or the like is fed as well. */
 static bool values_possible(const struct plan *p, const struct node *n, const char **why)
 {
     const struct value *values = p->graph->values;
+    const bool takes_params = vector_broadcasts(n->op->name);
     bool ok = n->n_out == 1 && n->n_data <= PLAN_MAX_IN && n->n_data > 0 &&
               values[n->out[0]].type == NUMBER_fp32;
     for (int i = 0; ok && i < n->n_in; i++) {
         const struct value *v = n->in[i] < 0 ? NULL : &values[p->roots[n->in[i]]];
         if (v)
-            ok = v->type == NUMBER_fp32 && (v->kind == VALUE_PARAM) == (i >= n->n_data);
+            ok = v->type == NUMBER_fp32 &&
+                 (i >= n->n_data ? v->kind == VALUE_PARAM
+                                 : v->kind != VALUE_PARAM || takes_params);
     }
     *why = "its operands are no activations and weights in fp32";
     return ok;
@@ -202,6 +206,16 @@ static bool order_kept(const struct plan *p, const struct node *n)
     return true;
 }
 
+/* Operands of another shape than the output. */
+static uint32_t broadcast_of(const struct graph *g, const struct node *n)
+{
+    uint32_t found = 0;
+    for (int i = 0; vector_broadcasts(n->op->name) && i < n->n_data; i++)
+        if (!shape_equal(&g->values[n->in[i]].shape, &g->values[n->out[0]].shape))
+            found |= UINT32_C(1) << i;
+    return found;
+}
+
 static bool format_missing(const struct machine *m, const struct node *n, enum number precision,
                            GError **error)
 {
@@ -212,6 +226,12 @@ static bool format_missing(const struct machine *m, const struct node *n, enum n
     return error_set(error, ERROR_UNSUPPORTED,
                      "%s: layer '%s': %s multiplies no %s operands; its formats are: %s", n->origin,
                      n->name, m->name, number_names[precision], known->str);
+}
+
+/* Whether the host is left a layer that needs more of an operand at once than there is room for. */
+static bool fails_whole(const struct graph *g, const struct node *n)
+{
+    return move_is(g, n) || is_batched(n) || broadcast_of(g, n);
 }
 
 /* Matrix, vector or host; an error where the machine cannot and the host may not. */
@@ -230,10 +250,10 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
     if (!values_possible(p, n, &fault))
         g_string_assign(why, fault);
     else if (!shapes_possible(p, n))
-        g_string_assign(why, "its tensors have fewer than 2 dimensions");
+        g_string_assign(why, "a tensor of it is empty or absent");
     else if (!move_is(p->graph, n) && !order_kept(p, n))
         g_string_assign(why, "the values of a flattened image lie in another order");
-    else if ((move_is(p->graph, n) || is_batched(n)) && b->no_fuse[n->index])
+    else if (fails_whole(p->graph, n) && b->no_fuse[n->index])
         g_string_assign(why, "it does not fit into the activation memory");
     else if (b->target->supports(b->target->self, p->graph, n, l->format, why)) {
         l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
@@ -241,6 +261,7 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
             return false;
         if (move_is(p->graph, n))
             return (l->move = move_make(b->plan, l, error)) != NULL;
+        l->broadcast = broadcast_of(p->graph, n);
         if (l->kind == LAYER_VECTOR)
             return true;
         l->from_buffer = is_batched(n);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "mapper/broadcast.h"
 #include "mapper/move.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
@@ -17,13 +18,13 @@ const char *const loop_order_names[] = {"nm", "mn", NULL};
 
 bool dims_possible(const struct shape *s)
 {
-    return s->n_dim >= 2 && shape_count(s) > 0;
+    return shape_count(s) > 0;
 }
 
 struct dims dims_of(const struct shape *s)
 {
     g_assert(dims_possible(s));
-    const int64_t last = s->dim[s->n_dim - 1];
+    const int64_t last = s->n_dim > 0 ? s->dim[s->n_dim - 1] : 1;
     if (s->n_dim != 4)
         return (struct dims){.n = shape_count(s) / last, .h = 1, .w = 1, .c = last};
     return (struct dims){.n = s->dim[0], .c = s->dim[1], .h = s->dim[2], .w = s->dim[3]};
@@ -148,9 +149,25 @@ struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i
     return (struct dims){.n = shape_count(own) / k, .h = 1, .w = 1, .c = k};
 }
 
+static bool is_broadcast(const struct plan_layer *l, int i_in)
+{
+    return l->broadcast >> i_in & 1;
+}
+
+/* An operand without an image for each of the output's is needed as a whole for any of them. */
+static bool is_for_all_images(const struct plan *p, const struct plan_layer *l, int i_in)
+{
+    if (!is_broadcast(l, i_in))
+        return false;
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    const struct shape *own = &p->graph->values[n->in[i_in]].shape;
+    const struct shape *out = &p->graph->values[n->out[0]].shape;
+    return (own->n_dim == 4) != (out->n_dim == 4) || dims_of(own).n != dims_of(out).n;
+}
+
 bool plan_is_mapped(const struct plan *p, const struct plan_layer *l, int i_in)
 {
-    return l->move || l->from_buffer ||
+    return l->move || l->from_buffer || is_for_all_images(p, l, i_in) ||
            plan_in_dims(p, l, i_in).n != dims_of(&p->graph->values[l->in[i_in]].shape).n;
 }
 
@@ -174,7 +191,7 @@ struct region plan_input_region(const struct plan *p, const struct plan_layer *l
         return r;
     }
     r = (struct region){.n_image = root.n, .n_row = root.h};
-    if (l->from_buffer)
+    if (l->from_buffer || is_for_all_images(p, l, i_in))
         return r;
     if (l->move) {
         if (!is_read_twice(l, i_in))
@@ -205,6 +222,46 @@ bool plan_load_region(const struct plan *p, const struct plan_layer *l, int i_in
     load->image = 0;
     load->n_image = root.n;
     return out->image == 0 && out->row == 0;
+}
+
+int64_t plan_first_needed(const struct plan *p, const struct plan_layer *l, int i_in,
+                          const struct region *out)
+{
+    const struct dims d = plan_in_dims(p, l, i_in);
+    int64_t row, n_row;
+    if (is_for_all_images(p, l, i_in))
+        return 0;
+    plan_input_rows(p, l, i_in, out, &row, &n_row);
+    return (out->image * d.h + row) * d.w * d.c;
+}
+
+/* Pixels of the output of a layer's first node, which pooling on the way out may make fewer of. */
+static int64_t pixels_made(const struct plan *p, const struct plan_layer *l,
+                           const struct region *out)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims d = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
+    return out->n_image * (out->n_row == o.h ? d.h : out->n_row) * d.w;
+}
+
+int64_t plan_pixels_read(const struct plan *p, const struct plan_layer *l, int i_in,
+                         const struct region *out)
+{
+    int64_t row, n_row;
+    if (is_broadcast(l, i_in))
+        return pixels_made(p, l, out);
+    plan_input_rows(p, l, i_in, out, &row, &n_row);
+    return out->n_image * n_row * plan_in_dims(p, l, i_in).w;
+}
+
+int64_t plan_channels_read(const struct plan *p, const struct plan_layer *l, int i_in)
+{
+    struct broadcast b;
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    if (!is_broadcast(l, i_in))
+        return plan_in_dims(p, l, i_in).c;
+    broadcast_make(&p->graph->values[n->out[0]].shape, &p->graph->values[n->in[i_in]].shape, &b);
+    return b.c;
 }
 
 int64_t plan_rows_needed(const struct plan *p, const struct plan_layer *l, int i_in)

@@ -23,7 +23,8 @@
 #define PLAN_MAX_IN    32 /* inputs of a layer on the machine */
 
 /* An activation as a machine sees it: batch, height, width, channels. Four dimensions are NCHW;
- * any other number are rows of features, 1 x 1 images, as many as the leading dimensions say. */
+ * any other number are rows of features, 1 x 1 images, as many as the leading dimensions say. One
+ * dimension is a row, a scalar a row of one feature. */
 struct dims {
     int64_t n, h, w, c;
 };
@@ -66,6 +67,7 @@ struct plan_layer {
     bool from_buffer; /* LAYER_MATRIX: what stays in the array is input 1, of another layer's making */
     uint64_t stationary_address; /* from_buffer: of input 1 in the activation memory */
     const struct plan_move *move; /* LAYER_VECTOR: it moves values (mapper/move.h); else NULL */
+    uint32_t broadcast; /* LAYER_VECTOR, bit j: input j is of another shape (mapper/broadcast.h) */
     int out;                 /* value */
     struct gemm gemm;        /* LAYER_MATRIX: as the machine multiplies it */
     int64_t channels;        /* of an operator's group */
@@ -208,7 +210,7 @@ int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l);
  * that they are a view of. */
 struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i_in);
 /* Whether the layer needs other images of input i_in than those of its own that it computes: of a
- * view that is cut otherwise, or of a move. */
+ * view that is cut otherwise, of a move, or of an operand that is broadcast to all images. */
 bool plan_is_mapped(const struct plan *p, const struct plan_layer *l, int i_in);
 /* What a region of the output needs of the value that input i_in is. *skip: elements before the
  * first that is needed. */
@@ -221,6 +223,14 @@ bool plan_load_region(const struct plan *p, const struct plan_layer *l, int i_in
 /* Input rows [*row, *row + *n_row) needed for output rows of the layer's first node. */
 void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
                      const struct region *out, int64_t *row, int64_t *n_row);
+/* Elements of input i_in before the first that a region needs. */
+int64_t plan_first_needed(const struct plan *p, const struct plan_layer *l, int i_in,
+                          const struct region *out);
+/* Pixels of input i_in that pass the lanes for a region, and channels of each: a broadcast operand
+ * is read again for each pixel of the output. */
+int64_t plan_pixels_read(const struct plan *p, const struct plan_layer *l, int i_in,
+                         const struct region *out);
+int64_t plan_channels_read(const struct plan *p, const struct plan_layer *l, int i_in);
 /* Rows of an image of input i_in that some output row needs: where windows lie apart, or the last
  * one ends before the image does, a layer cut into rows leaves some out. */
 int64_t plan_rows_needed(const struct plan *p, const struct plan_layer *l, int i_in);

@@ -170,7 +170,19 @@ static void host_scales(struct quant *q, const struct plan *p, const struct plan
             q->scale[n->out[i]] = scale_from(r, n->out[i], p->formats[n->out[i]]);
 }
 
-static void set_scales(struct quant *q, const struct plan *p, const struct quant_ranges *r)
+/* A parameter that is an operand has the range of its elements. */
+static void operand_scales(struct quant *q, const struct plan *p, const struct plan_layer *l,
+                           const struct values *params)
+{
+    for (int j = 0; j < l->n_in; j++) {
+        const int v = l->in[j];
+        if (p->graph->values[v].kind == VALUE_PARAM)
+            q->scale[v] = scale_of(quant_max_abs(&params->at[v]), p->formats[v]);
+    }
+}
+
+static void set_scales(struct quant *q, const struct plan *p, const struct values *params,
+                       const struct quant_ranges *r)
 {
     for (int i = 0; i < p->graph->n_input; i++) {
         const int v = p->graph->inputs[i];
@@ -182,6 +194,7 @@ static void set_scales(struct quant *q, const struct plan *p, const struct quant
             host_scales(q, p, l, r);
             continue;
         }
+        operand_scales(q, p, l, params);
         const int v = ranged_value(p, l);
         q->scale[l->out] = v == l->in[0] ? q->scale[v] : scale_from(r, v, p->formats[l->out]);
     }
@@ -417,7 +430,7 @@ struct quant *quant_new(const struct plan *p, const struct values *params,
     q->arena = arena;
     q->scale = ARENA_ARRAY(arena, float, (size_t)p->graph->n_value);
     q->layers = ARENA_ARRAY(arena, struct quant_layer, (size_t)p->n_layer);
-    set_scales(q, p, ranges);
+    set_scales(q, p, params, ranges);
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         if (l->kind == LAYER_VECTOR)

@@ -29,6 +29,40 @@ static void *widened(const void *stored, enum number format, int64_t n, enum num
     return x;
 }
 
+/* Place of an element as stored, channels of images last, from its indices, and back. */
+static int64_t at_indices(const struct shape *s, const int64_t *i)
+{
+    if (s->n_dim == 4)
+        return ((i[0] * s->dim[2] + i[2]) * s->dim[3] + i[3]) * s->dim[1] + i[1];
+    int64_t at = 0;
+    for (int d = 0; d < s->n_dim; d++)
+        at = at * s->dim[d] + i[d];
+    return at;
+}
+
+static void indices_at(const struct shape *s, int64_t at, int64_t *i)
+{
+    static const int inward[] = {1, 3, 2, 0}; /* of NHWC, the innermost first */
+    for (int k = 0; k < s->n_dim; k++) {
+        const int d = s->n_dim == 4 ? inward[k] : s->n_dim - 1 - k;
+        i[d] = at % s->dim[d];
+        at /= s->dim[d];
+    }
+}
+
+int64_t twin_operand_at(const struct job *j, int k, int64_t i_out)
+{
+    const struct value *values = j->t->plan->graph->values;
+    const struct shape *out = &values[j->n->out[0]].shape, *own = &values[j->n->in[k]].shape;
+    if (shape_equal(out, own))
+        return i_out;
+    int64_t i[SHAPE_MAX_DIM], *mine = i + out->n_dim - own->n_dim;
+    indices_at(out, i_out, i);
+    for (int d = 0; d < own->n_dim; d++)
+        mine[d] = own->dim[d] == 1 ? 0 : mine[d];
+    return at_indices(own, mine);
+}
+
 static bool run_node(struct job *j, bool is_float, void **out)
 {
     size_t i = 0;

@@ -23,6 +23,10 @@ struct job {
     const void *x[PLAN_MAX_IN];
 };
 
+/* Where operand k has what an element of the output takes of it, as stored: numpy's rules, index by
+ * index. */
+int64_t twin_operand_at(const struct job *j, int k, int64_t i_out);
+
 /* TWIN(operator): void twin_integer_OP(job, out) and twin_float_OP(job, out). */
 #define TWINS(TWIN)                                                                                \
     TWIN(conv2d)                                                                                   \

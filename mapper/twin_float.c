@@ -189,7 +189,8 @@ void twin_float_add(const struct job *j, void *out)
 {
     const float *a = j->x[0], *b = j->x[1];
     for (int64_t i = 0; i < j->out.n * dims_image(&j->out); i++)
-        ((float *)out)[i] = within(j, a[i] + b[i]);
+        ((float *)out)[i] =
+            within(j, a[twin_operand_at(j, 0, i)] + b[twin_operand_at(j, 1, i)]);
 }
 
 void twin_float_concat(const struct job *j, void *out)

@@ -193,8 +193,10 @@ void twin_integer_add(const struct job *j, void *result)
     const struct requant one = {.mult = 1, .shift = r[0].shift};
     const int16_t *a = j->x[0], *b = j->x[1];
     int16_t *out = result;
-    for (int64_t i = 0; i < j->out.n * dims_image(&j->out); i++)
-        out[i] = clamped(j, scaled((int64_t)a[i] * r[0].mult + (int64_t)b[i] * r[1].mult, one));
+    for (int64_t i = 0; i < j->out.n * dims_image(&j->out); i++) {
+        const int64_t x = a[twin_operand_at(j, 0, i)], y = b[twin_operand_at(j, 1, i)];
+        out[i] = clamped(j, scaled(x * r[0].mult + y * r[1].mult, one));
+    }
 }
 
 void twin_integer_concat(const struct job *j, void *result)

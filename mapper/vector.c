@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "mapper/broadcast.h"
 #include "sim/base/error.h"
 #include "workloads/ops/neural.h"
 #include "workloads/ops/ops.h"
@@ -58,18 +59,25 @@ static int64_t row_axis(const struct graph *g, const struct node *n)
     return ((const struct norm_attr *)n->attr)->axis;
 }
 
-static bool same_shapes(const struct graph *g, const struct node *n)
-{
-    for (int i = 0; i < n->n_data; i++)
-        if (!shape_equal(&g->values[n->in[i]].shape, &g->values[n->out[0]].shape))
-            return false;
-    return true;
-}
-
 static bool refuse(GString *why, const char *reason)
 {
     g_string_assign(why, reason);
     return false;
+}
+
+bool vector_broadcasts(const char *op)
+{
+    const int i = find(op);
+    return !strcmp(op, "add") || (i >= 0 && operators[i].kind == ELEMENT);
+}
+
+bool vector_operands_fit(const struct graph *g, const struct node *n, GString *why)
+{
+    struct broadcast b;
+    for (int i = 0; i < n->n_data; i++)
+        if (!broadcast_make(&g->values[n->out[0]].shape, &g->values[n->in[i]].shape, &b))
+            return refuse(why, "the channels of an operand of another shape do not lie side by side");
+    return true;
 }
 
 bool vector_possible(const struct graph *g, const struct node *n, GString *why)
@@ -80,7 +88,7 @@ bool vector_possible(const struct graph *g, const struct node *n, GString *why)
         return refuse(why, "it is no operator between matrix products");
     switch (operators[i].kind) {
     case ELEMENT:
-        return same_shapes(g, n) || refuse(why, "its operands have different shapes");
+        return vector_operands_fit(g, n, why);
     case ROW: {
         /* Channels of an image are innermost, of its row the last dimension is. */
         const bool is_image = shape->n_dim == 4;
@@ -103,6 +111,8 @@ bool vector_possible(const struct graph *g, const struct node *n, GString *why)
 static struct shape part_shape(const struct shape *whole, int64_t n_image, int64_t n_row)
 {
     struct shape s = *whole;
+    if (s.n_dim < 2)
+        return s;
     if (s.n_dim == 4) {
         s.dim[0] = n_image;
         s.dim[2] = n_row;
@@ -126,6 +136,51 @@ static bool turn_mask(const struct tensor *mask, int64_t first, struct tensor *o
     return true;
 }
 
+/* An operand that is broadcast, each pixel of the region with its own: as stored. NULL: no memory.
+ */
+static void *spread(const struct plan *p, const struct plan_layer *l, const struct region *r, int j,
+                    const void *in)
+{
+    const struct graph *g = p->graph;
+    const struct node *n = &g->nodes[l->nodes[0]];
+    const struct dims o = dims_of(&g->values[l->out].shape);
+    const size_t size = (size_t)plan_element_bytes(p, l->in[j]);
+    const int64_t first = plan_first_needed(p, l, j, r), rows = r->n_row * o.w;
+    struct broadcast b;
+    broadcast_make(&g->values[l->out].shape, &g->values[n->in[j]].shape, &b);
+    char *all = g_try_malloc_n((gsize)(r->n_image * rows * o.c), size);
+    for (int64_t i = 0; all && i < r->n_image * rows; i++) {
+        const int64_t pixel = ((r->image + i / rows) * o.h + r->row) * o.w + i % rows;
+        const char *from = (const char *)in + (size_t)(broadcast_at(&b, pixel) - first) * size;
+        for (int64_t c = 0; c < o.c; c += b.c)
+            memcpy(all + (size_t)(i * o.c + c) * size, from, (size_t)b.c * size);
+    }
+    return all;
+}
+
+/* Operand j of a region in fp32: of the whole output in its own shape, else in the region's. */
+static bool load_part(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+                      const struct region *r, bool all, int j, const void *in, struct tensor *part,
+                      GError **error)
+{
+    const struct graph *g = p->graph;
+    const struct shape *own = &g->values[g->nodes[l->nodes[0]].in[j]].shape;
+    const bool spreads = !all && l->broadcast >> j & 1;
+    int64_t row, n_row;
+    plan_input_rows(p, l, j, r, &row, &n_row);
+    const struct shape s =
+        all       ? *own
+        : spreads ? part_shape(&g->values[l->out].shape, r->n_image, r->n_row)
+                  : part_shape(own, r->n_image, n_row);
+    g_autofree void *stored = spreads ? spread(p, l, r, j, in) : NULL;
+    if (spreads && !stored)
+        return error_set(error, ERROR_LIMIT, "no memory for an operand of layer '%s'", l->name);
+    if (!tensor_alloc(part, NUMBER_fp32, &s, error))
+        return false;
+    quant_from_nhwc(part, spreads ? stored : in, quant_storage(p, q, l->in[j]));
+    return true;
+}
+
 bool vector_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
                     const struct region *r, const struct tensor *host, const void *const *in,
                     void *out, GError **error)
@@ -134,14 +189,11 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
     const struct node *n = &g->nodes[l->nodes[0]];
     struct tensor parts[OP_MAX_IN] = {{0}}, result = {0}, *results[OP_MAX_OUT] = {&result};
     const struct tensor *operands[OP_MAX_IN] = {0};
+    const struct dims o = dims_of(&g->values[l->out].shape);
+    const bool all = r->n_image == o.n && r->n_row == o.h;
     bool ok = true;
     for (int j = 0; j < n->n_data && ok; j++) {
-        int64_t row, n_row;
-        plan_input_rows(p, l, j, r, &row, &n_row);
-        const struct shape s = part_shape(&g->values[n->in[j]].shape, r->n_image, n_row);
-        ok = tensor_alloc(&parts[j], NUMBER_fp32, &s, error);
-        if (ok)
-            quant_from_nhwc(&parts[j], in[j], quant_storage(p, q, l->in[j]));
+        ok = load_part(p, q, l, r, all, j, in[j], &parts[j], error);
         operands[j] = &parts[j];
     }
     for (int j = n->n_data; j < n->n_in; j++)
@@ -151,7 +203,8 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
         ok = ok && turn_mask(&host[n->in[1]], r->image, &mask, error);
         operands[1] = &mask;
     }
-    const struct shape s = part_shape(&g->values[l->out].shape, r->n_image, r->n_row);
+    const struct shape *whole = &g->values[l->out].shape;
+    const struct shape s = all ? *whole : part_shape(whole, r->n_image, r->n_row);
     ok = ok && tensor_alloc(&result, NUMBER_fp32, &s, error);
     struct pool_threads *threads = threads_new(1);
     const struct op_call call = {n->attr, results, 1, operands, n->n_in, n->n_data, threads};

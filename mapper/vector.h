@@ -18,6 +18,13 @@ bool vector_moves(const char *op);
  * move. */
 int vector_reads(const char *op);
 
+/* Whether the operator's operands may have other shapes than its output, which numpy's rules
+ * broadcast them to: those element by element, and sums. */
+bool vector_broadcasts(const char *op);
+
+/* Whether those of this node can be read so (mapper/broadcast.h); if not, why goes to *why. */
+bool vector_operands_fit(const struct graph *g, const struct node *n, GString *why);
+
 /* Whether this node's shapes and attributes are of the kind; if not, why goes to *why. */
 bool vector_possible(const struct graph *g, const struct node *n, GString *why);
 

@@ -52,15 +52,15 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     if (l->kind == LAYER_MATRIX)
         return (uint64_t)MAX(MAX(array_cyc(s, p, l), fetch_cyc(s, l)), activate_cyc(s, l));
     uint64_t cycles = 0;
-    if (l->move) {
-        const struct dims o = dims_of(&p->graph->values[l->out].shape);
-        const struct region all = {.n_image = o.n, .n_row = o.h};
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct region all = {.n_image = o.n, .n_row = o.h};
+    if (l->move)
         return move_beats(p, l, &all, core_path_bytes(s)) / (uint64_t)s->cfg.n_array;
-    }
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = plan_in_dims(p, l, j);
-        cycles += (uint64_t)(d.n * plan_rows_needed(p, l, j) * d.w) * core_reads(p, l) *
-                  core_pixel_cyc(s, p, l, j);
+        const int64_t pixels = l->broadcast >> j & 1 ? plan_pixels_read(p, l, j, &all)
+                                                     : d.n * plan_rows_needed(p, l, j) * d.w;
+        cycles += (uint64_t)pixels * core_reads(p, l) * core_pixel_cyc(s, p, l, j);
     }
     return cycles / (uint64_t)s->cfg.n_array;
 }

@@ -123,7 +123,7 @@ int64_t core_path_bytes(const struct systolic *s)
 uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                         int i_in)
 {
-    const int64_t c = plan_in_dims(p, l, i_in).c;
+    const int64_t c = plan_channels_read(p, l, i_in);
     return (uint64_t)int64_div_up(c * plan_element_bytes(p, l->in[i_in]), core_path_bytes(s));
 }
 
@@ -139,13 +139,9 @@ uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p, const s
     uint64_t cycles = 0;
     if (l->move)
         return move_beats(p, l, &st->region, core_path_bytes(s));
-    for (int j = 0; j < l->n_in; j++) {
-        const struct dims d = plan_in_dims(p, l, j);
-        int64_t row, n_row;
-        plan_input_rows(p, l, j, &st->region, &row, &n_row);
-        cycles +=
-            (uint64_t)(st->region.n_image * n_row * d.w) * reads * core_pixel_cyc(s, p, l, j);
-    }
+    for (int j = 0; j < l->n_in; j++)
+        cycles += (uint64_t)plan_pixels_read(p, l, j, &st->region) * reads *
+                  core_pixel_cyc(s, p, l, j);
     return cycles;
 }
 

@@ -75,11 +75,9 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
         bytes_in = values_in * (uint64_t)plan_element_bytes(p, pl->in[0]);
     }
     for (int j = 0; j < pl->n_in && !pl->move; j++) {
-        const struct dims d = plan_in_dims(p, pl, j);
-        int64_t row, n_row;
-        plan_input_rows(p, pl, j, &st->region, &row, &n_row);
         const uint64_t values =
-            (uint64_t)(st->region.n_image * n_row * d.w * d.c) * core_reads(p, pl);
+            (uint64_t)(plan_pixels_read(p, pl, j, &st->region) * plan_channels_read(p, pl, j)) *
+            core_reads(p, pl);
         values_in += values;
         bytes_in += values * (uint64_t)plan_element_bytes(p, pl->in[j]);
     }

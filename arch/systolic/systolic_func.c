@@ -34,7 +34,7 @@ static bool init_host(struct machine_state *m, GError **error)
         if (!try_alloc(&m->host[s->value], (uint64_t)(d.n * plan_image_bytes(m->plan, s->value)),
                        error))
             return false;
-        if (g->values[s->value].kind == VALUE_INPUT)
+        if (g->values[s->value].kind != VALUE_NODE)
             quant_to_nhwc(m->host[s->value], &m->io->host[s->value],
                           quant_storage(m->plan, m->plan->quant, s->value));
     }

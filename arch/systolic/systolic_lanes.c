@@ -107,7 +107,7 @@ uint64_t integer_add(const struct pass *p, const struct pixel *at, int32_t *v)
     uint64_t saturated = 0;
     source_load(&p->in[0], at, v, NUMBER_int32);
     source_load(&p->in[1], at, b, NUMBER_int32);
-    for (int64_t c = 0; c < p->in[0].in.c; c++) {
+    for (int64_t c = 0; c < p->n_channel; c++) {
         const int64_t sum = (int64_t)v[c] * ra.mult + (int64_t)b[c] * rb.mult;
         const int64_t y = (sum + ((int64_t)1 << (ra.shift - 1))) >> ra.shift;
         v[c] = kept(p, y, p->relu ? 0 : -p->limit, &saturated);
@@ -187,7 +187,7 @@ void float_add(const struct pass *p, const struct pixel *at, float *v)
     float *b = p->scratch;
     source_load(&p->in[0], at, v, NUMBER_fp32);
     source_load(&p->in[1], at, b, NUMBER_fp32);
-    for (int64_t c = 0; c < p->in[0].in.c; c++) {
+    for (int64_t c = 0; c < p->n_channel; c++) {
         v[c] += b[c];
         v[c] = p->relu && v[c] < 0 ? 0 : v[c];
     }

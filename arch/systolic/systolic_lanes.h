@@ -4,6 +4,7 @@
 #pragma once
 
 #include "arch/systolic/systolic_func.h"
+#include "mapper/broadcast.h"
 #include "workloads/ops/ops.h"
 
 /* One operand of a pass, as stored in the unified buffer. */
@@ -12,13 +13,18 @@ struct source {
     enum number format;
     const uint8_t *base;
     int64_t image, row; /* at base */
+    bool is_broadcast;  /* its shape is not that of the output, `out`: */
+    struct broadcast shape;
+    struct dims out;
+    int64_t first; /* element at base */
 };
 
 struct pixel {
     int64_t image, y, x;
 };
 
-/* The channels of one pixel as int32 or fp32. */
+/* The channels of one pixel as int32 or fp32; of an operand that is broadcast, for one pixel of the
+ * output. */
 void source_load(const struct source *s, const struct pixel *at, void *v, enum number lanes);
 
 /* What a pass needs at each pixel. */
@@ -30,6 +36,7 @@ struct pass {
     int n_in;
     int32_t limit; /* of integers: the largest that the result's format keeps */
     bool relu;
+    int64_t n_channel; /* of the result */
     void *scratch; /* a pixel of the operand with most channels */
 };
 

@@ -55,11 +55,7 @@ bool systolic_supports(const void *self, const struct graph *g, const struct nod
         g_string_assign(why, "only windows of images without dilation are pooled");
         return false;
     }
-    if (strcmp(n->op->name, "add") ||
-        shape_equal(&g->values[n->in[0]].shape, &g->values[n->in[1]].shape))
-        return true;
-    g_string_assign(why, "both operands of a sum must have the same shape");
-    return false;
+    return strcmp(n->op->name, "add") || vector_operands_fit(g, n, why);
 }
 
 /* What lowering knows of one array. */

@@ -197,15 +197,40 @@ static struct source source_of(struct machine_state *m, const struct insn *in, i
     const struct plan *p = m->plan;
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *st = &p->steps[in->step];
-    return (struct source){.in = plan_in_dims(p, l, i_in),
-                           .format = p->formats[l->in[i_in]],
-                           .base = m->buffer.data + st->in_address[i_in],
-                           .image = st->region.image,
-                           .row = st->in_row[i_in]};
+    struct source s = {.in = plan_in_dims(p, l, i_in),
+                       .format = p->formats[l->in[i_in]],
+                       .base = m->buffer.data + st->in_address[i_in],
+                       .image = st->region.image,
+                       .row = st->in_row[i_in],
+                       .is_broadcast = l->broadcast >> i_in & 1};
+    if (s.is_broadcast) {
+        const struct node *n = &p->graph->nodes[l->nodes[0]];
+        const struct shape *out = &p->graph->values[n->out[0]].shape;
+        broadcast_make(out, &p->graph->values[n->in[i_in]].shape, &s.shape);
+        s.out = dims_of(out);
+        s.first = plan_first_needed(p, l, i_in, &st->region);
+    }
+    return s;
+}
+
+/* One value goes to all lanes. */
+static void load_broadcast(const struct source *s, const struct pixel *at, uint32_t *v,
+                           enum number lanes)
+{
+    const int64_t pixel = (at->image * s->out.h + at->y) * s->out.w + at->x;
+    const int64_t i = broadcast_at(&s->shape, pixel) - s->first;
+    number_convert(v, lanes, s->base + i * (int64_t)number_bytes(s->format), s->format,
+                   (size_t)s->shape.c);
+    for (int64_t c = s->shape.c; c < s->out.c; c++)
+        v[c] = v[0];
 }
 
 void source_load(const struct source *s, const struct pixel *at, void *v, enum number lanes)
 {
+    if (s->is_broadcast) {
+        load_broadcast(s, at, v, lanes);
+        return;
+    }
     const int64_t i = ((at->image - s->image) * s->in.h + at->y - s->row) * s->in.w + at->x;
     number_convert(v, lanes, s->base + i * s->in.c * (int64_t)number_bytes(s->format), s->format,
                    (size_t)s->in.c);
@@ -274,9 +299,10 @@ static void lanes_pass(struct machine_state *m, const struct insn *in)
     pass.relu = sink.cut.at_zero;
     /* With pooling on the way out the pass runs over the pixels before it. */
     const struct dims d = dims_of(&p->graph->values[pass.node->out[0]].shape);
+    pass.n_channel = d.c;
     const int64_t y0 = sink.pool ? 0 : r->row, y1 = sink.pool ? d.h : r->row + r->n_row;
     g_autofree void *v = g_malloc((gsize)d.c * 4), *stored = g_malloc((gsize)(d.c * sink.size));
-    pass.scratch = g_malloc((gsize)widest * 4);
+    pass.scratch = g_malloc((gsize)MAX(widest, d.c) * 4);
     struct pixel at;
     for (at.image = r->image; at.image < r->image + r->n_image; at.image++) {
         for (at.y = y0; at.y < y1; at.y++) {

@@ -13,6 +13,7 @@
 #include "tests/unit/test.h"
 
 enum { N_CASE = 400, N_SEQUENCE = 60, FIRST_SEQUENCE = 5000000, MAX_SETTING = 28 };
+enum { N_BROADCAST = 80, FIRST_BROADCAST = 6000000 };
 
 struct machine_case {
     char *set[MAX_SETTING + 1];
@@ -141,6 +142,14 @@ struct random_case {
     struct accsim_options options;
 };
 
+/* Of the cases that are like case `number`. */
+static int first_of(int number)
+{
+    return number >= FIRST_BROADCAST ? FIRST_BROADCAST
+           : number >= FIRST_SEQUENCE ? FIRST_SEQUENCE
+                                      : 0;
+}
+
 static void case_make(struct random_case *c, int number)
 {
     GRand *rand = g_rand_new_with_seed((guint32)number);
@@ -150,11 +159,12 @@ static void case_make(struct random_case *c, int number)
     set_array(&c->machine, number);
     set_count(&c->machine, number);
     set_path(&c->machine, number);
-    if (number >= FIRST_SEQUENCE)
+    if (first_of(number) == FIRST_SEQUENCE)
         c->net = random_sequence_text(rand, (int)pick(rand, 1, 4));
     else
         c->net =
-            random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1));
+            random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1),
+                            number >= FIRST_BROADCAST);
     c->file = g_strdup_printf("%s/random-%d-%d.net", g_get_tmp_dir(), (int)getpid(), number);
     g_assert_true(g_file_set_contents(c->file, c->net, -1, NULL));
     c->options.arch = "tpu";
@@ -300,7 +310,7 @@ static void run_cases(int first, int n)
 {
     const char *one = g_getenv("RANDOM_CASE");
     const int end = one ? atoi(one) + 1 : first + n;
-    if (one && (atoi(one) >= FIRST_SEQUENCE) != (first >= FIRST_SEQUENCE))
+    if (one && first_of(atoi(one)) != first)
         return;
     first = one ? atoi(one) : first;
     struct ratio least = {1, -1}, most = {1, -1};
@@ -325,5 +335,12 @@ START_TEST(test_random_sequences_are_exact_on_random_machines)
 }
 END_TEST
 
+START_TEST(test_random_broadcast_operands_are_exact_on_random_machines)
+{
+    run_cases(FIRST_BROADCAST, N_BROADCAST);
+}
+END_TEST
+
 TEST_MAIN("random", test_random_networks_are_exact_on_random_machines,
-          test_random_sequences_are_exact_on_random_machines)
+          test_random_sequences_are_exact_on_random_machines,
+          test_random_broadcast_operands_are_exact_on_random_machines)

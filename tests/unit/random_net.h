@@ -19,7 +19,8 @@ struct random_net {
     GString *text;
     struct random_value values[RANDOM_NET_MAX_VALUE];
     int n_value;
-    bool is_mixed; /* layers state int8 or int16 */
+    bool is_mixed;   /* layers state int8 or int16 */
+    bool broadcasts; /* operands have other shapes than results */
 };
 
 static inline int64_t pick(GRand *rand, int64_t lo, int64_t hi) /* both inclusive */
@@ -148,6 +149,47 @@ static inline void random_same(struct random_net *n, struct random_value *in)
                                (double)pick(n->rand, 1, 3));
 }
 
+/* A value that numpy's rules broadcast to the shape of `in`: by place, row or channel, the latter a
+ * constant or an image's own. Its name, to be freed. */
+static inline char *random_operand(struct random_net *n, struct random_value *in)
+{
+    const bool is_image = in->h > 0;
+    const int64_t kind = pick(n->rand, 0, is_image ? 3 : 1);
+    if (kind == 0) {
+        struct random_value *v = random_add(n, is_image ? "conv2d" : "fc", in);
+        v->c = 1;
+        g_string_append_printf(n->text, "]; %s = 1; },\n",
+                               is_image ? "kernel = 1; channels" : "features");
+    } else if (is_image && kind == 1) {
+        struct random_value *v = random_add(n, "global_maxpool", in);
+        v->h = v->w = 1;
+        g_string_append(n->text, "]; },\n");
+    } else {
+        static const char range[] = "op = \"range\"; start = 0.5; type = \"fp32\"";
+        const int count = (int)(kind == 2 ? in->w : in->c), i = n->n_value;
+        g_string_append_printf(n->text, "  { name = \"v%d\"; %s; limit = %d.5; },\n", i, range,
+                               count);
+        g_string_append_printf(n->text,
+                               "  { name = \"k%d\"; op = \"reshape\"; shape = [%d%s]; },\n", i,
+                               count, kind == 3 ? ", 1, 1" : "");
+        return g_strdup_printf("k%d", i);
+    }
+    n->values[n->n_value - 1].n_reader++;
+    return g_strdup(n->values[n->n_value - 1].name);
+}
+
+static inline void random_broadcast(struct random_net *n, struct random_value *in)
+{
+    static const char *const ops[] = {"add", "mul", "sub", "max"};
+    g_autofree char *operand = random_operand(n, in);
+    struct random_value other = *in;
+    const bool turned = pick(n->rand, 0, 1);
+    if (turned)
+        g_strlcpy(other.name, operand, sizeof(other.name));
+    random_add(n, ops[pick(n->rand, 0, 3)], &other);
+    g_string_append_printf(n->text, ", \"%s\"];", turned ? in->name : operand);
+}
+
 static inline void random_formats(struct random_net *n)
 {
     static const char *const formats[] = {"machine", "int8", "int16"};
@@ -164,7 +206,9 @@ static inline void random_layer(struct random_net *n)
     struct random_value *in = &n->values[pick(n->rand, 0, 2) ? newest : pick(n->rand, 0, newest)];
     const int64_t kind = pick(n->rand, 0, 11);
     in->n_reader++;
-    if (in->h > 0 && kind < 4)
+    if (n->broadcasts && kind % 2 && n->n_value + 2 <= RANDOM_NET_MAX_VALUE)
+        random_broadcast(n, in);
+    else if (in->h > 0 && kind < 4)
         random_conv(n, in);
     else if (in->h > 0 && kind < 6)
         random_pool(n, in);
@@ -178,10 +222,12 @@ static inline void random_layer(struct random_net *n)
 }
 
 /* The same seed gives the same text; the caller frees it. is_mixed: for machines of integers. */
-static inline char *random_net_text(GRand *rand, int n_layer, bool is_mixed)
+static inline char *random_net_text(GRand *rand, int n_layer, bool is_mixed, bool broadcasts)
 {
-    struct random_net n = {
-        .rand = rand, .text = g_string_new("inputs = (\n"), .is_mixed = is_mixed};
+    struct random_net n = {.rand = rand,
+                           .text = g_string_new("inputs = (\n"),
+                           .is_mixed = is_mixed,
+                           .broadcasts = broadcasts};
     const int n_input = (int)pick(rand, 1, 2);
     const int64_t h = pick(rand, 1, 14), w = pick(rand, 1, 14);
     for (int i = 0; i < n_input; i++) {

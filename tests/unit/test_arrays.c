@@ -177,7 +177,7 @@ END_TEST
 static struct accsim *run_random(guint32 seed, enum accsim_mode mode, const char *const *more)
 {
     GRand *rand = g_rand_new_with_seed(seed);
-    g_autofree char *text = random_net_text(rand, 6, false);
+    g_autofree char *text = random_net_text(rand, 6, false, false);
     g_autofree char *file =
         g_strdup_printf("%s/arrays-%d-%08x.net", g_get_tmp_dir(), (int)getpid(), g_str_hash(text));
     g_rand_free(rand);

@@ -204,7 +204,7 @@ START_TEST(test_no_two_living_values_overlap)
     int n_mapped = 0, n_spilled = 0, n_row_chunk = 0, n_shared = 0, n_local = 0;
     for (guint32 seed = 0; seed < 400; seed++) {
         GRand *rand = g_rand_new_with_seed(seed);
-        g_autofree char *text = random_net_text(rand, 9, false);
+        g_autofree char *text = random_net_text(rand, 9, false, false);
         g_autofree char *kib =
             g_strdup_printf("memory.unified_buffer.size_kib=%g", g_rand_double_range(rand, 1, 8));
         const char *const set[] = {kib, "array.rows=16", "array.cols=16",
@@ -357,7 +357,7 @@ START_TEST(test_a_wider_search_is_never_worse)
     int n_better = 0;
     for (guint32 seed = 0; seed < 150; seed++) {
         GRand *rand = g_rand_new_with_seed(1000 + seed);
-        g_autofree char *text = random_net_text(rand, 8, false);
+        g_autofree char *text = random_net_text(rand, 8, false, false);
         g_autofree char *kib =
             g_strdup_printf("memory.unified_buffer.size_kib=%g", g_rand_double_range(rand, 1, 8));
         const int64_t batch = pick(rand, 1, 12);

@@ -210,7 +210,7 @@ END_TEST
 static struct accsim *random_loaded(guint32 seed, enum accsim_mode mode, const char *const *more)
 {
     GRand *rand = g_rand_new_with_seed(seed);
-    g_autofree char *text = random_net_text(rand, 6, false);
+    g_autofree char *text = random_net_text(rand, 6, false, false);
     g_rand_free(rand);
     return load_text(text, mode, more);
 }
