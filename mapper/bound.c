@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no mapping can do without: each weight once from its memory, each input and output of the
  * network once over the host link, and the cycles that the family says its layer takes at least. */
+#include "mapper/lookup.h"
 #include "mapper/plan.h"
 
 /* Over the host link so far, by value. */
@@ -59,6 +60,9 @@ void plan_bound(const struct plan *p, const struct target *t, struct record_laye
             moved[m->weight_memory].read =
                 (uint64_t)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                 number_bytes(l->weight_format);
+        if (l->kind == LAYER_LOOKUP) /* a row once, however often it is asked for */
+            moved[m->weight_memory].read =
+                (uint64_t)(MIN(batch_of(p, l->out), l->lookup->rows) * lookup_row_bytes(p, l));
         if (l->kind == LAYER_HOST)
             add_host_layer(p, l, &c, &moved[m->host_memory]);
         else

@@ -9,9 +9,10 @@
 #include "workloads/tensor/tensor.h"
 
 struct broadcast {
-    int n_dim;                   /* of the output's pixels, from the outermost on */
-    int64_t dim[SHAPE_MAX_DIM];  /* of the output */
-    int64_t step[SHAPE_MAX_DIM]; /* elements of the operand from an index to the next; 0: the same */
+    int n_dim;                  /* of the output's pixels, from the outermost on */
+    int64_t dim[SHAPE_MAX_DIM]; /* of the output */
+    int64_t
+        step[SHAPE_MAX_DIM]; /* elements of the operand from an index to the next; 0: the same */
     int64_t c; /* elements read for a pixel: the output's channels, or one that all of them get */
 };
 

@@ -3,6 +3,7 @@
  * machine applies on the way out of another joins its layer. */
 #include <string.h>
 
+#include "mapper/lookup.h"
 #include "mapper/move.h"
 #include "mapper/passes.h"
 #include "mapper/vector.h"
@@ -14,6 +15,7 @@
 #include "workloads/ops/ops.h"
 
 #define BUFFER_ADDRESS (UINT64_C(1) << 62)
+#define REORDERED      "the values of a flattened image lie in another order"
 
 struct builder {
     struct plan *plan;
@@ -169,8 +171,7 @@ static bool values_possible(const struct plan *p, const struct node *n, const ch
         const struct value *v = n->in[i] < 0 ? NULL : &values[p->roots[n->in[i]]];
         if (v)
             ok = v->type == NUMBER_fp32 &&
-                 (i >= n->n_data ? v->kind == VALUE_PARAM
-                                 : v->kind != VALUE_PARAM || takes_params);
+                 (i >= n->n_data ? v->kind == VALUE_PARAM : v->kind != VALUE_PARAM || takes_params);
     }
     *why = "its operands are no activations and weights in fp32";
     return ok;
@@ -228,13 +229,78 @@ static bool format_missing(const struct machine *m, const struct node *n, enum n
                      n->name, m->name, number_names[precision], known->str);
 }
 
+/* A layer that finds rows of a table: its one input are the indices. false: it is none, or, where
+ * *why says so, the machine cannot. */
+static bool try_lookup(struct builder *b, struct plan_layer *l, const struct node *n, GString *why)
+{
+    struct plan *p = b->plan;
+    struct plan_lookup lookup;
+    if (!lookup_of(p->graph, n, &lookup, why) ||
+        !b->target->supports(b->target->self, p->graph, n, l->format, why))
+        return false;
+    const int indices = p->roots[n->in[lookup.i_indices]];
+    if (p->graph->values[indices].shape.n_dim == 4) {
+        g_string_assign(why, REORDERED);
+        return false;
+    }
+    struct plan_lookup *kept = ARENA_NEW(p->arena, struct plan_lookup);
+    *kept = lookup;
+    l->kind = LAYER_LOOKUP;
+    l->lookup = kept;
+    l->in[0] = indices;
+    l->n_in = 1;
+    l->format = n->precision < 0 ? p->machine->precision : (enum number)n->precision;
+    p->formats[indices] = p->graph->values[indices].type;
+    return true;
+}
+
 /* Whether the host is left a layer that needs more of an operand at once than there is room for. */
 static bool fails_whole(const struct graph *g, const struct node *n)
 {
     return move_is(g, n) || is_batched(n) || broadcast_of(g, n);
 }
 
-/* Matrix, vector or host; an error where the machine cannot and the host may not. */
+static bool can_run(const struct builder *b, const struct plan_layer *l, const struct node *n,
+                    GString *why)
+{
+    const struct plan *p = b->plan;
+    const char *fault = NULL;
+    if (!values_possible(p, n, &fault))
+        g_string_assign(why, fault);
+    else if (!shapes_possible(p, n))
+        g_string_assign(why, "a tensor of it is empty or absent");
+    else if (!move_is(p->graph, n) && !order_kept(p, n))
+        g_string_assign(why, REORDERED);
+    else if (fails_whole(p->graph, n) && b->no_fuse[n->index])
+        g_string_assign(why, "it does not fit into the activation memory");
+    else
+        return b->target->supports(b->target->self, p->graph, n, l->format, why);
+    return false;
+}
+
+/* A layer of the machine's units, in the formats that they compute in. */
+static bool make_unit_layer(struct builder *b, struct plan_layer *l, const struct node *n,
+                            GError **error)
+{
+    struct plan *p = b->plan;
+    l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
+    if (!formats_set(p, l, n, error))
+        return false;
+    if (move_is(p->graph, n))
+        return (l->move = move_make(p, l, error)) != NULL;
+    l->broadcast = broadcast_of(p->graph, n);
+    if (l->kind == LAYER_VECTOR)
+        return true;
+    l->from_buffer = is_batched(n);
+    if (l->from_buffer)
+        l->weight_format = p->formats[l->in[1]];
+    l->gemm = gemm_of(p->graph, n);
+    pack_groups(p->machine, &p->graph->values[l->in[0]].shape, l);
+    l->macs = n->macs;
+    return matrix_fits(p, l, n, error);
+}
+
+/* Matrix, vector, look-up or host; an error where the machine cannot and the host may not. */
 static bool choose_kind(struct builder *b, struct plan_layer *l, const struct node *n,
                         GError **error)
 {
@@ -246,32 +312,10 @@ static bool choose_kind(struct builder *b, struct plan_layer *l, const struct no
     if (n->weight_precision >= 0 && m->peak_macs_per_cyc[n->weight_precision] <= 0)
         return format_missing(m, n, (enum number)n->weight_precision, error);
     g_autoptr(GString) why = g_string_new(NULL);
-    const char *fault;
-    if (!values_possible(p, n, &fault))
-        g_string_assign(why, fault);
-    else if (!shapes_possible(p, n))
-        g_string_assign(why, "a tensor of it is empty or absent");
-    else if (!move_is(p->graph, n) && !order_kept(p, n))
-        g_string_assign(why, "the values of a flattened image lie in another order");
-    else if (fails_whole(p->graph, n) && b->no_fuse[n->index])
-        g_string_assign(why, "it does not fit into the activation memory");
-    else if (b->target->supports(b->target->self, p->graph, n, l->format, why)) {
-        l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
-        if (!formats_set(b->plan, l, n, error))
-            return false;
-        if (move_is(p->graph, n))
-            return (l->move = move_make(b->plan, l, error)) != NULL;
-        l->broadcast = broadcast_of(p->graph, n);
-        if (l->kind == LAYER_VECTOR)
-            return true;
-        l->from_buffer = is_batched(n);
-        if (l->from_buffer)
-            l->weight_format = p->formats[l->in[1]];
-        l->gemm = gemm_of(p->graph, n);
-        pack_groups(p->machine, &p->graph->values[l->in[0]].shape, l);
-        l->macs = n->macs;
-        return matrix_fits(p, l, n, error);
-    }
+    if (try_lookup(b, l, n, why))
+        return true;
+    if (why->len == 0 && can_run(b, l, n, why))
+        return make_unit_layer(b, l, n, error);
     if (!m->host_fallback)
         return error_set(error, ERROR_UNSUPPORTED,
                          "%s: layer '%s': %s cannot run operator '%s': %s; with host.fallback = "
@@ -293,6 +337,28 @@ static void name_layer(struct plan *p, struct plan_layer *l)
     l->shape = shape_text(&g->values[l->out].shape, 1, p->arena);
 }
 
+static uint64_t aligned(uint64_t bytes)
+{
+    return (bytes + PLACE_ALIGN_BYTES - 1) / PLACE_ALIGN_BYTES * PLACE_ALIGN_BYTES;
+}
+
+/* Rows one behind the other; layers that look up the same share them. */
+static void place_table(struct plan *p, struct plan_layer *l)
+{
+    l->weights_of = l->index;
+    for (int i = 0; i < l->index; i++) {
+        const struct plan_layer *o = &p->layers[i];
+        if (!o->lookup || o->lookup->table != l->lookup->table || o->format != l->format)
+            continue;
+        l->weights_of = i;
+        l->weight_address = o->weight_address;
+        return;
+    }
+    const uint64_t bytes = (uint64_t)(l->lookup->rows * l->lookup->width) * number_bytes(l->format);
+    l->weight_address = aligned(p->weight_bytes);
+    p->weight_bytes = aligned(l->weight_address + bytes);
+}
+
 /* Layers that read the same parameter share its tiles, unless a normalisation is folded into it. */
 static void place_weights(struct plan *p, struct plan_layer *l)
 {
@@ -307,9 +373,10 @@ static void place_weights(struct plan *p, struct plan_layer *l)
     for (int i = 0; i < l->index && !is_own; i++) {
         const struct plan_layer *o = &p->layers[i];
         const struct node *other = &p->graph->nodes[o->nodes[0]];
-        if (o->kind != LAYER_MATRIX || o->from_buffer || other->in[other->n_data] != n->in[n->n_data] ||
-            plan_layer_node(p, o, "batch_norm") || o->weight_format != l->weight_format ||
-            o->packed != l->packed || o->channels != l->channels || o->gemm.k != l->gemm.k)
+        if (o->kind != LAYER_MATRIX || o->from_buffer ||
+            other->in[other->n_data] != n->in[n->n_data] || plan_layer_node(p, o, "batch_norm") ||
+            o->weight_format != l->weight_format || o->packed != l->packed ||
+            o->channels != l->channels || o->gemm.k != l->gemm.k)
             continue;
         l->weights_of = i;
         l->weight_address = o->weight_address;
@@ -317,8 +384,8 @@ static void place_weights(struct plan *p, struct plan_layer *l)
     }
     l->weight_address = p->weight_bytes;
     p->weight_bytes += (uint64_t)(l->gemm.groups * int64_div_up(l->gemm.n, p->machine->tile_n) *
-                                  int64_div_up(l->gemm.k, p->machine->tile_k) *
-                                  p->machine->tile_n * p->machine->tile_k) *
+                                  int64_div_up(l->gemm.k, p->machine->tile_k) * p->machine->tile_n *
+                                  p->machine->tile_k) *
                        number_bytes(l->weight_format);
 }
 
@@ -358,6 +425,8 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
         name_layer(p, l);
         if (l->kind == LAYER_MATRIX)
             place_weights(p, l);
+        if (l->kind == LAYER_LOOKUP)
+            place_table(p, l);
         p->n_layer++;
     }
     formats_finish(p);

@@ -140,6 +140,8 @@ struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i
 {
     const struct graph *g = p->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
+    if (l->lookup) /* an index is what a row of the output needs */
+        return (struct dims){shape_count(&g->values[l->in[0]].shape), 1, 1, 1};
     const struct shape *root = &g->values[l->in[i_in]].shape, *own = &g->values[n->in[i_in]].shape;
     if (root->n_dim == 4 || own->n_dim == 4)
         return dims_of(root);
@@ -200,9 +202,8 @@ struct region plan_input_region(const struct plan *p, const struct plan_layer *l
     }
     const int64_t own = plan_in_dims(p, l, i_in).c, first = out->image * own;
     r.image = is_read_twice(l, i_in) ? 0 : first / root.c;
-    r.n_image = is_read_twice(l, i_in)
-                    ? root.n
-                    : int64_div_up(first + out->n_image * own, root.c) - r.image;
+    r.n_image = is_read_twice(l, i_in) ? root.n
+                                       : int64_div_up(first + out->n_image * own, root.c) - r.image;
     *skip = first - r.image * root.c;
     return r;
 }

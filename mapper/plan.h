@@ -29,7 +29,7 @@ struct dims {
     int64_t n, h, w, c;
 };
 
-enum layer_kind { LAYER_MATRIX, LAYER_VECTOR, LAYER_HOST };
+enum layer_kind { LAYER_MATRIX, LAYER_VECTOR, LAYER_LOOKUP, LAYER_HOST };
 
 /* C[m, n] = A[m, k] B[k, n], `groups` times side by side. m counts the whole batch. */
 struct gemm {
@@ -64,13 +64,15 @@ struct plan_layer {
     enum layer_kind kind;
     int nodes[PLAN_MAX_FUSED], n_node;
     int in[OP_MAX_IN], n_in; /* values, seen through flatten and dropout */
-    bool from_buffer; /* LAYER_MATRIX: what stays in the array is input 1, of another layer's making */
-    uint64_t stationary_address; /* from_buffer: of input 1 in the activation memory */
+    bool from_buffer; /* LAYER_MATRIX: what stays in the array is input 1, of another layer's making
+                       */
+    uint64_t stationary_address;  /* from_buffer: of input 1 in the activation memory */
     const struct plan_move *move; /* LAYER_VECTOR: it moves values (mapper/move.h); else NULL */
     uint32_t broadcast; /* LAYER_VECTOR, bit j: input j is of another shape (mapper/broadcast.h) */
-    int out;                 /* value */
-    struct gemm gemm;        /* LAYER_MATRIX: as the machine multiplies it */
-    int64_t channels;        /* of an operator's group */
+    const struct plan_lookup *lookup; /* LAYER_LOOKUP (mapper/lookup.h); its one input: indices */
+    int out;                          /* value */
+    struct gemm gemm;                 /* LAYER_MATRIX: as the machine multiplies it */
+    int64_t channels;                 /* of an operator's group */
     int64_t packed; /* groups of the operator that make one of gemm's: block-diagonal weights */
     uint64_t macs;
     enum number format, weight_format; /* of its output and of its weights */
@@ -82,8 +84,8 @@ struct plan_layer {
                      * else once in all */
     uint32_t loads; /* bit j: input j comes over the host link for this layer */
     bool stores;    /* its output goes back over it */
-    uint64_t weight_address; /* LAYER_MATRIX: of its first tile in the weight memory */
-    int weights_of;          /* LAYER_MATRIX: the first layer with these weights, itself or another */
+    uint64_t weight_address; /* of its first tile, or of its table, in the weight memory */
+    int weights_of; /* the first layer with these weights, or this table: itself or another */
 };
 
 /* Consecutive layers on the machine that are computed chunk by chunk: all of them on some images,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mapper/autoflex.h"
+#include "mapper/lookup.h"
 #include "mapper/plan.h"
 #include "mapper/vector.h"
 #include "sim/base/error.h"
@@ -101,6 +102,11 @@ void quant_to_nhwc(void *stored, const struct tensor *t, struct storage s)
     const struct dims d = dims_of(&t->shape);
     const float *x = t->data;
     const int64_t row_bytes = d.c * (int64_t)number_bytes(s.format);
+    if (t->type != NUMBER_fp32) { /* indices */
+        g_assert(t->type == s.format && t->shape.n_dim != 4);
+        memcpy(stored, t->data, tensor_bytes(t));
+        return;
+    }
     g_autofree float *pixel = g_new(float, d.c);
     for (int64_t i = 0; i < d.n * d.h * d.w; i++) {
         const float *first = x + i / (d.h * d.w) * dims_image(&d) + i % (d.h * d.w);
@@ -195,6 +201,10 @@ static void set_scales(struct quant *q, const struct plan *p, const struct value
             continue;
         }
         operand_scales(q, p, l, params);
+        if (l->lookup) { /* what is in the table is known */
+            q->scale[l->out] = scale_of(quant_max_abs(&params->at[l->lookup->table]), l->format);
+            continue;
+        }
         const int v = ranged_value(p, l);
         q->scale[l->out] = v == l->in[0] ? q->scale[v] : scale_from(r, v, p->formats[l->out]);
     }
@@ -343,10 +353,10 @@ static bool matrix_params(struct quant *q, const struct plan *p, const struct pl
                        .is_wide = plan_sum_words(p, l) > 1};
     m.channels = plan_in_dims(p, l, 0).c / plan_operator_gemm(l).groups;
     struct quant_layer *ql = &q->layers[l->index];
-    ql->weight = l->weights_of == l->index
-                     ? arena_try_alloc(q->arena, (size_t)(m.rows * m.k) *
-                                                     number_bytes(l->weight_format))
-                     : q->layers[l->weights_of].weight; /* written anew with the same numbers */
+    ql->weight =
+        l->weights_of == l->index
+            ? arena_try_alloc(q->arena, (size_t)(m.rows * m.k) * number_bytes(l->weight_format))
+            : q->layers[l->weights_of].weight; /* written anew with the same numbers */
     if (!ql->weight)
         return error_set(error, ERROR_LIMIT, "no memory for the weights of layer '%s'", l->name);
     if (number_is_float(l->weight_format)) {
@@ -358,6 +368,24 @@ static bool matrix_params(struct quant *q, const struct plan *p, const struct pl
     m.row = g_new(float, m.k);
     matrix_numbers(q, &m);
     g_free(m.row);
+    return true;
+}
+
+/* Rows of the table as the layer's output has them. */
+static bool table_params(struct quant *q, const struct plan *p, const struct plan_layer *l,
+                         const struct values *params, GError **error)
+{
+    struct quant_layer *ql = &q->layers[l->index];
+    const struct tensor *table = &params->at[l->lookup->table];
+    if (l->weights_of != l->index) {
+        ql->weight = q->layers[l->weights_of].weight;
+        return true;
+    }
+    ql->weight = arena_try_alloc(q->arena, (size_t)(l->lookup->rows * lookup_row_bytes(p, l)));
+    if (!ql->weight)
+        return error_set(error, ERROR_LIMIT, "no memory for the table of layer '%s'", l->name);
+    storage_encode(quant_storage(p, q, l->out), ql->weight, table->data,
+                   shape_count(&table->shape));
     return true;
 }
 
@@ -435,7 +463,8 @@ struct quant *quant_new(const struct plan *p, const struct values *params,
         const struct plan_layer *l = &p->layers[i];
         if (l->kind == LAYER_VECTOR)
             vector_params(q, p, l);
-        if (l->kind == LAYER_MATRIX && !matrix_params(q, p, l, params, error)) {
+        if ((l->kind == LAYER_MATRIX && !matrix_params(q, p, l, params, error)) ||
+            (l->kind == LAYER_LOOKUP && !table_params(q, p, l, params, error))) {
             quant_free(q);
             return NULL;
         }

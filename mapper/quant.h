@@ -42,7 +42,7 @@ static inline int8_t requant_clamp(int64_t y, int8_t lo)
 /* Numbers for one layer. Matrix: weights [groups * n][k], as stored, with k in the order row,
  * column, channel of the kernel (fc: row, column, channel of the image), bias and requant by output
  * channel. Vector: requant by input; lrn: the table. Floating-point layers have float_bias alone.
- */
+ * Look-up: weights are the rows of its table. */
 struct quant_layer {
     void *weight;
     int64_t *bias;
@@ -99,7 +99,8 @@ struct storage quant_storage(const struct plan *p, const struct quant *q, int va
 /* n elements from fp32 to what is stored, and back. */
 void storage_encode(struct storage s, void *stored, const float *x, int64_t n);
 void storage_decode(struct storage s, float *x, const void *stored, int64_t n);
-/* fp32 NCHW -> stored NHWC and back. Tensors of other than 4 dimensions are 1 x 1 images. */
+/* fp32 NCHW -> stored NHWC and back. Tensors of other than 4 dimensions are 1 x 1 images; of
+ * integers they are stored as they are. */
 void quant_to_nhwc(void *stored, const struct tensor *t, struct storage s);
 void quant_from_nhwc(struct tensor *t, const void *stored, struct storage s);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mapper/host.h"
+#include "mapper/lookup.h"
 #include "mapper/move.h"
 #include "mapper/twin.h"
 #include "mapper/vector.h"
@@ -137,8 +138,31 @@ static bool vector_layer(struct twin *t, const struct plan_layer *l, GError **er
     return vector_compute(t->plan, t->quant, l, &all, t->host, in, t->at[l->out], error);
 }
 
+/* Each row from the graph's table, stored by itself. */
+static bool lookup_layer(struct twin *t, const struct plan_layer *l, GError **error)
+{
+    const struct plan *p = t->plan;
+    const int64_t n = shape_count(&p->graph->values[l->in[0]].shape), width = l->lookup->width;
+    const float *table = t->host[l->lookup->table].data;
+    g_autofree float *zeros = g_new0(float, width);
+    if (!(t->at[l->out] = new_value(t, l->out, error)))
+        return false;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t index = number_get_int64(t->at[l->in[0]], p->formats[l->in[0]], (size_t)i);
+        const int64_t row = lookup_row(p, l, index, error);
+        if (row < 0)
+            return false;
+        storage_encode(quant_storage(p, t->quant, l->out),
+                       (char *)t->at[l->out] + i * lookup_row_bytes(p, l),
+                       row == l->lookup->padding ? zeros : table + row * width, width);
+    }
+    return true;
+}
+
 static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
 {
+    if (l->lookup)
+        return lookup_layer(t, l, error);
     if (l->move || vector_reads(t->plan->graph->nodes[l->nodes[0]].op->name) > 0)
         return vector_layer(t, l, error);
     const struct graph *g = t->plan->graph;

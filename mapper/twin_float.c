@@ -117,15 +117,14 @@ void twin_float_batched_product(const struct job *j, void *result)
     const struct gemm *g = &j->l->gemm;
     const bool turned = ((const struct batched_product_attr *)j->n->attr)->transpose;
     const float *bias = j->t->quant->layers[j->l->index].float_bias;
-    g_autofree float *scratch = g_new(float, 2 * g->n), *w = g_new(float, g->k *g->n);
+    g_autofree float *scratch = g_new(float, 2 * g->n), *w = g_new(float, g->k * g->n);
     const struct sums s = {scratch, scratch + g->n};
     for (int64_t i = 0; i < g->groups; i++) {
         const float *y = (const float *)j->x[1] + i * g->k * g->n;
         for (int64_t k = 0; k < g->k * g->n; k++)
             w[k] = turned ? y[k % g->n * g->k + k / g->n] : y[k];
         for (int64_t m = i * g->m; m < (i + 1) * g->m; m++)
-            features(j, w, (const float *)j->x[0] + m * g->k, bias, &s,
-                     (float *)result + m * g->n);
+            features(j, w, (const float *)j->x[0] + m * g->k, bias, &s, (float *)result + m * g->n);
     }
 }
 
@@ -189,8 +188,7 @@ void twin_float_add(const struct job *j, void *out)
 {
     const float *a = j->x[0], *b = j->x[1];
     for (int64_t i = 0; i < j->out.n * dims_image(&j->out); i++)
-        ((float *)out)[i] =
-            within(j, a[twin_operand_at(j, 0, i)] + b[twin_operand_at(j, 1, i)]);
+        ((float *)out)[i] = within(j, a[twin_operand_at(j, 0, i)] + b[twin_operand_at(j, 1, i)]);
 }
 
 void twin_float_concat(const struct job *j, void *out)

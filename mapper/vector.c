@@ -9,7 +9,7 @@
 #include "workloads/ops/ops.h"
 #include "workloads/threads.h"
 
-enum kind { ELEMENT, ROW, IMAGE, MOVE };
+enum kind { ELEMENT, ROW, IMAGE, MOVE, LOOKUP };
 
 static const struct {
     const char *op;
@@ -41,6 +41,12 @@ bool vector_moves(const char *op)
 {
     const int i = find(op);
     return i >= 0 && operators[i].kind == MOVE;
+}
+
+bool vector_looks_up(const char *op)
+{
+    const int i = find(op);
+    return i >= 0 && operators[i].kind == LOOKUP;
 }
 
 int vector_reads(const char *op)
@@ -76,7 +82,8 @@ bool vector_operands_fit(const struct graph *g, const struct node *n, GString *w
     struct broadcast b;
     for (int i = 0; i < n->n_data; i++)
         if (!broadcast_make(&g->values[n->out[0]].shape, &g->values[n->in[i]].shape, &b))
-            return refuse(why, "the channels of an operand of another shape do not lie side by side");
+            return refuse(why,
+                          "the channels of an operand of another shape do not lie side by side");
     return true;
 }
 
@@ -102,6 +109,7 @@ bool vector_possible(const struct graph *g, const struct node *n, GString *why)
         return shape->n_dim == 4 || (shape->n_dim == 2 && !strcmp(n->op->name, "batch_norm")) ||
                refuse(why, "it takes images alone");
     case MOVE:
+    case LOOKUP:
         return true;
     }
     return false;
@@ -168,10 +176,9 @@ static bool load_part(const struct plan *p, const struct quant *q, const struct 
     const bool spreads = !all && l->broadcast >> j & 1;
     int64_t row, n_row;
     plan_input_rows(p, l, j, r, &row, &n_row);
-    const struct shape s =
-        all       ? *own
-        : spreads ? part_shape(&g->values[l->out].shape, r->n_image, r->n_row)
-                  : part_shape(own, r->n_image, n_row);
+    const struct shape s = all       ? *own
+                           : spreads ? part_shape(&g->values[l->out].shape, r->n_image, r->n_row)
+                                     : part_shape(own, r->n_image, n_row);
     g_autofree void *stored = spreads ? spread(p, l, r, j, in) : NULL;
     if (spreads && !stored)
         return error_set(error, ERROR_LIMIT, "no memory for an operand of layer '%s'", l->name);

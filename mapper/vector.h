@@ -14,8 +14,11 @@ extern const char *const vector_names[];
 /* Whether the operator moves values without changing them. */
 bool vector_moves(const char *op);
 
-/* How often each element of the operator's inputs passes the lanes; 0: it is none of these, or a
- * move. */
+/* Whether it finds rows of a table (mapper/lookup.h). */
+bool vector_looks_up(const char *op);
+
+/* How often each element of the operator's inputs passes the lanes; 0: it is none of these, a move
+ * or a look-up. */
 int vector_reads(const char *op);
 
 /* Whether the operator's operands may have other shapes than its output, which numpy's rules

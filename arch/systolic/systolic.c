@@ -77,7 +77,8 @@ const struct cfg_field systolic_fields[] = {
           "arrays that it gives a row of inputs in the same cycle; 0: all", NULL),
     FIELD("activation.functions", CFG_STRINGS, functions, 0, 0, "", NULL,
           "operators that the activation unit computes in fp32, beside relu, lrn, pools, add and "
-          "concat; all: every one that it could",
+          "concat; embedding and gather are rows of tables that the DMA engine reads; all: every "
+          "one that there could be",
           vector_names),
     FIELD("host.fallback", CFG_BOOL, host_fallback, 0, 0, "false", NULL,
           "operators that the machine lacks run on the host", NULL),
@@ -90,9 +91,10 @@ const struct cfg_field systolic_fields[] = {
     FIELD("host.gflops", CFG_FLOAT, host_gflops, 0, 1e9, "0", "GFLOPS",
           "operations that the host computes layers of its own at; 0: they take no time for them",
           NULL),
-    FIELD("host.memory_gb_s", CFG_FLOAT, host_memory_gb_s, 0, 1e6, "0", "GB/s",
-          "bandwidth at which the host reads and writes what its layers work on; 0: it takes no time",
-          NULL),
+    FIELD(
+        "host.memory_gb_s", CFG_FLOAT, host_memory_gb_s, 0, 1e6, "0", "GB/s",
+        "bandwidth at which the host reads and writes what its layers work on; 0: it takes no time",
+        NULL),
     FIELD("area_mm2", CFG_FLOAT, area_mm2, 0, 1e6, "0", "mm2",
           "area of the die; 0: by technology_nm, from built-in tables", NULL),
     FIELD("area.placed", CFG_FLOAT, area.placed, 0.01, 1, "0.79", NULL,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no mapping of a layer goes below (docs/mapping.md, "The bound"). */
 #include "arch/systolic/systolic.h"
+#include "mapper/lookup.h"
 #include "mapper/move.h"
 #include "sim/base/size.h"
 
@@ -38,9 +39,18 @@ static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
     const double ahead = (double)(s->cfg.n_array * (s->cfg.fifo_tiles + 1)) * tile;
     const double used = (double)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                         (double)number_bytes(l->weight_format);
-    if (l->from_buffer || l->weights_of != l->index || s->cfg.weights.model == DRAM_IDEAL || rate <= 0)
+    if (l->from_buffer || l->weights_of != l->index || s->cfg.weights.model == DRAM_IDEAL ||
+        rate <= 0)
         return 0;
     return MAX((s->cfg.edge == EDGE_FULL ? tiles * tile : used) - ahead, 0) / rate;
+}
+
+/* An address a cycle, and the bytes of all rows. */
+static double rows_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
+{
+    const double rows = (double)dims_of(&p->graph->values[l->out].shape).n;
+    const double rate = s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
+    return MAX(rows, rate > 0 ? rows * (double)lookup_row_bytes(p, l) / rate : 0);
 }
 
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
@@ -51,6 +61,8 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
         return scalesim_layer_cyc(s, l);
     if (l->kind == LAYER_MATRIX)
         return (uint64_t)MAX(MAX(array_cyc(s, p, l), fetch_cyc(s, l)), activate_cyc(s, l));
+    if (l->kind == LAYER_LOOKUP)
+        return (uint64_t)rows_cyc(s, p, l);
     uint64_t cycles = 0;
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     const struct region all = {.n_image = o.n, .n_row = o.h};

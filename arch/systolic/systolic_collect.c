@@ -184,6 +184,8 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
             matrix.useful_cyc += (double)l->macs / l->peak_macs_per_cycle;
         }
         count_layer_end(self, l, active[i] + pass[i]);
+        if (pl->kind == LAYER_LOOKUP && l->cycles > 0)
+            l->bound = BOUND_MEMORY; /* it does nothing but read */
         matrix.busy_cyc += active[i];
         for (int c = 0; c < N_CAUSE; c++)
             matrix.stall_cyc[c] += l->stall_cyc[c];

@@ -140,8 +140,8 @@ uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p, const s
     if (l->move)
         return move_beats(p, l, &st->region, core_path_bytes(s));
     for (int j = 0; j < l->n_in; j++)
-        cycles += (uint64_t)plan_pixels_read(p, l, j, &st->region) * reads *
-                  core_pixel_cyc(s, p, l, j);
+        cycles +=
+            (uint64_t)plan_pixels_read(p, l, j, &st->region) * reads * core_pixel_cyc(s, p, l, j);
     return cycles;
 }
 

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "arch/systolic/systolic.h"
+#include "mapper/lookup.h"
 #include "sim/base/size.h"
 
 /* What a chunk of a layer costs each resource, in cycles; of several arrays the first one, which
@@ -20,6 +21,7 @@ struct chunk_cost {
     double first, shift; /* the first tile: on the bus, and into the array */
     double last;         /* what follows the last tile's arrival, but for `drain` */
     double load, store;
+    double rows; /* the weight memory with rows of a table */
 };
 
 static double link_cyc(const struct systolic *s, double bytes)
@@ -462,6 +464,27 @@ static void cost_nest(const struct systolic *s, const struct plan *p, const stru
         cost_blocks(s, p, l, &b, c);
 }
 
+/* Of a pass that is one of many: what the controller issues of a chunk, an instruction a cycle. A
+ * pass and a transfer have a Sync set each; what waits for them a Sync wait. */
+static double chunk_issue_cyc(const struct systolic *s, const struct plan *p,
+                              const struct plan_layer *l)
+{
+    const int loads = __builtin_popcount(l->loads);
+    if (s->cfg.n_array > 1 || l->n_pass > 1 || plan_n_chunk(p, l) == 1)
+        return 0;
+    return 2 + (loads > 0) + 3 * loads + 3 * l->stores;
+}
+
+/* An address a cycle, and the latency of the last one. */
+static void cost_rows(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                      const struct region *r, struct chunk_cost *c)
+{
+    const double n = (double)r->n_image, rate = s->stream_bytes_per_cyc;
+    const double row = rate > 0 ? (double)lookup_row_bytes(p, l) / rate : 0;
+    c->rows = n * row;
+    c->compute = c->mixed = MAX(n * row, n - 1 + row) + s->first_byte_cyc;
+}
+
 /* before: the chunk before it, NULL for the layer's first. begins: the run's first. */
 static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan *p,
                                     const struct plan_layer *l, const struct region *r,
@@ -472,7 +495,12 @@ static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan 
     cost_transfers(s, p, l, r, &c);
     if (l->kind == LAYER_VECTOR) {
         const struct plan_step step = {.layer = l->index, .region = *r};
-        c.compute = c.mixed = (double)core_share_cyc(s, core_vector_cyc(s, p, &step));
+        c.compute = (double)core_share_cyc(s, core_vector_cyc(s, p, &step));
+        c.mixed = c.compute = MAX(c.compute, chunk_issue_cyc(s, p, l));
+        return c;
+    }
+    if (l->kind == LAYER_LOOKUP) {
+        cost_rows(s, p, l, r, &c);
         return c;
     }
     if (s->cfg.dataflow == FLOW_WS && begins && s->cfg.n_array == 1) {
@@ -504,6 +532,7 @@ static void add_chunk(struct chunk_cost *sum, const struct chunk_cost *c, double
     sum->mixed += n * c->mixed;
     sum->load += n * c->load;
     sum->store += n * c->store;
+    sum->rows += n * c->rows;
     sum->drain = c->drain;
     /* The tile that serves all chunks came with the first. */
     sum->first = MAX(sum->first, c->first);
@@ -542,6 +571,8 @@ static struct layer_cost cost_layer(const struct systolic *s, const struct plan 
         cost.by_link =
             MAX(cost.sum.load + cost.sum.store + last_shown, a.load + a.mixed + cost.sum.store) +
             cost.sum.drain;
+    if (l->kind == LAYER_LOOKUP) /* the link's engine reads the rows, one thing after the other */
+        cost.by_link = cost.sum.load + cost.sum.mixed + cost.sum.store;
     return cost;
 }
 
@@ -609,10 +640,10 @@ static double prefetch_after(const struct systolic *s, const struct plan *p,
 {
     const bool is_matrix = l->kind == LAYER_MATRIX;
     const double tail =
-        is_matrix ? (double)core_shift_cyc(s, p, l, s->cfg.rows) + c->drain : cycles;
+        is_matrix ? (double)core_shift_cyc(s, p, l, s->cfg.rows) + c->drain : cycles - c->rows;
     if (l->from_buffer) /* in order: what comes next is asked for behind the last tile */
         return tail;
-    const double slack = cycles - MAX(c->fetch - before, 0);
+    const double slack = cycles - c->rows - MAX(c->fetch - before, 0);
     return MIN(ahead_cyc(s, p, l, c), MAX(slack, tail) + MAX(before - c->fetch, 0));
 }
 

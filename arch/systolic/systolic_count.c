@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counters: MACs, bytes and energy of each instruction, and what bounds a layer. */
 #include "arch/systolic/systolic.h"
+#include "mapper/lookup.h"
 #include "sim/base/size.h"
 
 /* Values of k that a matrix instruction works off. */
@@ -86,6 +87,17 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
     l->energy_pj[ENERGY_ACTIVATION] += (double)values_in * s->cfg.energy.activation_pj;
 }
 
+/* Indices are read in the buffer, rows written there. */
+static void count_rows(const struct systolic *s, const struct plan *p, const struct insn *in,
+                       struct record_layer *l)
+{
+    const struct plan_layer *pl = &p->layers[in->layer];
+    const uint64_t bytes = in->count * (uint64_t)lookup_row_bytes(p, pl);
+    l->bytes[MEM_WEIGHTS].read += bytes;
+    l->energy_pj[ENERGY_WEIGHTS] += (double)bytes * s->cfg.energy.weight_byte_pj;
+    count_output(s, bytes, in->count * (uint64_t)plan_element_bytes(p, pl->in[0]), l);
+}
+
 void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
                 struct record_layer *l)
 {
@@ -99,6 +111,9 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
     case INSN_WRITE_HOST:
         l->bytes[MEM_HOST].write += in->count;
         count_output(s, 0, in->count, l);
+        break;
+    case INSN_READ_ROWS:
+        count_rows(s, p, in, l);
         break;
     case INSN_SHIFT_INPUTS:
         count_inputs(s, p, in, p->layers[in->layer].gemm.k, l);

@@ -6,6 +6,7 @@
 #include "arch/systolic/systolic_product.h"
 #include "arch/systolic/systolic_vector.h"
 #include "mapper/host.h"
+#include "mapper/lookup.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/matrix.h"
@@ -398,6 +399,29 @@ static void transfer(struct machine_state *m, const struct insn *in)
         memcpy(host, sram_read(&m->buffer, s->address, bytes), bytes);
 }
 
+/* Rows of a table; a sought row that there is none of is the user's fault. */
+static bool read_rows(struct machine_state *m, const struct insn *in, GError **error)
+{
+    const struct plan *p = m->plan;
+    const struct plan_layer *l = &p->layers[in->layer];
+    const struct plan_step *s = &p->steps[in->step];
+    const size_t bytes = (size_t)lookup_row_bytes(p, l);
+    const uint8_t *table = ((const struct program *)p->program)->weights + l->weight_address;
+    const uint8_t *indices = m->buffer.data + s->in_address[0];
+    uint8_t *out = sram_write(&m->buffer, s->address, bytes * in->count);
+    for (size_t i = 0; i < in->count; i++) {
+        const int64_t index = number_get_int64(indices, p->formats[l->in[0]], i);
+        const int64_t row = lookup_row(p, l, index, error);
+        if (row < 0)
+            return false;
+        if (row == l->lookup->padding)
+            memset(out + i * bytes, 0, bytes);
+        else
+            memcpy(out + i * bytes, table + (size_t)row * bytes, bytes);
+    }
+    return true;
+}
+
 static bool host_operator(struct machine_state *m, const struct insn *in, GError **error)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
@@ -436,6 +460,8 @@ bool state_execute(struct machine_state *m, const struct insn *in, GError **erro
         transfer(m, in);
     else if (in->op == INSN_HOST_OPERATOR)
         ok = host_operator(m, in, error);
+    else if (in->op == INSN_READ_ROWS)
+        ok = read_rows(m, in, error);
     else if (in->op == INSN_ACTIVATE)
         vector_activate(m, in);
     else if (in->op == INSN_NORMALIZE_POOL)

@@ -18,6 +18,7 @@ extern const char *const systolic_unit_names[N_UNIT];
 enum opcode {
     INSN_READ_HOST,
     INSN_WRITE_HOST,
+    INSN_READ_ROWS,     /* of a table in the weight memory, by indices: to the unified buffer */
     INSN_HOST_OPERATOR, /* not the machine's: marks a layer that the host computes */
     INSN_READ_WEIGHTS,
     INSN_SHIFT_INPUTS, /* input-stationary: tiles from the unified buffer into the array */
@@ -47,8 +48,8 @@ struct insn {
     int64_t m0, m;  /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
     int64_t n0, n;  /* the same: output columns of the group */
     int64_t first;  /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
-    uint64_t count; /* SYNC_WAIT: value, or the step; transfers, ACTIVATE: bytes; NORMALIZE_POOL:
-                     * cycles, in equal shares for the units that it is for */
+    uint64_t count; /* SYNC_WAIT: value, or the step; transfers, ACTIVATE: bytes; READ_ROWS: rows;
+                     * NORMALIZE_POOL: cycles, in equal shares for the units that it is for */
 };
 enum { ALL_ARRAYS = -1 };
 

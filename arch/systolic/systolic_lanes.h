@@ -37,7 +37,7 @@ struct pass {
     int32_t limit; /* of integers: the largest that the result's format keeps */
     bool relu;
     int64_t n_channel; /* of the result */
-    void *scratch; /* a pixel of the operand with most channels */
+    void *scratch;     /* a pixel of the operand with most channels */
 };
 
 /* v: the result's channels, rounded but not yet narrowed. Returns how many were cut off. */

@@ -5,6 +5,7 @@
 
 #include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_vector.h"
+#include "mapper/lookup.h"
 #include "mapper/move.h"
 #include "mapper/vector.h"
 #include "sim/base/error.h"
@@ -25,19 +26,21 @@ bool systolic_supports(const void *self, const struct graph *g, const struct nod
     (void)precision;
     if (!strcmp(n->op->name, "batched_product")) {
         const bool can = ((const struct systolic *)self)->cfg.stationary_from_buffer;
-        g_string_assign(why, can ? "" : "weights come from their memory alone: "
-                                        "array.stationary_from_buffer is false");
+        g_string_assign(why, can ? ""
+                                 : "weights come from their memory alone: "
+                                   "array.stationary_from_buffer is false");
         return can;
     }
     if (n->op->is_matrix)
         return true;
     const bool has = has_function(self, n->op->name);
-    if (has && (vector_reads(n->op->name) > 0 || move_is(g, n)))
+    const bool could =
+        vector_reads(n->op->name) > 0 || move_is(g, n) || vector_looks_up(n->op->name);
+    if (has && could)
         return vector_possible(g, n, why);
     if (!vector_supports(n->op->name) || move_is(g, n)) {
-        g_string_assign(why, vector_reads(n->op->name) > 0 || move_is(g, n)
-                                 ? "it is not one of activation.functions"
-                                 : "the activation unit has no such function");
+        g_string_assign(why, could ? "it is not one of activation.functions"
+                                   : "the activation unit has no such function");
         return false;
     }
     const int n_dim = g->values[n->in[0]].shape.n_dim;
@@ -225,7 +228,7 @@ static void mark_last(struct lowering *w, const struct plan_step *s)
         struct insn *in = &g_array_index(w->insns, struct insn, i - 1);
         if (&w->plan->steps[in->step] != s)
             return;
-        if (in->op != INSN_ACTIVATE && in->op != INSN_NORMALIZE_POOL)
+        if (in->op != INSN_ACTIVATE && in->op != INSN_NORMALIZE_POOL && in->op != INSN_READ_ROWS)
             continue;
         in->last_of_chunk = true;
         if (w->n_array == 1)
@@ -500,6 +503,15 @@ static void lower_vector(struct lowering *w, int step)
     step_done(w, UNIT_ACTIVATION, step);
 }
 
+static void lower_lookup(struct lowering *w, int step)
+{
+    const struct plan_step *s = &w->plan->steps[step];
+    wait_for_step(w, UNIT_HOST, s->after_compute, step);
+    emit(w, INSN_READ_ROWS, UNIT_HOST, 1, step)->count = (uint64_t)s->region.n_image;
+    emit_set(w, UNIT_HOST, 1, step);
+    step_done(w, UNIT_HOST, step);
+}
+
 static void lower_step(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
@@ -518,6 +530,8 @@ static void lower_step(struct lowering *w, int step)
         w->pass = s->pass;
         if (w->plan->layers[s->layer].kind == LAYER_MATRIX)
             lower_matrix(w, step);
+        else if (w->plan->layers[s->layer].kind == LAYER_LOOKUP)
+            lower_lookup(w, step);
         else
             lower_vector(w, step);
         mark_last(w, s);
@@ -541,7 +555,8 @@ static void put_column(const struct plan_layer *l, int64_t n, const uint8_t *wei
     }
 }
 
-/* Weight memory holds whole tiles, row by row of the array; what an edge tile lacks is 0. */
+/* Weight memory holds whole tiles, row by row of the array; what an edge tile lacks is 0. Tables
+ * lie there as they are. */
 static bool pack_weights(const struct systolic *s, struct plan *p, struct program *program,
                          GError **error)
 {
@@ -554,6 +569,9 @@ static bool pack_weights(const struct systolic *s, struct plan *p, struct progra
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         const uint8_t *weight = p->quant->layers[i].weight;
+        if (l->lookup && l->weights_of == i)
+            memcpy(program->weights + l->weight_address, weight,
+                   (size_t)(l->lookup->rows * lookup_row_bytes(p, l)));
         const int64_t size = (int64_t)number_bytes(l->weight_format);
         const int64_t tiles_k = int64_div_up(l->gemm.k, rows);
         const int64_t k = l->kind == LAYER_MATRIX ? plan_operator_gemm(l).k : 0;

@@ -10,6 +10,7 @@ const char *const systolic_unit_names[N_UNIT] = {"host", "weights", "matrix", "a
 static const char *const insn_names[N_INSN] = {
     [INSN_READ_HOST] = "Read_Host_Memory",
     [INSN_WRITE_HOST] = "Write_Host_Memory",
+    [INSN_READ_ROWS] = "Read_Rows",
     [INSN_HOST_OPERATOR] = "(host computes)",
     [INSN_READ_WEIGHTS] = "Read_Weights",
     [INSN_SHIFT_INPUTS] = "Shift_Inputs",
@@ -83,6 +84,11 @@ void insn_print(const struct plan *p, const struct insn *in, GString *out)
                                "+%" PRId64 " rows=%" PRId64 "+%" PRId64,
                                s->address, in->count, p->graph->values[s->value].name,
                                s->region.image, s->region.n_image, s->region.row, s->region.n_row);
+        break;
+    case INSN_READ_ROWS:
+        g_string_append_printf(
+            out, " table=%" PRIu64 " indices=ub=0x%" PRIx64 " to ub=0x%" PRIx64 " rows=%" PRIu64,
+            p->layers[in->layer].weight_address, s->in_address[0], s->address, in->count);
         break;
     case INSN_READ_WEIGHTS:
         g_string_append_printf(out, " tile=%" PRId64 " repeat=%" PRIu32, in->first, in->repeat);

@@ -4,18 +4,25 @@
 #include <string.h>
 
 #include "arch/systolic/systolic_sim.h"
+#include "mapper/lookup.h"
 
 static void pass_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t start_cyc,
                       uint64_t end_cyc)
 {
     struct pass_span *p = &s->passes[s->plan->steps[in->step].pass];
-    if (unit == UNIT_MATRIX || unit == UNIT_ACTIVATION)
+    if (unit == UNIT_MATRIX || unit == UNIT_ACTIVATION || in->op == INSN_READ_ROWS)
         p->compute_cyc = MIN(p->compute_cyc, start_cyc);
     if (!p->started || start_cyc < p->start_cyc)
         p->start_cyc = start_cyc;
     p->started = true;
     p->end_cyc = MAX(p->end_cyc, end_cyc);
     power_note(s, unit, in->step, start_cyc, end_cyc);
+}
+
+static void wait_until(uint64_t cyc)
+{
+    if (cyc > sk_now())
+        sk_wait_cycles(cyc - sk_now());
 }
 
 static void execute(struct sim *s, const struct insn *in)
@@ -168,6 +175,24 @@ static void host_compute_wait(struct sim *s, const struct insn *in)
     pass_span(s, UNIT_HOST, in, start, sk_now());
 }
 
+/* The DMA engine sends an address a cycle; what it reads crosses no link. */
+static void read_rows(struct sim *s, const struct insn *in)
+{
+    const struct plan_layer *l = &s->plan->layers[in->layer];
+    const int64_t first = s->plan->steps[in->step].region.image;
+    const uint64_t start = sk_now();
+    uint64_t ready_cyc = start;
+    for (int64_t i = first; i < first + (int64_t)in->count; i++) {
+        const struct dram_request row = {.bytes = (uint64_t)lookup_row_bytes(s->plan, l),
+                                         .address = lookup_address(s->plan, l, i)};
+        const uint64_t arrival_cyc = dram_access(&s->core.weights, &row, sk_now());
+        ready_cyc = MAX(ready_cyc, arrival_cyc);
+        sk_wait_cycles(1);
+    }
+    wait_until(ready_cyc);
+    pass_span(s, UNIT_HOST, in, start, sk_now());
+}
+
 static void host_dma(void *arg)
 {
     struct unit_state *u = arg;
@@ -175,6 +200,8 @@ static void host_dma(void *arg)
     for (const struct insn *in; (in = next_insn(u));) {
         if (in->op == INSN_HOST_OPERATOR)
             host_compute_wait(s, in);
+        else if (in->op == INSN_READ_ROWS)
+            read_rows(s, in);
         else
             occupy(u, in, dma_copy(&s->core.dma, in->count, sk_now()));
         execute(s, in);
@@ -354,12 +381,6 @@ static void free_shadow(struct array_sim *a)
 {
     a->shadow_free = true;
     sk_notify(a->shadow_freed);
-}
-
-static void wait_until(uint64_t cyc)
-{
-    if (cyc > sk_now())
-        sk_wait_cycles(cyc - sk_now());
 }
 
 /* One stream of a matrix instruction. What stays is taken over as its first row enters. */

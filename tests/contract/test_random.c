@@ -13,7 +13,7 @@
 #include "tests/unit/test.h"
 
 enum { N_CASE = 400, N_SEQUENCE = 60, FIRST_SEQUENCE = 5000000, MAX_SETTING = 28 };
-enum { N_BROADCAST = 80, FIRST_BROADCAST = 6000000 };
+enum { N_BROADCAST = 80, FIRST_BROADCAST = 6000000, N_LOOKUP = 60, FIRST_LOOKUP = 7000000 };
 
 struct machine_case {
     char *set[MAX_SETTING + 1];
@@ -145,9 +145,10 @@ struct random_case {
 /* Of the cases that are like case `number`. */
 static int first_of(int number)
 {
-    return number >= FIRST_BROADCAST ? FIRST_BROADCAST
-           : number >= FIRST_SEQUENCE ? FIRST_SEQUENCE
-                                      : 0;
+    return number >= FIRST_LOOKUP      ? FIRST_LOOKUP
+           : number >= FIRST_BROADCAST ? FIRST_BROADCAST
+           : number >= FIRST_SEQUENCE  ? FIRST_SEQUENCE
+                                       : 0;
 }
 
 static void case_make(struct random_case *c, int number)
@@ -159,8 +160,8 @@ static void case_make(struct random_case *c, int number)
     set_array(&c->machine, number);
     set_count(&c->machine, number);
     set_path(&c->machine, number);
-    if (first_of(number) == FIRST_SEQUENCE)
-        c->net = random_sequence_text(rand, (int)pick(rand, 1, 4));
+    if (first_of(number) == FIRST_SEQUENCE || first_of(number) == FIRST_LOOKUP)
+        c->net = random_sequence_text(rand, (int)pick(rand, 1, 4), number >= FIRST_LOOKUP);
     else
         c->net =
             random_net_text(rand, (int)pick(rand, 1, 9), c->machine.is_integer && pick(rand, 0, 1),
@@ -341,6 +342,13 @@ START_TEST(test_random_broadcast_operands_are_exact_on_random_machines)
 }
 END_TEST
 
+START_TEST(test_random_look_ups_are_exact_on_random_machines)
+{
+    run_cases(FIRST_LOOKUP, N_LOOKUP);
+}
+END_TEST
+
 TEST_MAIN("random", test_random_networks_are_exact_on_random_machines,
           test_random_sequences_are_exact_on_random_machines,
-          test_random_broadcast_operands_are_exact_on_random_machines)
+          test_random_broadcast_operands_are_exact_on_random_machines,
+          test_random_look_ups_are_exact_on_random_machines)

@@ -267,8 +267,8 @@ static inline int sequence_add(struct random_sequence *q, const char *op, const 
 
 static inline int sequence_fc(struct random_sequence *q, int from, int64_t width)
 {
-    g_autofree char *a = g_strdup_printf("inputs = \"s%d\"; features = %d; axis = -1;", from,
-                                         (int)width);
+    g_autofree char *a =
+        g_strdup_printf("inputs = \"s%d\"; features = %d; axis = -1;", from, (int)width);
     return sequence_add(q, "fc", a);
 }
 
@@ -277,9 +277,9 @@ static inline void sequence_recurrent(struct random_sequence *q)
     static const char *const ops[] = {"lstm", "gru", "rnn"};
     static const char *const directions[] = {"forward", "reverse", "bidirectional"};
     const int64_t direction = pick(q->rand, 0, 2), hidden = pick(q->rand, 1, 24);
-    g_autofree char *a = g_strdup_printf("hidden = %d; layout = 1; direction = \"%s\"; bias = %s;",
-                                         (int)hidden, directions[direction],
-                                         pick(q->rand, 0, 3) ? "true" : "false");
+    g_autofree char *a =
+        g_strdup_printf("hidden = %d; layout = 1; direction = \"%s\"; bias = %s;", (int)hidden,
+                        directions[direction], pick(q->rand, 0, 3) ? "true" : "false");
     sequence_add(q, ops[pick(q->rand, 0, 2)], a);
     q->width = direction == 2 ? 2 * hidden : hidden;
     g_autofree char *rows = g_strdup_printf("shape = [0, 0, %d];", (int)q->width);
@@ -293,9 +293,9 @@ static inline void sequence_attention(struct random_sequence *q)
     const int from = q->n_layer - 1;
     const int query = sequence_fc(q, from, depth), key = sequence_fc(q, from, depth);
     const int value = sequence_fc(q, from, width);
-    g_autofree char *a = g_strdup_printf(
-        "inputs = [\"s%d\", \"s%d\", \"s%d\"]; heads = %d; causal = %s;", query, key, value,
-        (int)heads, pick(q->rand, 0, 1) ? "true" : "false");
+    g_autofree char *a =
+        g_strdup_printf("inputs = [\"s%d\", \"s%d\", \"s%d\"]; heads = %d; causal = %s;", query,
+                        key, value, (int)heads, pick(q->rand, 0, 1) ? "true" : "false");
     sequence_add(q, "attention", a);
     q->width = width;
 }
@@ -319,8 +319,8 @@ static inline void sequence_move(struct random_sequence *q)
     const int64_t kind = pick(q->rand, 0, 3), last = q->n_layer - 1, steps = q->steps;
     g_autofree char *cut =
         g_strdup_printf("axes = [1]; starts = [%d]; ends = [%d];", (int)(steps / 3), (int)steps);
-    g_autofree char *twice = g_strdup_printf("inputs = [\"s%d\", \"s%d\"]; axis = 1;", (int)last,
-                                             (int)last);
+    g_autofree char *twice =
+        g_strdup_printf("inputs = [\"s%d\", \"s%d\"]; axis = 1;", (int)last, (int)last);
     if (kind == 0) {
         sequence_add(q, "slice", cut);
         q->steps -= steps / 3;
@@ -345,19 +345,39 @@ static inline void sequence_same(struct random_sequence *q)
     sequence_add(q, ops[kind], kind < 4 ? "" : twice);
 }
 
-/* As random_net_text(), of recurrent layers, attention and moves between products. */
-static inline char *random_sequence_text(GRand *rand, int n_layer)
+/* Rows of a table, and products of them. */
+static inline void sequence_look_up(struct random_sequence *q)
 {
-    void (*const kinds[])(struct random_sequence *q) = {
+    const int64_t rows = pick(q->rand, 1, 50), padding = pick(q->rand, -1, rows - 1);
+    g_string_append_printf(
+        q->text,
+        "inputs = ( { name = \"x\"; shape = [%d]; type = \"int%d\"; below = %d; } );\nlayers = (\n",
+        (int)q->steps, pick(q->rand, 0, 1) ? 64 : 32, (int)rows);
+    g_autofree char *table = g_strdup_printf("rows = %d; width = %d; padding_idx = %d;", (int)rows,
+                                             (int)q->width, (int)padding);
+    sequence_add(q, "embedding", table);
+}
+
+static inline void sequence_begin(struct random_sequence *q)
+{
+    g_string_append_printf(q->text,
+                           "inputs = ( { name = \"x\"; shape = [%d, %d]; } );\nlayers = (\n",
+                           (int)q->steps, (int)pick(q->rand, 1, 30));
+    g_autofree char *first = g_strdup_printf("features = %d; axis = -1;", (int)q->width);
+    sequence_add(q, "fc", first);
+}
+
+/* As random_net_text(), of recurrent layers, attention and moves between products, or (looks_up)
+ * behind rows of a table. */
+static inline char *random_sequence_text(GRand *rand, int n_layer, bool looks_up)
+{
+    void (*const kinds[])(struct random_sequence * q) = {
         sequence_recurrent, sequence_attention, sequence_parts, sequence_move, sequence_same};
     struct random_sequence q = {.rand = rand,
                                 .text = g_string_new(NULL),
                                 .steps = pick(rand, 1, 7),
                                 .width = pick(rand, 1, 30)};
-    g_string_append_printf(q.text, "inputs = ( { name = \"x\"; shape = [%d, %d]; } );\nlayers = (\n",
-                           (int)q.steps, (int)pick(rand, 1, 30));
-    g_autofree char *first = g_strdup_printf("features = %d; axis = -1;", (int)q.width);
-    sequence_add(&q, "fc", first);
+    (looks_up ? sequence_look_up : sequence_begin)(&q);
     for (int i = 0; i < n_layer; i++)
         kinds[pick(rand, 0, 4)](&q);
     sequence_fc(&q, q.n_layer - 1, pick(rand, 1, 40));

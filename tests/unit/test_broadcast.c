@@ -35,7 +35,8 @@ static bool agrees(const struct shape *out, const struct shape *operand, const s
             rest /= out->dim[d];
         }
         const int64_t stored = stored_at(out, i), c = stored % channels;
-        if (broadcast_at(b, stored / channels) + (b->c == 1 ? 0 : c) != expected_at(out, operand, i))
+        if (broadcast_at(b, stored / channels) + (b->c == 1 ? 0 : c) !=
+            expected_at(out, operand, i))
             return false;
     }
     return true;
