@@ -13,8 +13,8 @@ set_target_properties(libaccsim PROPERTIES OUTPUT_NAME accsim LINKER_LANGUAGE CX
                       VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 target_link_libraries(libaccsim PRIVATE
                       PkgConfig::GLIB PkgConfig::LIBCONFIG PkgConfig::SYSTEMC PkgConfig::OPENBLAS
-                      PkgConfig::JANSSON PkgConfig::LIBZIP PkgConfig::LAPACKE PkgConfig::PROTOBUFC PkgConfig::PNG
-                      PkgConfig::JPEG PkgConfig::ZLIB Threads::Threads m)
+                      PkgConfig::JANSSON PkgConfig::LIBZIP PkgConfig::LAPACKE PkgConfig::PROTOBUFC
+                      PkgConfig::PNG PkgConfig::JPEG PkgConfig::ZLIB Threads::Threads m)
 if(BUILD_SHARED_LIBS)
   target_link_options(libaccsim PRIVATE LINKER:-Bsymbolic)
 endif()

@@ -13,7 +13,7 @@
 /* The values of one run; NULL in timing mode. Lives in memory shared with a forked simulation. */
 struct arch_io {
     struct tensor *host; /* by value: fp32 NCHW. Inputs are given; layers on the host fill theirs */
-    void **out;          /* by layer on the machine: its output as it ended, NHWC as stored, filled */
+    void **out; /* by layer on the machine: its output as it ended, NHWC as stored, filled */
     uint64_t *saturated; /* by layer: values that its format could not hold, counted */
 };
 

@@ -69,8 +69,8 @@ static int64_t slot_images(const struct plan *p, const struct plan_layer *l, int
 
 uint64_t slot_bytes(const struct plan *p, const struct plan_layer *l, const struct plan_slot *slot)
 {
-    return align_up(
-        (uint64_t)(slot_images(p, l, slot->value) * slot_rows(p, l, slot->value) * plan_row_bytes(p, slot->value)));
+    return align_up((uint64_t)(slot_images(p, l, slot->value) * slot_rows(p, l, slot->value) *
+                               plan_row_bytes(p, slot->value)));
 }
 
 int slot_n_copy(const struct plan *p, const struct plan_layer *l, const struct plan_slot *slot)

@@ -98,10 +98,10 @@ bool graph_add_constant(struct graph *g, const char *name, enum number type,
                         const struct shape *shape, GBytes *data, GError **error);
 
 /* A node of operator `op` with attributes `attr` (op->attr_size bytes, copied with the strings that
- * op->fields tells of; NULL: every one as it is by default), reading the values named by `inputs`, which may be defined later; "" is an
- * absent optional input. Behind the data inputs, parameters may be given; the rest are made. The
- * one output is named as the node. `origin` is copied; NULL: unknown. Names are unique; at most
- * GRAPH_MAX_NODE. */
+ * op->fields tells of; NULL: every one as it is by default), reading the values named by `inputs`,
+ * which may be defined later; "" is an absent optional input. Behind the data inputs, parameters
+ * may be given; the rest are made. The one output is named as the node. `origin` is copied; NULL:
+ * unknown. Names are unique; at most GRAPH_MAX_NODE. */
 bool graph_add_node(struct graph *g, const char *name, const struct op *op, const void *attr,
                     const char *const *inputs, int n_input, const char *origin, GError **error);
 /* The same with the outputs' names given; "" is an output that is not wanted. */

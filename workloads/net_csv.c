@@ -70,8 +70,9 @@ static bool read_header(struct reader *r)
     g_autofree char *second = g_ascii_strdown(r->n_cell > 1 ? r->cells[1] : "", -1);
     if (r->is_gemm || (r->n_cell >= 8 && strstr(second, "height")))
         return true;
-    return bad(r, "expected a header: 'Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter "
-                  "Width, Channels, Num Filter, Strides' or 'Layer, M, N, K'");
+    return bad(r,
+               "expected a header: 'Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter "
+               "Width, Channels, Num Filter, Strides' or 'Layer, M, N, K'");
 }
 
 /* Columns of a layer's row; what is behind them may only be a dense sparsity ("1:1"). */

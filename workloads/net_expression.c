@@ -37,7 +37,8 @@ static int64_t read_name(struct reader *r)
     while (g_ascii_isalnum(*r->at) || *r->at == '_')
         r->at++;
     g_autofree char *name = g_strndup(start, (gsize)(r->at - start));
-    return r->lookup(r->user, name, &value) ? value : fail(r, "an unknown name, or no whole number");
+    return r->lookup(r->user, name, &value) ? value
+                                            : fail(r, "an unknown name, or no whole number");
 }
 
 static int64_t read_digits(struct reader *r)

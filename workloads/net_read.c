@@ -312,8 +312,9 @@ static bool read_layers(struct builder *b, const struct repeat_scope *names,
     for (int i = 0; i < config_setting_length(layers); i++) {
         const config_setting_t *group = config_setting_get_elem(layers, (unsigned)i);
         if (!config_setting_is_group(group))
-            return error_set(error, ERROR_INPUT, "%s:%d: a layer must be a group: { op = \"relu\"; }",
-                             b->f->path, config_setting_source_line(layers));
+            return error_set(error, ERROR_INPUT,
+                             "%s:%d: a layer must be a group: { op = \"relu\"; }", b->f->path,
+                             config_setting_source_line(layers));
         bool is_repetition = config_setting_get_member(group, "repeat") != NULL;
         if (is_repetition ? !read_repetition(b, names, group, times, depth, error)
                           : !read_layer(b, names, group, error))
@@ -349,8 +350,9 @@ static bool finish(const struct net_file *f, struct graph *g, struct arena *scra
 static bool read_let(const struct net_file *f, struct repeat_scope *names, GError **error)
 {
     if (f->let && !config_setting_is_group(f->let))
-        return error_set(error, ERROR_INPUT, "%s:%d: 'let' must be a group: let = { hidden = 768; }",
-                         f->path, config_setting_source_line(f->let));
+        return error_set(error, ERROR_INPUT,
+                         "%s:%d: 'let' must be a group: let = { hidden = 768; }", f->path,
+                         config_setting_source_line(f->let));
     for (int i = 0; f->let && i < config_setting_length(f->let); i++) {
         const config_setting_t *value = config_setting_get_elem(f->let, (unsigned)i);
         if (!repeat_set(names, config_setting_name(value), value, f->path, error))

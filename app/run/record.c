@@ -24,7 +24,7 @@ static bool shared_bytes(const struct accsim *a, size_t *bytes)
         !size_add(bytes, *bytes, part))
         return false;
     for (int v = 0; v < a->graph->n_value; v++) {
-        /* What layers on the machine make as stored, fp32 of those on the host: 8 bytes cover both */
+        /* What layers on the machine make as stored, fp32 of those on the host: 8 bytes do. */
         if (a->graph->values[v].kind != VALUE_NODE || a->options.mode == ACCSIM_TIMING || !a->plan)
             continue;
         if (!size_mul(&part, (size_t)shape_count(&a->graph->values[v].shape), 8) ||

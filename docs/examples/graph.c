@@ -13,12 +13,13 @@ static bool build(struct graph *g, GError **error)
     const float ones[] = {1, 1, 1};
     GBytes *data = g_bytes_new(ones, sizeof(ones));
     const char *const product[] = {"x", "W"}, *const sum[] = {"y0", "one"}, *const relu[] = {"Wx"};
-    bool ok = graph_add_input(g, "x", 1, &width, error) >= 0 &&     /* a placeholder [batch, 4] */
-              graph_add_variable(g, "W", &weight, width, error) &&
-              graph_add_constant(g, "one", NUMBER_fp32, &one, data, error) &&
-              graph_add_node(g, "Wx", &op_fc, &(struct fc_attr){.axis = 1}, product, 2, NULL, error) &&
-              graph_add_node(g, "y0", op_find("relu"), NULL, relu, 1, NULL, error) &&
-              graph_add_node(g, "y", op_find("add"), NULL, sum, 2, NULL, error);
+    bool ok =
+        graph_add_input(g, "x", 1, &width, error) >= 0 && /* a placeholder [batch, 4] */
+        graph_add_variable(g, "W", &weight, width, error) &&
+        graph_add_constant(g, "one", NUMBER_fp32, &one, data, error) &&
+        graph_add_node(g, "Wx", &op_fc, &(struct fc_attr){.axis = 1}, product, 2, NULL, error) &&
+        graph_add_node(g, "y0", op_find("relu"), NULL, relu, 1, NULL, error) &&
+        graph_add_node(g, "y", op_find("add"), NULL, sum, 2, NULL, error);
     g_bytes_unref(data);
     return ok && graph_finish(g, NULL, 0, error);
 }

@@ -10,7 +10,8 @@
  * The libconfig that Debian packages wraps integers beyond 32 bits in silence and cannot tell a
  * missing key from a wrong type. So cfg_parse_file() reads the text once itself: it gives every
  * integer literal the suffix L, refuses those beyond 64 bits and nesting deeper than 32, puts files
- * in place of @include "FILE" (beside the including one), and the settings are walked here and never looked up through libconfig. */
+ * in place of @include "FILE" (beside the including one), and the settings are walked here and
+ * never looked up through libconfig. */
 #pragma once
 
 #include <glib.h>

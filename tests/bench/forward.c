@@ -21,12 +21,12 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-void __real_cblas_sgemm(CBLAS_LAYOUT l, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n,
-                        blasint k, float alpha, const float *a, blasint lda, const float *b,
-                        blasint ldb, float beta, float *c, blasint ldc);
-void __wrap_cblas_sgemm(CBLAS_LAYOUT l, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n,
-                        blasint k, float alpha, const float *a, blasint lda, const float *b,
-                        blasint ldb, float beta, float *c, blasint ldc)
+void __real_cblas_sgemm(CBLAS_LAYOUT l, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m,
+                        blasint n, blasint k, float alpha, const float *a, blasint lda,
+                        const float *b, blasint ldb, float beta, float *c, blasint ldc);
+void __wrap_cblas_sgemm(CBLAS_LAYOUT l, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m,
+                        blasint n, blasint k, float alpha, const float *a, blasint lda,
+                        const float *b, blasint ldb, float beta, float *c, blasint ldc)
 {
     const double start = now();
     __real_cblas_sgemm(l, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
@@ -107,9 +107,10 @@ int main(int argc, char **argv)
         return 1;
     }
     sizes(g, &weights, &largest);
-    printf("{\"seconds\": %.6f, \"blas_seconds\": %.6f, \"peak_bytes\": %.0f, \"weight_bytes\": %.0f, "
-           "\"activation_bytes\": %.0f}\n",
-           best, best_blas, peak_bytes(), weights, largest);
+    printf(
+        "{\"seconds\": %.6f, \"blas_seconds\": %.6f, \"peak_bytes\": %.0f, \"weight_bytes\": %.0f, "
+        "\"activation_bytes\": %.0f}\n",
+        best, best_blas, peak_bytes(), weights, largest);
     ref_free(ref);
     values_free(v);
     graph_free(g);

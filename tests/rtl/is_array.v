@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// An input-stationary systolic array, Verilog-2005: the cells of ws_array.v with the operands' roles
-// exchanged. A tile of inputs is shifted in from above, a column for a row of the product, and stays;
-// of each output channel a column of weights, one a row of the array, enters from the left. Sums
-// leave below, one row of sums an output channel.
+// An input-stationary systolic array, Verilog-2005: the cells of ws_array.v with the operands'
+// roles exchanged. A tile of inputs is shifted in from above, a column for a row of the product,
+// and stays; of each output channel a column of weights, one a row of the array, enters from the
+// left. Sums leave below, one row of sums an output channel.
 module is_array #(parameter ROWS = 4, COLS = 3) (
     input  wire                clk, shadowed,
     input  wire                w_valid, w_swap, // w_swap: the first weights for the next inputs

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // An output-stationary systolic array, Verilog-2005. In a cycle one value of K of all rows' inputs
-// enters from the left, row r held back r cycles, and the weights of all columns from above, column c
-// held back c cycles. `first` and `last` travel with the inputs: a cell begins a sum with the first
-// and, where `shadowed` says that it has a shadow register, hands the sum over to it with the last. On
-// `drain` column c moves its sums down after c cycles, all rows at once: row r gives its own and
-// those above it, r + 1 in all, then stops, so that the next block's sums may follow. The lowest row
-// in use, `drain_exit`, gives them out.
+// enters from the left, row r held back r cycles, and the weights of all columns from above, column
+// c held back c cycles. `first` and `last` travel with the inputs: a cell begins a sum with the
+// first and, where `shadowed` says that it has a shadow register, hands the sum over to it with the
+// last. On `drain` column c moves its sums down after c cycles, all rows at once: row r gives its
+// own and those above it, r + 1 in all, then stops, so that the next block's sums may follow. The
+// lowest row in use, `drain_exit`, gives them out.
 module os_cell (
     input  wire               clk, shadowed,
     input  wire               valid, first, last,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A weight-stationary systolic array, Verilog-2005. A whole row of inputs, or of weights, enters in a
-// cycle; element k of inputs is held back k cycles, column c of weights c cycles. A weight carries
-// the row that it is for down its column. `swap` travels with the first inputs of a tile: each cell
-// takes its shadow weight over as they arrive, where `shadowed` says that it has one. Sums leave a
-// column below the row that `x_exit` says, one row of sums a row of inputs; `clash` says that two
-// sums were at a column's foot at once.
+// A weight-stationary systolic array, Verilog-2005. A whole row of inputs, or of weights, enters in
+// a cycle; element k of inputs is held back k cycles, column c of weights c cycles. A weight
+// carries the row that it is for down its column. `swap` travels with the first inputs of a tile:
+// each cell takes its shadow weight over as they arrive, where `shadowed` says that it has one.
+// Sums leave a column below the row that `x_exit` says, one row of sums a row of inputs; `clash`
+// says that two sums were at a column's foot at once.
 module ws_cell #(parameter ROW = 0) (
     input  wire               clk, shadowed,
     input  wire               x_swap, // of the left neighbour

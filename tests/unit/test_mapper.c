@@ -37,7 +37,8 @@ static struct accsim *map_ok(const char *text, int64_t batch, const char *const 
 #define SIZED(shape, layers)                                                                       \
     "inputs = ( { name = \"x\"; shape = [" shape "]; } );\nlayers = (" layers ");"
 #define NET(layers)     SIZED("4, 12, 12", layers)
-#define CONV(name)      "{ name = \"" name "\"; op = \"conv2d\"; channels = 4; kernel = 3; pad = 1; }"
+#define CONV(name)                                                                                 \
+    "{ name = \"" name "\"; op = \"conv2d\"; channels = 4; kernel = 3; pad = 1; }"
 #define RELU(name)      "{ name = \"" name "\"; op = \"relu\"; }"
 #define POOL(name)      "{ name = \"" name "\"; op = \"maxpool\"; kernel = 2; }"
 #define LRN(name)       "{ name = \"" name "\"; op = \"lrn\"; }"

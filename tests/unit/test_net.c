@@ -158,24 +158,31 @@ START_TEST(test_file_errors_name_the_line)
     text = g_strconcat(relu, "inputs = ( { shape = [0]; } );", NULL);
     ck_error(read_text(text, &error), error, ERROR_INPUT, "x.net:2: ");
     g_free(text);
-    ck_error(net_load(NETS "/alexnet.net", NULL, &(struct net_options){.batch = INT64_C(1) << 40}, &error), error, ERROR_INPUT,
-             "input 'data', batch 1099511627776");
-    ck_error(net_load("alexnet", net_dirs, &(struct net_options){.batch = 0}, &error), error, ERROR_INPUT, "batch 0");
+    ck_error(net_load(NETS "/alexnet.net", NULL, &(struct net_options){.batch = INT64_C(1) << 40},
+                      &error),
+             error, ERROR_INPUT, "input 'data', batch 1099511627776");
+    ck_error(net_load("alexnet", net_dirs, &(struct net_options){.batch = 0}, &error), error,
+             ERROR_INPUT, "batch 0");
 }
 END_TEST
 
 START_TEST(test_names_that_are_no_network)
 {
     GError *error = NULL;
-    ck_error(net_load("alexnt", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT,
-             "no network 'alexnt', did you mean 'alexnet'?");
-    ck_error(net_load("zzz", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "working directory, " NETS);
-    ck_error(net_load("zzz", NULL, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "working directory)");
-    ck_error(net_load("nowhere/x.net", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "nowhere/x.net");
-    ck_error(net_load("model.onnx", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT,
-             "model.onnx: ");
-    ck_error(net_load("a/topology.csv", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "topology.csv: ");
-    ck_error(net_load("./test.h5", net_dirs, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "'.h5' files");
+    ck_error(net_load("alexnt", net_dirs, &(struct net_options){.batch = 1}, &error), error,
+             ERROR_INPUT, "no network 'alexnt', did you mean 'alexnet'?");
+    ck_error(net_load("zzz", net_dirs, &(struct net_options){.batch = 1}, &error), error,
+             ERROR_INPUT, "working directory, " NETS);
+    ck_error(net_load("zzz", NULL, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT,
+             "working directory)");
+    ck_error(net_load("nowhere/x.net", net_dirs, &(struct net_options){.batch = 1}, &error), error,
+             ERROR_INPUT, "nowhere/x.net");
+    ck_error(net_load("model.onnx", net_dirs, &(struct net_options){.batch = 1}, &error), error,
+             ERROR_INPUT, "model.onnx: ");
+    ck_error(net_load("a/topology.csv", net_dirs, &(struct net_options){.batch = 1}, &error), error,
+             ERROR_INPUT, "topology.csv: ");
+    ck_error(net_load("./test.h5", net_dirs, &(struct net_options){.batch = 1}, &error), error,
+             ERROR_INPUT, "'.h5' files");
 }
 END_TEST
 
@@ -202,7 +209,8 @@ END_TEST
 START_TEST(test_conv_is_one_conv2d_layer)
 {
     GError *error = NULL;
-    struct graph *g = net_load("conv:1x3x227x227x96,11x11,4,0", NULL, &(struct net_options){.batch = 1}, &error);
+    struct graph *g =
+        net_load("conv:1x3x227x227x96,11x11,4,0", NULL, &(struct net_options){.batch = 1}, &error);
     ck_ok(g != NULL, error);
     ck_shape(g, "conv", "1x96x55x55");
     ck_assert_uint_eq(graph_macs(g), 105415200);
@@ -241,10 +249,11 @@ START_TEST(test_bad_shapes_show_the_right_form)
                                 "conv:1x2x3x4x5,1x1,1,-1"};
     GError *error = NULL;
     for (size_t i = 0; i < G_N_ELEMENTS(gemm); i++)
-        ck_error(net_load(gemm[i], NULL, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT, "expected gemm:MxNxK (");
+        ck_error(net_load(gemm[i], NULL, &(struct net_options){.batch = 1}, &error), error,
+                 ERROR_INPUT, "expected gemm:MxNxK (");
     for (size_t i = 0; i < G_N_ELEMENTS(conv); i++)
-        ck_error(net_load(conv[i], NULL, &(struct net_options){.batch = 1}, &error), error, ERROR_INPUT,
-                 "expected conv:NxCxHxWxK,RxS,stride,pad[,groups], as in");
+        ck_error(net_load(conv[i], NULL, &(struct net_options){.batch = 1}, &error), error,
+                 ERROR_INPUT, "expected conv:NxCxHxWxK,RxS,stride,pad[,groups], as in");
 }
 END_TEST
 
@@ -263,7 +272,8 @@ START_TEST(test_shapes_out_of_range_are_refused)
                                  "conv:1x2x3x4x5,1x1,1,9223372036854775807"};
     GError *error = NULL;
     for (size_t i = 0; i < G_N_ELEMENTS(specs); i++)
-        ck_error(net_load(specs[i], NULL, &(struct net_options){.batch = 2}, &error), error, ERROR_INPUT, specs[i]);
+        ck_error(net_load(specs[i], NULL, &(struct net_options){.batch = 2}, &error), error,
+                 ERROR_INPUT, specs[i]);
 }
 END_TEST
 

@@ -34,9 +34,11 @@ static void ck_names(const struct graph *g, const char *const *names, int n)
 START_TEST(test_a_count_repeats_with_its_number)
 {
     GError *error = NULL;
-    struct graph *g = net("layers = ( { repeat = 2; layers = ( { name = \"fc$i\"; op = \"fc\"; features "
-                          "= \"$(8 * (i + 1))\"; }, { name = \"${i}_s\"; op = \"add\"; inputs = "
-                          "[\"fc$i\", \"fc$i\"]; } ); } );", &error);
+    struct graph *g =
+        net("layers = ( { repeat = 2; layers = ( { name = \"fc$i\"; op = \"fc\"; features "
+            "= \"$(8 * (i + 1))\"; }, { name = \"${i}_s\"; op = \"add\"; inputs = "
+            "[\"fc$i\", \"fc$i\"]; } ); } );",
+            &error);
     ck_ok(g != NULL, error);
     ck_names(g, (const char *const[]){"fc0", "0_s", "fc1", "1_s"}, 4);
     ck_assert_int_eq(g->values[g->nodes[2].out[0]].shape.dim[1], 16);
@@ -47,10 +49,12 @@ END_TEST
 START_TEST(test_lists_go_side_by_side_and_in_is_what_came_in)
 {
     GError *error = NULL;
-    struct graph *g =
-        net("let = { n = 8; }; layers = ( { repeat = { b = [\"a\", \"b\"]; f = (\"$n\", 8); }; layers = ( "
-            "{ name = \"$b\"; op = \"fc\"; features = \"$f\"; }, { name = \"${b}_sum\"; op = \"add\"; "
-            "inputs = [\"$b\", \"$in\"]; } ); } );", &error);
+    struct graph *g = net(
+        "let = { n = 8; }; layers = ( { repeat = { b = [\"a\", \"b\"]; f = (\"$n\", 8); }; layers "
+        "= ( { name = \"$b\"; op = \"fc\"; features = \"$f\"; }, { name = \"${b}_sum\"; "
+        "op = \"add\"; "
+        "inputs = [\"$b\", \"$in\"]; } ); } );",
+        &error);
     ck_ok(g != NULL, error);
     ck_names(g, (const char *const[]){"a", "a_sum", "b", "b_sum"}, 4);
     ck_assert_str_eq(g->values[g->nodes[1].in[1]].name, "x");
@@ -68,8 +72,9 @@ START_TEST(test_mistakes_in_repetitions_name_the_line)
          "forms.net:2: unknown name '$j'"},
         {"layers = ( { repeat = 1000000000; layers = ( { op = \"relu\"; } ); } );",
          "forms.net:2: more than 100000 layers"},
-        {"layers = ( { repeat = 1000; layers = ( { repeat = 1000; layers = ( { op = \"relu\"; } ); } ); "
-         "} );", "forms.net:2: more than 100000 layers"},
+        {"layers = ( { repeat = 1000; layers = ( { repeat = 1000; layers = ( { op = \"relu\"; } ); "
+         "} ); } );",
+         "forms.net:2: more than 100000 layers"},
         {"layers = ( { repeat = { a = [1, 2]; b = [1]; }; layers = ( { op = \"relu\"; } ); } );",
          "forms.net:2: 'b' is no list as long as the others"},
         {"layers = ( { repeat = 2; layer = ( { op = \"relu\"; } ); } );", "not 'layer'"},
@@ -90,10 +95,12 @@ END_TEST
 START_TEST(test_convolutions_of_a_topology_stand_by_themselves)
 {
     GError *error = NULL;
-    struct graph *g = load("./t.csv", "\xef\xbb\xbfLayer name, IFMAP Height, IFMAP Width, Filter Height, "
-                           "Filter Width, Channels, Num Filter, Strides,\r\n"
-                           "Conv1, 227, 227, 11, 11, 3, 96, 4,\r\n\nConv1, 31, 31, 5, 5, 96, 256, 1,\n",
-                           &error);
+    struct graph *g =
+        load("./t.csv",
+             "\xef\xbb\xbfLayer name, IFMAP Height, IFMAP Width, Filter Height, "
+             "Filter Width, Channels, Num Filter, Strides,\r\n"
+             "Conv1, 227, 227, 11, 11, 3, 96, 4,\r\n\nConv1, 31, 31, 5, 5, 96, 256, 1,\n",
+             &error);
     ck_ok(g != NULL, error);
     ck_names(g, (const char *const[]){"Conv1", "Conv1#2"}, 2);
     ck_assert_int_eq(g->n_input, 2);
@@ -117,7 +124,8 @@ START_TEST(test_topology_errors_name_the_line)
         {"1,2,3\n", "t.csv:1: expected a header", ERROR_INPUT},
         {HEAD "c, 5, 5, x, 3, 1, 1, 1,\n", "t.csv:2: 'Filter Height' is 'x'", ERROR_INPUT},
         {HEAD "c, 5, 5,\n", "t.csv:2: 3 cells", ERROR_INPUT},
-        {HEAD "\nc, 5, 5, 6, 6, 1, 1, 1,\n", "t.csv:3: layer 'c': kernel 6x6 is larger", ERROR_INPUT},
+        {HEAD "\nc, 5, 5, 6, 6, 1, 1, 1,\n", "t.csv:3: layer 'c': kernel 6x6 is larger",
+         ERROR_INPUT},
         {HEAD "c, 5, 5, 0, 3, 1, 1, 1,\n", "expected a whole number from 1", ERROR_INPUT},
         {HEAD "c, 5, 5, 3, 3, 1, 1, 1, 2:4,\n", "sparse", ERROR_UNSUPPORTED},
         {"Layer,M,N,K\nx,99999999,1,1\n", "t.csv:2: 'M'", ERROR_INPUT},

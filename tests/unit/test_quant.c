@@ -353,8 +353,8 @@ START_TEST(test_lrn_factor_follows_the_power)
     const double s_in = f.quant->scale[l->in[0]], s_out = f.quant->scale[l->out];
     for (int64_t sum = 0; sum <= 3 * 127 * 127; sum += 7) {
         const double exact = s_in / s_out * pow(1 + s_in * s_in * (double)sum, -0.75);
-        const double factor =
-            ldexp((double)quant_lrn_factor(&f.quant->layers[l->index], sum), -f.quant->layers[l->index].lrn_bits);
+        const double factor = ldexp((double)quant_lrn_factor(&f.quant->layers[l->index], sum),
+                                    -f.quant->layers[l->index].lrn_bits);
         ck_assert_msg(fabs(factor / exact - 1) < 1.05e-5, "sum %" PRId64 ": %g, not %g", sum,
                       factor, exact);
     }

@@ -107,14 +107,14 @@ static uint64_t shift_right(uint64_t x, uint64_t n)
     C(xor, !x != !y)
 
 #define KERNELS_MATH(name, e32, e64, e_int, e_uint)                                                \
-    KERNEL(run_##name##_fp32, float, float, e32)                                                         \
-    KERNEL(run_##name##_fp64, double, double, e64)                                                       \
-    KERNEL(run_##name##_int64, int64_t, int64_t, e_int)                                                  \
+    KERNEL(run_##name##_fp32, float, float, e32)                                                   \
+    KERNEL(run_##name##_fp64, double, double, e64)                                                 \
+    KERNEL(run_##name##_int64, int64_t, int64_t, e_int)                                            \
     KERNEL(run_##name##_uint64, uint64_t, uint64_t, e_uint)
 #define KERNELS_COMPARE(name, e)                                                                   \
-    KERNEL(run_##name##_fp32, float, uint8_t, e)                                                         \
-    KERNEL(run_##name##_fp64, double, uint8_t, e)                                                        \
-    KERNEL(run_##name##_int64, int64_t, uint8_t, e)                                                      \
+    KERNEL(run_##name##_fp32, float, uint8_t, e)                                                   \
+    KERNEL(run_##name##_fp64, double, uint8_t, e)                                                  \
+    KERNEL(run_##name##_int64, int64_t, uint8_t, e)                                                \
     KERNEL(run_##name##_uint64, uint64_t, uint8_t, e)
 MATH_ROWS(KERNELS_MATH)
 COMPARE_ROWS(KERNELS_COMPARE)
@@ -129,7 +129,8 @@ enum binary_index {
 };
 
 static const struct binary binaries[] = {
-#define ROW(name, ...) {run_##name##_fp32, run_##name##_fp64, run_##name##_int64, run_##name##_uint64},
+#define ROW(name, ...)                                                                             \
+    {run_##name##_fp32, run_##name##_fp64, run_##name##_int64, run_##name##_uint64},
     MATH_ROWS(ROW) COMPARE_ROWS(ROW)};
 
 static void run(const struct op_call *c, enum binary_index index, enum number as,
@@ -233,7 +234,8 @@ static bool mod_forward(const struct op_call *c, GError **error)
 }
 
 const struct op op_mod = {.name = "mod",
-                          .summary = "Remainder of a division; 0 where the divisor is the integer 0.",
+                          .summary =
+                              "Remainder of a division; 0 where the divisor is the integer 0.",
                           .fields = mod_fields,
                           .attr_size = sizeof(struct mod_attr),
                           .min_data = 2,

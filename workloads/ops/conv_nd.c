@@ -146,7 +146,8 @@ static bool transposed_infer(const struct op_infer *c, int n_space, GError **err
     for (; a->output_padding.n < n_space; a->output_padding.n++)
         a->output_padding.v[a->output_padding.n] =
             a->output_padding.n ? a->output_padding.v[0] : 0;
-    for (int i = 0; i < n_space; i++) /* the lists are brought to their form on an input that fits */
+    /* The lists are brought to their form on an input that fits. */
+    for (int i = 0; i < n_space; i++)
         wide.dim[2 + i] = INT64_C(1) << 33;
     const struct window w = {.kernel = &a->kernel, .stride = &a->stride, .pad = &pad,
                              .dilation = &a->dilation};

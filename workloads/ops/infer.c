@@ -95,8 +95,9 @@ bool infer_axes(const struct cfg_ints *axes, int n, bool *flags, GError **error)
     for (int i = 0; i < axes->n; i++) {
         int64_t axis = axes->v[i] + (axes->v[i] < 0 ? n : 0);
         if (axis < 0 || axis >= n || flags[axis])
-            return error_set(error, ERROR_INPUT, "axis %" G_GINT64_FORMAT " is none of %d, or named twice",
-                             axes->v[i], n);
+            return error_set(error, ERROR_INPUT,
+                             "axis %" G_GINT64_FORMAT " is none of %d, or named twice", axes->v[i],
+                             n);
         flags[axis] = true;
     }
     return true;

@@ -189,7 +189,8 @@ static bool qr_infer(const struct op_infer *c, GError **error)
 static bool qr_forward(const struct op_call *c, GError **error)
 {
     const int64_t m = rows_of(&c->in[0]->shape), n = cols_of(&c->in[0]->shape), k = MIN(m, n);
-    g_autofree double *tau = g_new(double, k), *r = g_new0(double, k * n), *q = g_new(double, m * k);
+    g_autofree double *tau = g_new(double, k), *r = g_new0(double, k * n);
+    g_autofree double *q = g_new(double, m * k);
     for (int64_t i = 0; i < shape_count(&c->in[0]->shape) / (m * n); i++) {
         g_autofree double *x = load(c->in[0], i, m * n, error);
         if (!x)

@@ -170,8 +170,8 @@ static bool number_loss(const struct op_call *c, double (*loss)(double x, double
         return number_loss(c, name##_of);                                                          \
     }                                                                                              \
     OPERATOR(name, text, table, 2, 2, 1, number_infer)
-OPERATOR(nll_loss, "Minus the logarithm of the target's probability, from logarithms.", class_fields,
-         2, 3, 1, class_infer)
+OPERATOR(nll_loss, "Minus the logarithm of the target's probability, from logarithms.",
+         class_fields, 2, 3, 1, class_infer)
 OPERATOR(cross_entropy, "Minus the logarithm of the target's probability, from scores; also all "
          "logarithms.", class_fields, 2, 3, 2, class_infer)
 NUMBER_LOSS(mse_loss, "Squared difference.", number_fields, (x - y) * (x - y))

@@ -87,7 +87,8 @@ static bool depth_to_space_infer(const struct op_infer *c, GError **error)
     if (!check_image(in, error))
         return false;
     if (in->dim[1] % (b * b))
-        return error_set(error, ERROR_INPUT, "the channels are not a multiple of the squares' area");
+        return error_set(error, ERROR_INPUT,
+                         "the channels are not a multiple of the squares' area");
     c->out[0].shape = (struct shape){4, {in->dim[0], in->dim[1] / b / b, in->dim[2] * b,
                                          in->dim[3] * b}};
     return true;

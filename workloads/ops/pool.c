@@ -75,8 +75,8 @@ static void find_window(const struct pool_attr *a, const struct shape *in, const
 }
 
 bool pool_windows(const struct op_call *c,
-                  void (*reduce)(const struct op_call *c, const struct pool_window *w, int64_t i_out,
-                                 int64_t plane_count, int64_t i_plane),
+                  void (*reduce)(const struct op_call *c, const struct pool_window *w,
+                                 int64_t i_out, int64_t plane_count, int64_t i_plane),
                   GError **error)
 {
     const struct shape *in = &c->in[0]->shape, *out = &c->out[0]->shape;

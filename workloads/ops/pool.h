@@ -58,8 +58,8 @@ struct pool_window {
 };
 /* The general case: calls reduce(w, out, i_out, i_plane) for every window. ERROR_LIMIT. */
 bool pool_windows(const struct op_call *c,
-                  void (*reduce)(const struct op_call *c, const struct pool_window *w, int64_t i_out,
-                                 int64_t plane_count, int64_t i_plane),
+                  void (*reduce)(const struct op_call *c, const struct pool_window *w,
+                                 int64_t i_out, int64_t plane_count, int64_t i_plane),
                   GError **error);
 /* Does pool_run() suffice: images without dilation in fp32, one output? */
 bool pool_is_plain(const struct op_call *c);

@@ -246,7 +246,8 @@ static int64_t conv_sum(const struct op_call *c, const struct places *p, int64_t
     const struct conv2d_attr *a = c->attr;
     const struct tensor *x = c->in[p->x], *w = c->in[p->w];
     const int n = a->kernel.n;
-    const int64_t in_group = w->shape.dim[1], first = channel / (a->channels / a->groups) * in_group;
+    const int64_t in_group = w->shape.dim[1];
+    const int64_t first = channel / (a->channels / a->groups) * in_group;
     const int64_t x_zero = (int64_t)at(input(c, p->x_zero), 0);
     const int64_t w_zero = (int64_t)at(input(c, p->w_zero), channel);
     const int64_t n_tap = shape_count_from(&w->shape, 2), plane = shape_count_from(&x->shape, 2);

@@ -103,7 +103,8 @@ static bool normal(const struct op_call *c, double most, GError **error)
             if (fabs(z) <= most)
                 break;
             float pair[2]; /* a stream for each place and try */
-            tensor_fill_uniform(pair, 2, 0.5f, seed_of(a), retry * 0x9e3779b97f4a7c15 + (uint64_t)i);
+            tensor_fill_uniform(pair, 2, 0.5f, seed_of(a),
+                                retry * 0x9e3779b97f4a7c15 + (uint64_t)i);
             u = (double)pair[0] + 0.5;
             v = (double)pair[1] + 0.5;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recurrent layers as ONNX defines them: rnn, gru, lstm. The inputs' products are made for all steps
- * at once; then each step adds its state's product and applies the gates. */
+/* Recurrent layers as ONNX defines them: rnn, gru, lstm. The inputs' products are made for all
+ * steps at once; then each step adds its state's product and applies the gates. */
 #include <cblas.h>
 #include <math.h>
 #include <stddef.h>

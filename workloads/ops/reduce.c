@@ -202,7 +202,7 @@ static bool reduce(const struct op_call *c, const struct row_function *r, GError
 #define OPERATOR(op_name, text, table, kind, ...)                                                  \
     static bool reduce_##op_name##_forward(const struct op_call *c, GError **error)                \
     {                                                                                              \
-        static const struct row_function r = __VA_ARGS__;                                             \
+        static const struct row_function r = __VA_ARGS__;                                          \
         return reduce(c, &r, error);                                                               \
     }                                                                                              \
     const struct op op_reduce_##op_name = {                                                        \

@@ -85,7 +85,7 @@ static int64_t negate(int64_t x)
     N(relu, x < 0 ? 0 : x, x < 0 ? 0 : x, x < 0 ? 0 : x)
 
 #define KERNELS_FLOAT(name, e32, e64)                                                              \
-    KERNEL(run_##name##_fp32, float, float, e32)                                                         \
+    KERNEL(run_##name##_fp32, float, float, e32)                                                   \
     KERNEL(run_##name##_fp64, double, double, e64)
 #define KERNELS_NUMBER(name, e32, e64, e_int)                                                      \
     KERNELS_FLOAT(name, e32, e64)                                                                  \
@@ -99,7 +99,8 @@ struct unary {
 
 static const struct unary unaries[] = {
 #define ROW_FLOAT(name, e32, e64)          {run_##name##_fp32, run_##name##_fp64, NULL},
-#define ROW_NUMBER(name, e32, e64, e_int) {run_##name##_fp32, run_##name##_fp64, run_##name##_int64},
+#define ROW_NUMBER(name, e32, e64, e_int)                                                          \
+    {run_##name##_fp32, run_##name##_fp64, run_##name##_int64},
     FLOAT_ROWS(ROW_FLOAT) NUMBER_ROWS(ROW_NUMBER)};
 
 enum unary_index {
