@@ -79,6 +79,8 @@ static bool write_outputs(const struct options *o, const struct record *r, GErro
         return false;
     if (o->csv && !emit_text(o->csv, report_csv(r), error))
         return false;
+    if (o->power && !emit_text(o->power, report_power_csv(r), error))
+        return false;
     struct report_style style = text_style(o);
     return !options_want_text(o) || emit_text("-", report_text(r, &style), error);
 }

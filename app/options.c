@@ -249,6 +249,7 @@ bool options_check_outputs(const struct options *o, GError **error)
     const struct output outputs[] = {{"--output", o->output, false},
                                      {"--json", o->json, true},
                                      {"--csv", o->csv, true},
+                                     {"--power", o->power, true},
                                      {"--vcd", o->vcd, false}};
     for (size_t i = 0; i < G_N_ELEMENTS(outputs); i++) {
         const struct output *out = &outputs[i];
@@ -257,7 +258,7 @@ bool options_check_outputs(const struct options *o, GError **error)
         if (is_stdout(out) && !out->may_be_stdout)
             return error_set(
                 error, ERROR_INPUT,
-                "%s -: a file is expected; only --json and --csv go to standard output",
+                "%s -: a file is expected; only --json, --csv and --power go to standard output",
                 out->option);
         for (size_t j = 0; j < i; j++) {
             if (outputs[j].path && is_same(&outputs[j], out))
@@ -272,7 +273,8 @@ bool options_check_outputs(const struct options *o, GError **error)
 
 bool options_want_text(const struct options *o)
 {
-    return !o->quiet && g_strcmp0(o->json, "-") != 0 && g_strcmp0(o->csv, "-") != 0;
+    return !o->quiet && g_strcmp0(o->json, "-") != 0 && g_strcmp0(o->csv, "-") != 0 &&
+           g_strcmp0(o->power, "-") != 0;
 }
 
 bool options_need_machine_and_net(const struct options *o, const char *who, GError **error)

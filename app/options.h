@@ -37,7 +37,7 @@ struct options {
     uint64_t seed;
     int64_t threads;
     char *layers;
-    char *mapping, *save_mapping, *output, *json, *csv, *vcd;
+    char *mapping, *save_mapping, *output, *json, *csv, *power, *vcd;
     int64_t memory_limit_mib; /* 0: not given */
     double time_limit_s;      /* 0: not given */
     bool quiet, verbose, no_color, help, version;

@@ -83,6 +83,9 @@ const struct option_row option_rows[] = {
     ROW("csv", TEXT, csv, USE_RUN | USE_VALIDATE, "F",
         "write a row a layer (of 'validate', a figure) as CSV; '-': to standard output, in place "
         "of the text"),
+    ROW("power", TEXT, power, USE_RUN, "F",
+        "write the power over time as CSV, a row an interval; '-': to standard output, in place of "
+        "the text"),
     ROW("vcd", TEXT, vcd, USE_RUN, "F", "write the waveform of an event run, for GTKWave"),
     ROW("quiet", FLAG, quiet, USE_OUTPUT, NULL, "no text on standard output and no progress"),
     ROW("verbose", FLAG, verbose, USE_RUN, NULL,

@@ -8,6 +8,7 @@
 
 #include "reports/total.h"
 #include "sim/base/csv.h"
+#include "sim/stat/power.h"
 
 struct csv {
     GString *text;
@@ -183,5 +184,21 @@ char *report_csv(const struct record *r)
         put_row(&csv, r, &r->layers[i]);
     struct record_layer total = total_layer(r);
     put_row(&csv, r, &total);
+    return g_string_free(csv.text, FALSE);
+}
+
+char *report_power_csv(const struct record *r)
+{
+    static const char *const heads[] = {"start_seconds", "end_seconds", "power_w"};
+    struct csv csv = {.text = g_string_new(NULL)};
+    put_heads(&csv, heads, G_N_ELEMENTS(heads));
+    end_row(&csv);
+    const double interval_s = power_interval_s(r);
+    for (int i = 0; i < r->n_power; i++) {
+        put_real(&csv, i * interval_s);
+        put_real(&csv, (i + 1) * interval_s);
+        put_real(&csv, r->power_w[i]);
+        end_row(&csv);
+    }
     return g_string_free(csv.text, FALSE);
 }

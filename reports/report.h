@@ -31,3 +31,7 @@ char *report_json(const struct record *r);
 /* A header with the units in its names, a row a layer and a last row `total`; fields are quoted
  * by RFC 4180, lines end with \n. */
 char *report_csv(const struct record *r);
+
+/* Power over time: a header with the units in its names, and a row for each of the equal intervals
+ * of the run. Of a run without power the header alone. */
+char *report_power_csv(const struct record *r);

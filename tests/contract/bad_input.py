@@ -350,6 +350,7 @@ OPTIONS = [
     option("--layers", "0,,0"),
     option("--layers", "0-99999999999999999999"),
     option("--json", "-", "--csv", "-", patterns=("json", "csv")),
+    option("--power", "-", "--csv", "-", patterns=("csv", "power")),
     option("--csv", "kept.json", patterns=("json", "csv")),
     option("--csv", "./kept.json", patterns=("json", "csv")),
     option("--csv", "new", "--vcd", "./new", patterns=("csv", "vcd")),

@@ -26,8 +26,8 @@ SMALL = ("--arch", "tpu.cfg", "--net", "gemm:4x8x16")
 ON_TPU = ("--arch", "tpu.cfg")
 TIMING = ("--arch", "tpu.cfg", "--net", "alexnet", "--mode", "timing")
 RUN_OPTIONS = """--arch --net --batch --set --mode --fidelity --check --precision --input --weights
-    --calibrate --seed --threads --output --layers --json --csv --vcd --memory-limit --time-limit
-    --quiet --verbose --no-color --help --version""".split()
+    --calibrate --seed --threads --output --layers --json --csv --power --vcd --memory-limit
+    --time-limit --quiet --verbose --no-color --help --version""".split()
 FULL = pathlib.Path("/dev/full")
 NOBODY = 65534
 
@@ -106,7 +106,7 @@ class Refused(InFolder):
     def test_an_input_is_not_overwritten(self):
         net = self.folder / "my.net"
         net.write_text((cli.ROOT / "workloads/nets/mlp-mnist.net").read_text())
-        for option in ("--json", "--csv", "--output", "--vcd"):
+        for option in ("--json", "--csv", "--power", "--output", "--vcd"):
             with self.subTest(option):
                 result = self.run_here(*ON_TPU, "--net", "my.net", option, net)
                 self.assertEqual(result.returncode, 2)
@@ -295,10 +295,29 @@ class Report(InFolder):
         for name in names:
             self.assertIn(name, cells)
 
+    def test_power_has_a_row_an_interval_and_adds_up_to_the_energy(self):
+        rows = list(csv.DictReader(io.StringIO(cli.succeed(*TIMING, "--power", "-"))))
+        record = cli.record(*TIMING)
+        self.assertEqual([float(row["power_w"]) for row in rows], record["power"]["watts"])
+        starts = [float(row["start_seconds"]) for row in rows]
+        ends = [float(row["end_seconds"]) for row in rows]
+        self.assertEqual(starts, [0, *ends[:-1]])
+        self.assertAlmostEqual(ends[-1] / record["totals"]["seconds"], 1, places=12)
+        energy = sum(
+            float(row["power_w"]) * (end - start) for row, start, end in zip(rows, starts, ends)
+        )
+        self.assertAlmostEqual(energy / record["totals"]["energy_j"], 1, places=9)
+
+    def test_the_reference_has_no_power(self):
+        shown = cli.succeed("--arch", "reference", "--net", "lenet5", "--power", "-")
+        self.assertEqual(shown, "start_seconds,end_seconds,power_w\n")
+
     def test_files_are_written_and_say_the_same(self):
-        result = self.run_here(*TIMING, "--json", "run.json", "--csv", "run.csv")
+        result = self.run_here(
+            *TIMING, "--json", "run.json", "--csv", "run.csv", "--power", "power.csv"
+        )
         self.assertEqual(result.returncode, 0, cli.text(result.stderr))
-        self.assertEqual(sorted(os.listdir(self.folder)), ["run.csv", "run.json"])
+        self.assertEqual(sorted(os.listdir(self.folder)), ["power.csv", "run.csv", "run.json"])
         written = (self.folder / "run.json").read_text()
         self.assertEqual(cli.comparable(written), cli.comparable(cli.record_text(*TIMING)))
 
@@ -406,6 +425,7 @@ class Outputs(InFolder):
     OPTIONS = {
         "--json": SMALL,
         "--csv": SMALL,
+        "--power": SMALL,
         "--output": SMALL,
         "--vcd": (*SMALL, "--mode", "timing"),
     }

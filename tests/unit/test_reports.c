@@ -349,6 +349,11 @@ START_TEST(test_power_over_time_is_drawn_where_it_is_asked_for)
     ck_assert_double_eq_tol(json_real_value(json_object_get(power, "interval_seconds")),
                             1170000 / 700e6 / 10, 1e-12);
     json_decref(o);
+    g_autofree char *csv = report_power_csv(&r);
+    g_auto(GStrv) lines = g_strsplit(csv, "\n", -1);
+    ck_assert_int_eq(g_strv_length(lines), 1 + 10 + 1); /* the header, the last line's end */
+    ck_assert_str_eq(lines[0], "start_seconds,end_seconds,power_w");
+    ck_assert_ptr_nonnull(strstr(lines[5], ",80"));
 }
 END_TEST
 
