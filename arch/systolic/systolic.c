@@ -121,6 +121,10 @@ const struct cfg_field systolic_fields[] = {
           "pJ/byte", "a byte read from or written to the accumulators", NULL),
     FIELD("energy.activation_pj", CFG_FLOAT, energy.activation_pj, -1, 1e6, "-1", "pJ",
           "a value requantised, normalised or pooled", NULL),
+    FIELD("energy.host_link_pj_per_byte", CFG_FLOAT, energy.host_byte_pj, -1, 1e6, "-1", "pJ/byte",
+          "a byte over the host link, this die's end; -1: PCIe's where area.host_lanes are given, "
+          "else a byte's of memory.weights.standard",
+          NULL),
     FIELD("energy.idle_w", CFG_FLOAT, energy.idle_w, -1, 1e6, "-1", "W",
           "power of the die while nothing computes; -1: leakage alone, by technology_nm", NULL),
     FIELD("mapper.pack_groups", CFG_BOOL, pack_groups, 0, 0, "true", NULL,
@@ -161,6 +165,7 @@ static const struct stat_desc components[N_ENERGY] = {
     [ENERGY_BUFFER] = {"unified_buffer", "pJ", "activations read and written, dynamic"},
     [ENERGY_ACCUMULATORS] = {"accumulators", "pJ", "partial sums read and written, dynamic"},
     [ENERGY_ACTIVATION] = {"activation_unit", "pJ", "values requantised, normalised, pooled"},
+    [ENERGY_HOST] = {"host_link", "pJ", "bytes over the host link: this end of PCIe, or off-chip memory"},
     [ENERGY_IDLE] = {"idle", "pJ", "power of the die while nothing computes, over the whole time"},
 };
 

@@ -13,7 +13,7 @@
 /* pJ an action; see the rows of the field table for what an action is. Negative: not given. */
 struct systolic_energy {
     double mac_pj, weight_byte_pj, fifo_byte_pj, buffer_byte_pj, accumulator_byte_pj, activation_pj,
-        idle_w;
+        host_byte_pj, idle_w;
 };
 
 /* Area: inputs that no table gives. Shares of the die, and of a block's area. */
@@ -86,6 +86,7 @@ enum {
     ENERGY_BUFFER,
     ENERGY_ACCUMULATORS,
     ENERGY_ACTIVATION,
+    ENERGY_HOST,
     ENERGY_IDLE,
     N_ENERGY
 };

@@ -98,6 +98,14 @@ static void count_rows(const struct systolic *s, const struct plan *p, const str
     count_output(s, bytes, in->count * (uint64_t)plan_element_bytes(p, pl->in[0]), l);
 }
 
+static void count_host(const struct systolic *s, const struct insn *in, struct record_layer *l)
+{
+    const bool is_read = in->op == INSN_READ_HOST;
+    *(is_read ? &l->bytes[MEM_HOST].read : &l->bytes[MEM_HOST].write) += in->count;
+    l->energy_pj[ENERGY_HOST] += (double)in->count * s->cfg.energy.host_byte_pj;
+    count_output(s, is_read ? in->count : 0, is_read ? 0 : in->count, l);
+}
+
 void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
                 struct record_layer *l)
 {
@@ -105,12 +113,8 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
     uint64_t tiles_bytes;
     switch ((enum opcode)in->op) {
     case INSN_READ_HOST:
-        l->bytes[MEM_HOST].read += in->count;
-        count_output(s, in->count, 0, l);
-        break;
     case INSN_WRITE_HOST:
-        l->bytes[MEM_HOST].write += in->count;
-        count_output(s, 0, in->count, l);
+        count_host(s, in, l);
         break;
     case INSN_READ_ROWS:
         count_rows(s, p, in, l);

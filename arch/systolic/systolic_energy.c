@@ -33,12 +33,13 @@ void systolic_fill_energy(struct systolic *s)
     struct systolic_energy *e = &s->cfg.energy;
     const double nm = (double)c->technology_nm;
     const double tile_bytes = (double)(c->rows * c->cols) * (double)number_bytes(s->native);
+    const char *standard = dram_standard_names[c->weights.standard];
     const double sum_bytes = 4;
     fill(&e->mac_pj, technology_mac_pj(s->native, nm));
     s->has_prices = e->weight_byte_pj < 0 && dram_prices(&c->weights, &s->prices);
     if (s->has_prices)
         e->weight_byte_pj = s->prices.read_pj_per_byte;
-    fill(&e->weight_byte_pj, technology_dram_pj_per_byte(dram_standard_names[c->weights.standard]));
+    fill(&e->weight_byte_pj, technology_dram_pj_per_byte(standard));
     /* A memory a column of the array, for a tile's part of the FIFO and for its sums. */
     fill(&e->fifo_byte_pj,
          technology_sram_pj_per_byte(tile_bytes * (double)c->fifo_tiles / (double)c->cols, nm));
@@ -46,6 +47,9 @@ void systolic_fill_energy(struct systolic *s)
     fill(&e->accumulator_byte_pj,
          technology_sram_pj_per_byte((double)c->accumulators * sum_bytes, nm));
     fill(&e->activation_pj, technology_scale_pj(nm));
+    /* Without lanes of its own a machine keeps in off-chip memory what does not fit on the die. */
+    fill(&e->host_byte_pj, c->area.host_lanes > 0 ? technology_pcie_pj_per_byte()
+                                                  : technology_dram_pj_per_byte(standard));
 }
 
 void systolic_fill_idle(struct systolic *s)

@@ -104,13 +104,28 @@ double area_sram_leakage_w(double bits, bool two_port, double nm)
 
 double area_memory_phy_mm2(const char *standard, double n_pin, double nm)
 {
-    /* Synopsys DesignWare DDR3-2133 PHY, 16 bit at 40 nm, I/O included, and the share of it that is
-     * no I/O, as McPAT has them; DDR4 is taken alike, unconfirmed. */
-    const double phy_mm2 = 1.3, phy_pins = 16, phy_nm = 40, logic_share = 0.2;
-    if (strcmp(standard, "DDR3") && strcmp(standard, "DDR4"))
-        return 0;
-    const double shrink = area_logic_factor(nm) / area_logic_factor(phy_nm);
-    return n_pin * phy_mm2 / phy_pins * (1 - logic_share + logic_share * shrink);
+    static const struct {
+        const char *standard;
+        double mm2, pins, nm, logic_share; /* of it, what is no I/O and shrinks */
+    } phys[] = {
+        /* Synopsys DesignWare DDR3-2133 PHY, 16 bit, I/O included, as McPAT has it; DDR4 is taken
+         * alike, unconfirmed. */
+        {"DDR3", 1.3, 16, 40, 0.2},
+        {"DDR4", 1.3, 16, 40, 0.2},
+        /* Two HBM2 interfaces of a stack each, 29.8 mm2 at 14 nm (Feldmann et al., MICRO 2021,
+         * table 2, unconfirmed); a die photo of AMD's Fiji (28 nm, HBM) has 30 to 60 for four
+         * (3DCenter, 5 November 2015). The bumps, whose pitch is the stack's, take the room at each
+         * node. */
+        {"HBM", 29.8, 2 * 1024, 14, 0},
+        {"HBM2", 29.8, 2 * 1024, 14, 0},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(phys); i++) {
+        const double share = phys[i].logic_share;
+        const double shrink = area_logic_factor(nm) / area_logic_factor(phys[i].nm);
+        if (!strcmp(phys[i].standard, standard))
+            return n_pin * phys[i].mm2 / phys[i].pins * (1 - share + share * shrink);
+    }
+    return 0;
 }
 
 double area_pcie_phy_mm2(double n_lane)

@@ -20,3 +20,5 @@ double technology_sram_pj_per_byte(double bytes, double nm);
 /* pJ a byte of off-chip memory, device and I/O: it does not follow the die's node. `standard` is a
  * row of dram_standard_names; 0: no figure is known. */
 double technology_dram_pj_per_byte(const char *standard);
+/* pJ a byte over PCIe, one end's drivers and receivers, at full rate. It is kept at every node. */
+double technology_pcie_pj_per_byte(void);

@@ -139,10 +139,33 @@ class Power(unittest.TestCase):
             byte_pj = (
                 pj["energy.weight_memory_pj_per_byte"] + 2 * pj["energy.weight_fifo_pj_per_byte"]
             )
-            most_w = 28 + cycle_pj * 700e6 * 1e-12 + byte_pj * 34e9 * 1e-12
+            link_w = pj["energy.host_link_pj_per_byte"] * 10e9 * 1e-12
+            most_w = 28 + cycle_pj * 700e6 * 1e-12 + byte_pj * 34e9 * 1e-12 + link_w
             with self.subTest(net):
                 self.assertLess(record["totals"]["peak_power_w"], most_w)
                 self.assertGreater(record["totals"]["peak_power_w"], 28)
+
+    def test_each_byte_over_the_host_link_has_a_price(self):
+        """PCIe's of a machine with lanes of its own: 50 mW at 8 Gb/s; else that of off-chip memory,
+        HBM2's 3.9 pJ a bit."""
+        for arch, sets, pj in (
+            ("tpu", (), 50),
+            ("tpu", ("energy.host_link_pj_per_byte=7",), 7),
+            ("tpu", ("area.host_lanes=0", "memory.weights.standard=none"), 0),
+            ("edge-tpu", (), 50),
+            ("tpu-v2", (), 31.2),
+        ):
+            for fidelity in ("event", "analytic"):
+                with self.subTest(f"{arch} {sets} {fidelity}"):
+                    args = ("--arch", arch, "--net", "gemm:64x300x500", "--fidelity", fidelity)
+                    record = cli.record(
+                        *args, "--mode", "timing", *(x for s in sets for x in ("--set", s))
+                    )
+                    moved = sum(record["totals"]["bytes"]["host"].values())
+                    self.assertEqual(moved, 64 * (300 + 500) * (2 if arch == "tpu-v2" else 1))
+                    self.assertAlmostEqual(
+                        record["totals"]["energy"]["host_link"], moved * pj * 1e-12, places=15
+                    )
 
     def test_power_is_low_while_only_the_host_link_works(self):
         """Much input, little to compute: the array waits first."""
@@ -242,7 +265,9 @@ class Area(unittest.TestCase):
                 self.assertAlmostEqual(changed[part] / parts[part], times, places=9)
         _, single = self.area("array.double_buffer=false")
         self.assertLess(single["matrix_unit"], parts["matrix_unit"])
-        self.assertNotIn("memory_phy", self.area("memory.weights.standard=HBM2")[1])
+        self.assertNotIn("memory_phy", self.area("memory.weights.standard=GDDR5")[1])
+        _, stacks = self.area("memory.weights.standard=HBM2", "memory.weights.channels=64")
+        self.assertAlmostEqual(stacks["memory_phy"], 4 * 14.9, places=9)
 
     def test_reports_tell_it(self):
         die, parts = self.area()

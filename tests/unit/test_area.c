@@ -47,7 +47,9 @@ START_TEST(test_an_interface_shrinks_by_its_logic_alone)
     ck_assert_double_eq_tol(area_memory_phy_mm2("DDR3", 128, 40), 10.4, 1e-9);
     ck_assert(area_memory_phy_mm2("DDR3", 16, 7) > 0.8 * 1.3);
     ck_assert(area_memory_phy_mm2("DDR3", 16, 7) < 0.9 * 1.3);
-    ck_assert_double_eq(area_memory_phy_mm2("HBM2", 16, 28), 0);
+    ck_assert_double_eq_tol(area_memory_phy_mm2("HBM2", 4096, 16), 59.6, 1e-9);
+    ck_assert_double_eq_tol(area_memory_phy_mm2("HBM", 4096, 28), 59.6, 1e-9); /* bumps stay */
+    ck_assert_double_eq(area_memory_phy_mm2("LPDDR4", 16, 28), 0);
     ck_assert_double_eq(area_memory_phy_mm2("none", 16, 28), 0);
     ck_assert_double_eq_tol(area_pcie_phy_mm2(16), 7.36, 1e-9);
 }

@@ -56,6 +56,14 @@ START_TEST(test_a_larger_memory_never_costs_less)
 }
 END_TEST
 
+START_TEST(test_a_lane_of_pcie_takes_its_power_at_full_rate)
+{
+    /* 50 mW at 8 Gb/s */
+    ck_assert_double_eq_tol(technology_pcie_pj_per_byte() / 8, 6.25, 1e-12);
+}
+END_TEST
+
 TEST_MAIN("technology", test_the_base_node_is_the_published_table,
           test_logic_memory_and_wires_shrink_apart,
-          test_operations_at_7_nm_are_near_those_published, test_a_larger_memory_never_costs_less)
+          test_operations_at_7_nm_are_near_those_published, test_a_larger_memory_never_costs_less,
+          test_a_lane_of_pcie_takes_its_power_at_full_rate)
