@@ -154,8 +154,8 @@ static const struct stat_desc causes[N_CAUSE] = {
     [CAUSE_NON_MATRIX] = {"non_matrix", "cycle",
                           "the array waits for anything else or has nothing "
                           "to do"},
-    [CAUSE_RAW] = {"raw_stall", "cycle", "the array waits for the activation unit"},
-    [CAUSE_INPUT] = {"input_stall", "cycle", "the array waits for data from the host"},
+    [CAUSE_RAW] = {"raw_stall", "cycle", "what the next product waits for, the activation unit has not done"},
+    [CAUSE_INPUT] = {"input_stall", "cycle", "what the next product waits for, the host has not sent"},
 };
 
 static const struct stat_desc components[N_ENERGY] = {

@@ -33,13 +33,15 @@ static uint64_t *share_cycles(const struct sim *s, struct record *r)
 static void share_waits(const struct sim *s, const GArray *waits, const uint64_t *ends,
                         struct record *r)
 {
-    int i = 0;
+    int begins = 0; /* the pass in whose share the span begins */
     for (guint j = 0; j < waits->len; j++) {
         const struct wait_span *w = &g_array_index(waits, struct wait_span, j);
-        for (uint64_t at = w->start_cyc; at < w->end_cyc;) {
-            while (at >= ends[i] && i + 1 < s->plan->n_pass)
-                i++;
-            const uint64_t until = at < ends[i] ? MIN(w->end_cyc, ends[i]) : w->end_cyc;
+        while (w->start_cyc >= ends[begins] && begins + 1 < s->plan->n_pass)
+            begins++;
+        uint64_t at = w->start_cyc;
+        for (int i = begins; at < w->end_cyc; i++) {
+            const uint64_t until =
+                i + 1 < s->plan->n_pass ? CLAMP(ends[i], at, w->end_cyc) : w->end_cyc;
             r->layers[s->plan->pass_layer[i]].stall_cyc[w->cause] += until - at;
             at = until;
         }

@@ -100,30 +100,46 @@ static void sync_set(struct unit_state *u)
     sk_notify(u->set);
 }
 
-static void wait_for_count(const struct unit_state *on, uint64_t count)
+/* Returns when the counter got there, which may be long ago. */
+static uint64_t wait_for_count(const struct unit_state *on, uint64_t count)
 {
     if (count == 0)
-        return;
+        return 0;
     while (on->set_cyc->len < count)
         sk_wait(on->set);
     const uint64_t at = g_array_index(on->set_cyc, uint64_t, count - 1);
     if (at > sk_now())
         sk_wait_cycles(at - sk_now());
+    return at;
 }
 
 static void sync_wait(struct unit_state *u, const struct insn *in)
 {
     struct sim *s = u->sim;
     const int n = (int)s->self->cfg.n_array;
-    const uint64_t start = sk_now();
+    uint64_t met_cyc = 0;
     if (in->on_array != ALL_ARRAYS)
-        wait_for_count(unit_of(s, in->on, in->on_array), in->count);
-    for (int i = 0; i < n && in->on_array == ALL_ARRAYS; i++)
-        wait_for_count(unit_of(s, in->on, i),
-                       s->program->done[in->count * (uint64_t)n + (uint64_t)i]);
-    const struct wait_span span = {start, sk_now(), in->on == UNIT_HOST ? CAUSE_INPUT : CAUSE_RAW};
-    if (u->unit == UNIT_MATRIX && span.end_cyc > start)
-        g_array_append_val(u->array->waits, span);
+        met_cyc = wait_for_count(unit_of(s, in->on, in->on_array), in->count);
+    for (int i = 0; i < n && in->on_array == ALL_ARRAYS; i++) {
+        const uint64_t count = s->program->done[in->count * (uint64_t)n + (uint64_t)i];
+        met_cyc = MAX(met_cyc, wait_for_count(unit_of(s, in->on, i), count));
+    }
+    if (u->unit == UNIT_MATRIX) {
+        uint64_t *last_cyc = &u->array->met_cyc[in->on == UNIT_HOST ? CAUSE_INPUT : CAUSE_RAW];
+        *last_cyc = MAX(*last_cyc, met_cyc);
+    }
+}
+
+/* What a product was not ready for, from the end of the one before it on: whether its Sync waits
+ * were at the array by then, or still behind others at a controller, makes no difference. */
+static void note_waits(struct array_sim *a)
+{
+    for (int cause = 0; cause < N_CAUSE; cause++) {
+        const struct wait_span span = {a->idle_cyc, a->met_cyc[cause], cause};
+        if (span.end_cyc > span.start_cyc)
+            g_array_append_val(a->waits, span);
+        a->met_cyc[cause] = 0;
+    }
 }
 
 /* Units of several arrays meet at an instruction: whether this one is the last to come. */
@@ -423,8 +439,10 @@ static void matrix_unit(void *arg)
     struct unit_state *u = arg;
     struct sim *s = u->sim;
     for (const struct insn *in; (in = next_insn(u));) {
+        note_waits(u->array);
         for (uint32_t i = 0; i < in->repeat; i++)
             run_stream(u, in, i);
+        u->array->idle_cyc = sk_now();
         count_insn(s->self, s->plan, in, &s->layers[in->layer]);
     }
 }

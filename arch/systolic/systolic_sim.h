@@ -61,9 +61,12 @@ struct array_sim {
     uint64_t shift_start_cyc;
     uint64_t path_free_cyc; /* when the buffer has sent the tiles asked for */
     struct sk_event *shadow_filled, *shadow_freed;
-    uint64_t n_tile;      /* that the loader will shift in */
-    uint64_t n_shift;     /* begun so far, for waveforms */
-    GArray *waits;        /* struct wait_span, in order */
+    uint64_t n_tile;   /* that the loader will shift in */
+    uint64_t n_shift;  /* begun so far, for waveforms */
+    uint64_t idle_cyc; /* when the last product ended */
+    uint64_t
+        met_cyc[N_CAUSE]; /* when what the next one waits for was there, by cause; 0: nothing */
+    GArray *waits;        /* struct wait_span, by start */
     struct sk_event *met; /* all that it was to meet are there */
 };
 

@@ -100,6 +100,38 @@ class Validate(unittest.TestCase):
         self.assertIn("quantum", cli.text(result.stderr))
 
 
+class Stalls(unittest.TestCase):
+    """What overlaps non-matrix cycles."""
+
+    def test_gates_hold_up_the_next_product_however_deep_queues_are(self):
+        """The product behind a gate's vector layers needs their result; its Sync wait is behind theirs
+        in full queues."""
+        for depth in (16, 64, 256):
+            record = cli.record(
+                *("--arch", "tpu", "--net", "tpu-lstm0", "--batch", "64", "--mode", "timing"),
+                *("--set", f"controller.queue_depth={depth}"),
+            )
+            layers = {layer["name"]: layer for layer in record["layers"]}
+            with self.subTest(depth):
+                for name in ("new1", "kept1"):
+                    waited = layers[name]["overlapping"]["raw_stall"]
+                    self.assertEqual(waited, layers[name]["cycles"])
+                self.assertGreater(layers["kept1"]["overlapping"]["input_stall"], 0)
+
+    def test_each_is_within_the_non_matrix_cycles(self):
+        for arch, net, batch in (
+            *(("tpu", "tpu-mlp0", 200), ("tpu", "tpu-cnn0", 8), ("tpu", "tpu-lstm0", 64)),
+            *(("tpu-v3", "alexnet", 2), ("nnp-t1000", "alexnet", 2), ("tpu-v2", "bert-base", 1)),
+        ):
+            record = cli.record(
+                "--arch", arch, "--net", net, "--batch", str(batch), "--mode", "timing"
+            )
+            matrix = record["units"][0]
+            for cause, cycles in matrix["overlapping"].items():
+                with self.subTest(f"{net} {arch} {cause}"):
+                    self.assertLessEqual(cycles, matrix["stalls"]["non_matrix"])
+
+
 class Power(unittest.TestCase):
     """Power over the time of a run."""
 

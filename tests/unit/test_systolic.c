@@ -119,7 +119,7 @@ START_TEST(test_a_single_tile_takes_what_the_rules_say)
         const uint64_t waited = start - rows[i].input;
         ck_assert_uint_eq(l->stall_cyc[CAUSE_WEIGHT_SHIFT], MIN(waited, 16));
         ck_assert_uint_eq(l->stall_cyc[CAUSE_WEIGHT_STALL], waited - MIN(waited, 16));
-        ck_assert_uint_eq(l->stall_cyc[CAUSE_INPUT], rows[i].input - 2);
+        ck_assert_uint_eq(l->stall_cyc[CAUSE_INPUT], rows[i].input);
         accsim_free(a);
     }
 }
