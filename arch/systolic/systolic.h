@@ -209,9 +209,10 @@ void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t 
 void insn_print(const struct plan *p, const struct insn *in, GString *out);
 char *systolic_print(const void *self, const struct plan *p);
 
-/* systolic_map.c */
+/* systolic_supports.c */
 bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
                        enum number precision, GString *why);
+/* systolic_map.c */
 bool systolic_lower(const void *self, struct plan *p, GError **error);
 
 /* systolic_scalesim.c */

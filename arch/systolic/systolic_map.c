@@ -1,221 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lowering: steps -> instructions and their synchronisation, parameters -> weight memory. */
-#include <inttypes.h>
-#include <string.h>
-
-#include "arch/systolic/systolic.h"
-#include "arch/systolic/systolic_vector.h"
-#include "mapper/lookup.h"
-#include "mapper/move.h"
-#include "mapper/vector.h"
-#include "sim/base/error.h"
+/* Lowering: steps -> instructions. */
+#include "arch/systolic/systolic_lower.h"
 #include "sim/base/size.h"
-#include "workloads/ops/ops.h"
-
-static bool has_function(const struct systolic *s, const char *op)
-{
-    for (int i = 0; i < s->cfg.functions.n; i++)
-        if (!strcmp(s->cfg.functions.v[i], "all") || !strcmp(s->cfg.functions.v[i], op))
-            return true;
-    return false;
-}
-
-bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
-                       enum number precision, GString *why)
-{
-    (void)precision;
-    if (!strcmp(n->op->name, "batched_product")) {
-        const bool can = ((const struct systolic *)self)->cfg.stationary_from_buffer;
-        g_string_assign(why, can ? ""
-                                 : "weights come from their memory alone: "
-                                   "array.stationary_from_buffer is false");
-        return can;
-    }
-    if (n->op->is_matrix)
-        return true;
-    const bool has = has_function(self, n->op->name);
-    const bool could =
-        vector_reads(n->op->name) > 0 || move_is(g, n) || vector_looks_up(n->op->name);
-    if (has && could)
-        return vector_possible(g, n, why);
-    if (!vector_supports(n->op->name) || move_is(g, n)) {
-        g_string_assign(why, could ? "it is not one of activation.functions"
-                                   : "the activation unit has no such function");
-        return false;
-    }
-    const int n_dim = g->values[n->in[0]].shape.n_dim;
-    const int channel = n_dim == 4 ? 1 : n_dim - 1; /* the dimension that is innermost here */
-    if (!strcmp(n->op->name, "lrn") && channel != 1) {
-        g_string_assign(why, "only channels of images or rows are normalised");
-        return false;
-    }
-    if (!strcmp(n->op->name, "concat"))
-        return true; /* of channels */
-    if (strstr(n->op->name, "pool")) {
-        const struct pool_attr *a = n->attr;
-        if (g->values[n->in[0]].shape.n_dim == 4 && a->dilation.v[0] == 1 && a->dilation.v[1] == 1)
-            return true;
-        g_string_assign(why, "only windows of images without dilation are pooled");
-        return false;
-    }
-    return strcmp(n->op->name, "add") || vector_operands_fit(g, n, why);
-}
-
-/* What lowering knows of one array. */
-struct lowered_array {
-    uint64_t *drained;   /* by place in the accumulators: the activation counter */
-    int64_t n_block;     /* of the pass so far */
-    int64_t place;       /* of the next piece in the accumulators */
-    int64_t weight_tile; /* the only one of the last block; -1: it had several */
-    guint last_matrix;   /* the last block's instruction */
-};
-
-struct lowering {
-    const struct systolic *self;
-    struct plan *plan;
-    GArray *insns;
-    int n_array, n_unit;
-    uint64_t *sets;   /* Sync set instructions emitted so far, by unit: see unit_index() */
-    uint64_t *waited; /* by unit and unit: what the first is already known to have waited for */
-    uint64_t *done;   /* by step and array: its unit's counter when it is complete */
-    enum unit *done_unit;
-    struct lowered_array *arrays;
-    int pass; /* of the last computation */
-};
-
-static uint64_t one_array(int array)
-{
-    return UINT64_C(1) << array;
-}
-
-static uint64_t all_arrays(const struct lowering *w)
-{
-    return UINT64_MAX >> (MAX_ARRAY - w->n_array);
-}
-
-/* Of all units of the machine. */
-static int unit_index(enum unit unit, int array)
-{
-    return unit == UNIT_HOST ? 0 : 1 + array * (N_UNIT - 1) + (int)unit - 1;
-}
-
-static uint64_t *sets_of(const struct lowering *w, enum unit unit, int array)
-{
-    return &w->sets[unit_index(unit, array)];
-}
-
-static uint64_t *waited_of(const struct lowering *w, enum unit unit, int array, enum unit on,
-                           int on_array)
-{
-    return &w->waited[unit_index(unit, array) * w->n_unit + unit_index(on, on_array)];
-}
-
-static struct insn *emit(struct lowering *w, enum opcode op, enum unit unit, uint64_t arrays,
-                         int step)
-{
-    struct insn in = {.op = (uint8_t)op,
-                      .unit = (uint8_t)unit,
-                      .arrays = arrays,
-                      .step = step,
-                      .layer = w->plan->steps[step].layer};
-    g_array_append_val(w->insns, in);
-    return &g_array_index(w->insns, struct insn, w->insns->len - 1);
-}
-
-static void emit_set(struct lowering *w, enum unit unit, uint64_t arrays, int step)
-{
-    emit(w, INSN_SYNC_SET, unit, arrays, step);
-    for (; arrays; arrays &= arrays - 1)
-        ++*sets_of(w, unit, __builtin_ctzll(arrays));
-}
-
-/* Of one array's unit for another of its units. */
-static void emit_wait(struct lowering *w, enum unit unit, enum unit on, int array, uint64_t count,
-                      int step)
-{
-    uint64_t *waited = waited_of(w, unit, array, on, array);
-    if (unit == on || count <= *waited)
-        return; /* a unit works in order; what it has waited for stays true */
-    *waited = count;
-    struct insn *in = emit(w, INSN_SYNC_WAIT, unit, one_array(array), step);
-    in->on = (uint8_t)on;
-    in->on_array = (int8_t)array;
-    in->count = count;
-}
-
-/* Notes that these units wait for the step `after`; false where they are known to have. */
-static bool note_wait(struct lowering *w, enum unit unit, uint64_t arrays, int after)
-{
-    const enum unit on = w->done_unit[after];
-    bool is_new = false;
-    for (; arrays; arrays &= arrays - 1) {
-        const int array = __builtin_ctzll(arrays);
-        for (int i = 0; i < (on == UNIT_HOST ? 1 : w->n_array); i++) {
-            const uint64_t count = w->done[after * w->n_array + i];
-            uint64_t *waited = waited_of(w, unit, array, on, i);
-            if ((unit == on && i == array) || count <= *waited)
-                continue;
-            *waited = count;
-            is_new = true;
-        }
-    }
-    return is_new;
-}
-
-/* The units of all arrays, or the host, wait until all of a step is done. */
-static void wait_for_step(struct lowering *w, enum unit unit, int after, int step)
-{
-    const uint64_t arrays = unit == UNIT_HOST ? 1 : all_arrays(w);
-    if (after < 0 || !note_wait(w, unit, arrays, after))
-        return;
-    const bool one = w->n_array == 1 || w->done_unit[after] == UNIT_HOST;
-    struct insn *in = emit(w, INSN_SYNC_WAIT, unit, arrays, step);
-    in->on = (uint8_t)w->done_unit[after];
-    in->on_array = one ? 0 : ALL_ARRAYS;
-    in->count = one ? w->done[after * w->n_array] : (uint64_t)after;
-}
-
-/* What comes later is done later at each unit, but not at all of them: all that was to be done by
- * the end of the step counts. */
-static void step_done(struct lowering *w, enum unit unit, int step)
-{
-    for (int i = 0; i < (unit == UNIT_HOST ? 1 : w->n_array); i++)
-        w->done[step * w->n_array + i] = *sets_of(w, unit, i);
-    w->done_unit[step] = unit;
-}
 
 static void lower_transfer(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
-    wait_for_step(w, UNIT_HOST, s->after_compute, step);
+    issue_wait_for_step(w, UNIT_HOST, s->after_compute, step);
     struct insn *in =
-        emit(w, s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, UNIT_HOST, 1, step);
+        issue_insn(w, s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, UNIT_HOST, 1, step);
     in->count = (uint64_t)(s->region.n_image * s->region.n_row * plan_row_bytes(w->plan, s->value));
     in->last_of_chunk = s->kind == STEP_STORE && w->plan->layers[s->layer].kind != LAYER_HOST;
-    emit_set(w, UNIT_HOST, 1, step);
-    step_done(w, UNIT_HOST, step);
-}
-
-/* One block of partial sums: its tiles, the products, and the drain through the activation unit. */
-static struct insn *emit_block(struct lowering *w, enum opcode op, enum unit unit,
-                               const struct insn *block)
-{
-    struct insn *in = emit(w, op, unit, block->arrays, block->step);
-    *in = *block;
-    in->op = (uint8_t)op;
-    in->unit = (uint8_t)unit;
-    return in;
-}
-
-/* Values that the first `rows` rows of a step's product become, for one output column: pooling on
- * the way out makes fewer of them. */
-static int64_t values_out(const struct plan *p, const struct plan_step *s, int64_t rows)
-{
-    const struct plan_layer *l = &p->layers[s->layer];
-    const int64_t w = dims_of(&p->graph->values[l->out].shape).w;
-    if (l->from_buffer)
-        return rows;
-    return rows * (s->region.n_image * s->region.n_row * w) / plan_gemm_rows(p, l, &s->region);
+    issue_set(w, UNIT_HOST, 1, step);
+    issue_step_done(w, UNIT_HOST, step);
 }
 
 /* Where nothing of a layer's output goes to the host, a chunk of it is complete with the last
@@ -236,280 +33,25 @@ static void mark_last(struct lowering *w, const struct plan_step *s)
     }
 }
 
-/* What is in the array, or with os and is at the head of the weight FIFO, is used again by the next
- * block where it is the only one of this block. */
-static void reuse_weights(struct lowering *w, struct insn *block)
-{
-    struct lowered_array *a = &w->arrays[insn_array(block)];
-    const bool stay = w->self->cfg.dataflow == FLOW_WS;
-    const int64_t tile = (int64_t)flow_stream(w->self, w->plan, block, 0).tile;
-    const bool one_tile = flow_one_tile(w->self, w->plan, block);
-    const bool again = one_tile && a->weight_tile == tile;
-    a->weight_tile = one_tile ? tile : -1;
-    *(stay ? &block->reuse : &block->reuse_weights) = again;
-    if (again) {
-        struct insn *last = &g_array_index(w->insns, struct insn, a->last_matrix);
-        *(stay ? &last->keep : &last->keep_weights) = true;
-    }
-}
-
-/* A tile of inputs that has all of K stays for all blocks of its columns. */
-static void reuse_inputs(struct lowering *w, struct insn *block, const struct plan_layer *l)
-{
-    const struct lowered_array *a = &w->arrays[insn_array(block)];
-    struct insn *last = &g_array_index(w->insns, struct insn, a->last_matrix);
-    block->reuse = l->gemm.k <= w->self->cfg.rows && a->n_block > 0 && last->step == block->step &&
-                   last->group == block->group && last->m0 == block->m0;
-    if (block->reuse)
-        last->keep = true;
-}
-
-static bool needs_weights(const struct lowering *w, const struct insn *block)
-{
-    return !block->reuse_weights && !(block->reuse && w->self->cfg.dataflow == FLOW_WS);
-}
-
-static void emit_weights(struct lowering *w, const struct insn *block, uint64_t arrays)
-{
-    const struct plan_step *s = &w->plan->steps[block->step];
-    if (w->plan->layers[s->layer].from_buffer) { /* made by a layer before */
-        wait_for_step(w, UNIT_WEIGHTS, s->after_load, block->step);
-        wait_for_step(w, UNIT_WEIGHTS, s->after_compute, block->step);
-    }
-    struct insn *read = emit_block(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block);
-    read->arrays = arrays;
-    read->first = (int64_t)flow_stream(w->self, w->plan, block, 0).tile;
-    read->repeat =
-        flow_one_tile(w->self, w->plan, block) ? 1 : flow_n_stream(w->self, w->plan, block);
-}
-
-static void emit_inputs(struct lowering *w, const struct insn *block, const struct plan_layer *l)
-{
-    if (w->self->cfg.dataflow == FLOW_IS && !block->reuse)
-        emit_block(w, INSN_SHIFT_INPUTS, UNIT_INPUTS, block)->repeat =
-            (uint32_t)int64_div_up(l->gemm.k, w->self->cfg.rows);
-}
-
-/* Blocks that are dealt to the arrays, one to each, and are worked off side by side. */
-struct wave {
-    struct insn blocks[MAX_ARRAY];
-    int n;
-};
-
-/* All that two blocks take from weight memory is the same, tile by tile: with `os` each R rows need
- * all of it anew. */
-static bool same_weights(const struct lowering *w, const struct insn *a, const struct insn *b)
-{
-    return a->group == b->group && a->tile_n == b->tile_n &&
-           flow_tiles_n(w->self, a) == flow_tiles_n(w->self, b) &&
-           (w->self->cfg.dataflow != FLOW_OS ||
-            int64_div_up(a->m, w->self->cfg.rows) == int64_div_up(b->m, w->self->cfg.rows));
-}
-
-/* What several arrays need next is read once for all of them. */
-static void lower_weights(struct lowering *w, const struct wave *wave)
-{
-    uint64_t served = 0;
-    for (int i = 0; i < wave->n; i++) {
-        const struct insn *block = &wave->blocks[i];
-        uint64_t arrays = block->arrays;
-        if (served & block->arrays || !needs_weights(w, block))
-            continue;
-        for (int j = i + 1; w->self->cfg.broadcast && j < wave->n; j++)
-            if (needs_weights(w, &wave->blocks[j]) && same_weights(w, block, &wave->blocks[j]))
-                arrays |= wave->blocks[j].arrays;
-        emit_weights(w, block, arrays);
-        served |= arrays;
-    }
-}
-
-/* Where a block's sums go, and what its array has of it already. */
-static void prepare_block(struct lowering *w, struct insn *block)
-{
-    const struct plan_layer *l = &w->plan->layers[w->plan->steps[block->step].layer];
-    const struct lowered_array *a = &w->arrays[insn_array(block)];
-    const int64_t half = l->tiling.double_buffer ? a->n_block % 2 : 0;
-    block->first = half * (w->self->cfg.accumulators / 2);
-    if (w->self->cfg.dataflow == FLOW_IS)
-        reuse_inputs(w, block, l);
-    reuse_weights(w, block);
-}
-
-static void emit_product(struct lowering *w, const struct insn *rows, int64_t k0, uint32_t repeat)
-{
-    const struct plan_layer *l = &w->plan->layers[rows->layer];
-    const bool is_conv = plan_layer_node(w->plan, l, "conv2d");
-    struct insn *in =
-        emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
-    in->k0 = (int32_t)k0;
-    in->repeat = repeat;
-    w->arrays[insn_array(rows)].last_matrix = w->insns->len - 1;
-}
-
-/* Rows of a block, complete, leave their place in the accumulators. */
-static void emit_drain(struct lowering *w, const struct insn *rows, int64_t place)
-{
-    const struct plan_step *s = &w->plan->steps[rows->step];
-    const int array = insn_array(rows);
-    emit_set(w, UNIT_MATRIX, rows->arrays, rows->step);
-    emit_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, array, *sets_of(w, UNIT_MATRIX, array), rows->step);
-    emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, rows)->count =
-        (uint64_t)((values_out(w->plan, s, rows->m0 + rows->m) - values_out(w->plan, s, rows->m0)) *
-                   rows->n * plan_element_bytes(w->plan, w->plan->layers[s->layer].out));
-    emit_set(w, UNIT_ACTIVATION, rows->arrays, rows->step);
-    w->arrays[array].drained[place] = *sets_of(w, UNIT_ACTIVATION, array);
-}
-
-/* `n` pieces of a block's rows from the i-th on. */
-static struct insn pieces_of(const struct insn *block, const struct places *places, int64_t i,
-                             int64_t n)
-{
-    struct insn pieces = *block;
-    pieces.m0 += i * places->rows;
-    pieces.m = MIN(n * places->rows, block->m - i * places->rows);
-    pieces.first = (block->first + i) % places->n * places->rows;
-    pieces.reuse = i > 0;
-    pieces.keep = pieces.m0 + pieces.m < block->m0 + block->m;
-    return pieces;
-}
-
-/* Tiles of k between the first and the last one, for all rows: in two where the block goes on in
- * the first place of the accumulators. */
-static void lower_between(struct lowering *w, const struct insn *block, const struct places *places,
-                          int64_t n, int64_t tiles_k)
-{
-    const int64_t before = MIN(n, places->n - block->first);
-    if (before == n && tiles_k > 2) {
-        const struct insn all = pieces_of(block, places, 0, n);
-        emit_product(w, &all, 1, (uint32_t)(tiles_k - 2));
-        return;
-    }
-    for (int64_t k = 1; k < tiles_k - 1; k++) {
-        const struct insn begin = pieces_of(block, places, 0, before);
-        const struct insn end = pieces_of(block, places, before, n - before);
-        emit_product(w, &begin, k, 1);
-        emit_product(w, &end, k, 1);
-    }
-}
-
-/* A block of several pieces, block->first is the place of the first one: those of the first tile of
- * k wait until what lay in their places has left, those of the last one leave while others are
- * worked off. */
-static void lower_pieces(struct lowering *w, struct insn block)
-{
-    const struct plan_layer *l = &w->plan->layers[block.layer];
-    const struct places places = systolic_places(w->self, w->plan, l);
-    const int64_t tiles_k = int64_div_up(l->gemm.k, w->self->cfg.rows);
-    const int64_t n = int64_div_up(block.m, places.rows);
-    struct lowered_array *a = &w->arrays[insn_array(&block)];
-    block.first = a->place;
-    for (int64_t i = 0; i < n; i++) {
-        const struct insn piece = pieces_of(&block, &places, i, 1);
-        emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, insn_array(&block),
-                  a->drained[(block.first + i) % places.n], block.step);
-        emit_product(w, &piece, 0, 1);
-    }
-    lower_between(w, &block, &places, n, tiles_k);
-    for (int64_t i = 0; i < n; i++) {
-        const struct insn piece = pieces_of(&block, &places, i, 1);
-        emit_product(w, &piece, tiles_k - 1, 1);
-        emit_drain(w, &piece, (block.first + i) % places.n);
-    }
-    a->place = (block.first + n) % places.n;
-}
-
-static void lower_block(struct lowering *w, const struct insn *block)
-{
-    const struct plan_layer *l = &w->plan->layers[block->layer];
-    struct lowered_array *a = &w->arrays[insn_array(block)];
-    const int half = l->tiling.double_buffer ? (int)(a->n_block % 2) : 0;
-    emit_inputs(w, block, l);
-    a->n_block++;
-    if (systolic_parts(w->self, l) > 1) {
-        lower_pieces(w, *block);
-        return;
-    }
-    /* What this block overwrites must have been drained. */
-    emit_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, insn_array(block), a->drained[half], block->step);
-    emit_product(w, block, 0, flow_n_stream(w->self, w->plan, block));
-    emit_drain(w, block, half);
-}
-
-static void lower_wave(struct lowering *w, struct wave *wave)
-{
-    for (int i = 0; i < wave->n; i++)
-        prepare_block(w, &wave->blocks[i]);
-    lower_weights(w, wave);
-    for (int i = 0; i < wave->n; i++)
-        lower_block(w, &wave->blocks[i]);
-    wave->n = 0;
-}
-
-/* The next block of a nest goes to the next array. */
-static void deal_block(struct lowering *w, struct wave *wave, struct insn block)
-{
-    block.arrays = one_array(wave->n);
-    wave->blocks[wave->n++] = block;
-    if (wave->n == w->n_array)
-        lower_wave(w, wave);
-}
-
-/* The tile nest of one step: groups, then output tiles and row blocks in the order chosen. */
-static void lower_matrix(struct lowering *w, int step)
-{
-    const struct plan_step *s = &w->plan->steps[step];
-    const struct plan_layer *l = &w->plan->layers[s->layer];
-    const int64_t rows = plan_gemm_rows(w->plan, l, &s->region), cols = w->self->cfg.cols;
-    const bool is = w->self->cfg.dataflow == FLOW_IS;
-    const int64_t block_m = is ? cols : l->tiling.block_m, block_n = is ? l->tiling.block_m : cols;
-    const int64_t n_m = int64_div_up(rows, block_m), n_n = int64_div_up(l->gemm.n, block_n);
-    const bool n_outer = l->tiling.order == ORDER_NM;
-    struct wave wave = {.n = 0};
-    wait_for_step(w, UNIT_MATRIX, s->after_load, step);
-    wait_for_step(w, UNIT_MATRIX, s->after_compute, step);
-    if (is) {
-        wait_for_step(w, UNIT_INPUTS, s->after_load, step);
-        wait_for_step(w, UNIT_INPUTS, s->after_compute, step);
-    }
-    wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
-    for (int64_t g = 0; g < l->gemm.groups; g++) {
-        for (int64_t i = 0; i < n_m * n_n; i++) {
-            const int64_t m0 = (n_outer ? i % n_m : i / n_n) * block_m;
-            const int64_t n0 = (n_outer ? i / n_m : i % n_n) * block_n;
-            deal_block(w, &wave,
-                       (struct insn){.step = step,
-                                     .layer = s->layer,
-                                     .group = (int32_t)g,
-                                     .tile_n = (int32_t)(n0 / cols),
-                                     .m0 = m0,
-                                     .m = MIN(block_m, rows - m0),
-                                     .n0 = n0,
-                                     .n = MIN(block_n, l->gemm.n - n0)});
-        }
-    }
-    lower_wave(w, &wave);
-    step_done(w, UNIT_ACTIVATION, step);
-}
-
 static void lower_vector(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
-    wait_for_step(w, UNIT_ACTIVATION, s->after_load, step);
-    wait_for_step(w, UNIT_ACTIVATION, s->after_compute, step); /* at the others */
-    wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
-    emit(w, INSN_NORMALIZE_POOL, UNIT_ACTIVATION, all_arrays(w), step)->count =
+    issue_wait_for_step(w, UNIT_ACTIVATION, s->after_load, step);
+    issue_wait_for_step(w, UNIT_ACTIVATION, s->after_compute, step); /* at the others */
+    issue_wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
+    issue_insn(w, INSN_NORMALIZE_POOL, UNIT_ACTIVATION, all_arrays(w), step)->count =
         core_vector_cyc(w->self, w->plan, s);
-    emit_set(w, UNIT_ACTIVATION, all_arrays(w), step);
-    step_done(w, UNIT_ACTIVATION, step);
+    issue_set(w, UNIT_ACTIVATION, all_arrays(w), step);
+    issue_step_done(w, UNIT_ACTIVATION, step);
 }
 
 static void lower_lookup(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
-    wait_for_step(w, UNIT_HOST, s->after_compute, step);
-    emit(w, INSN_READ_ROWS, UNIT_HOST, 1, step)->count = (uint64_t)s->region.n_image;
-    emit_set(w, UNIT_HOST, 1, step);
-    step_done(w, UNIT_HOST, step);
+    issue_wait_for_step(w, UNIT_HOST, s->after_compute, step);
+    issue_insn(w, INSN_READ_ROWS, UNIT_HOST, 1, step)->count = (uint64_t)s->region.n_image;
+    issue_set(w, UNIT_HOST, 1, step);
+    issue_step_done(w, UNIT_HOST, step);
 }
 
 static void lower_step(struct lowering *w, int step)
@@ -521,15 +63,15 @@ static void lower_step(struct lowering *w, int step)
         lower_transfer(w, step);
         break;
     case STEP_HOST:
-        emit(w, INSN_HOST_OPERATOR, UNIT_HOST, 1, step);
-        step_done(w, UNIT_HOST, step);
+        issue_insn(w, INSN_HOST_OPERATOR, UNIT_HOST, 1, step);
+        issue_step_done(w, UNIT_HOST, step);
         break;
     case STEP_COMPUTE:
         for (int i = 0; i < w->n_array && s->pass != w->pass; i++)
             w->arrays[i].n_block = w->arrays[i].place = 0;
         w->pass = s->pass;
         if (w->plan->layers[s->layer].kind == LAYER_MATRIX)
-            lower_matrix(w, step);
+            blocks_lower(w, step);
         else if (w->plan->layers[s->layer].kind == LAYER_LOOKUP)
             lower_lookup(w, step);
         else
@@ -537,66 +79,6 @@ static void lower_step(struct lowering *w, int step)
         mark_last(w, s);
         break;
     }
-}
-
-/* One output's weights down a column of tiles, rows of which lie `pitch` bytes apart. Those of
- * packed groups are apart: each tap of the kernel has the channels of all groups. */
-static void put_column(const struct plan_layer *l, int64_t n, const uint8_t *weight, int64_t size,
-                       int64_t pitch, uint8_t *column)
-{
-    const struct gemm g = plan_operator_gemm(l);
-    const int64_t channels = l->packed > 1 ? l->channels : g.k, block = n / g.n * channels;
-    for (int64_t k = 0; k < g.k; k++) {
-        const int64_t row = k / channels * channels * l->packed + block + k % channels;
-        if (size == 1)
-            column[row * pitch] = weight[k];
-        else
-            memcpy(column + row * pitch, weight + k * size, (size_t)size);
-    }
-}
-
-/* Weight memory holds whole tiles, row by row of the array; what an edge tile lacks is 0. Tables
- * lie there as they are. */
-static bool pack_weights(const struct systolic *s, struct plan *p, struct program *program,
-                         GError **error)
-{
-    const int64_t rows = s->cfg.rows, cols = s->cfg.cols;
-    program->weights = g_try_malloc0(MAX(p->weight_bytes, 1));
-    if (!program->weights)
-        return error_set(error, ERROR_LIMIT, "no memory for %" PRIu64 " MiB of weights",
-                         p->weight_bytes >> 20);
-    arena_own(p->arena, program->weights, g_free);
-    for (int i = 0; i < p->n_layer; i++) {
-        const struct plan_layer *l = &p->layers[i];
-        const uint8_t *weight = p->quant->layers[i].weight;
-        if (l->lookup && l->weights_of == i)
-            memcpy(program->weights + l->weight_address, weight,
-                   (size_t)(l->lookup->rows * lookup_row_bytes(p, l)));
-        const int64_t size = (int64_t)number_bytes(l->weight_format);
-        const int64_t tiles_k = int64_div_up(l->gemm.k, rows);
-        const int64_t k = l->kind == LAYER_MATRIX ? plan_operator_gemm(l).k : 0;
-        const bool is_first = l->kind == LAYER_MATRIX && l->weights_of == i && !l->from_buffer;
-        const int64_t tiles_n = is_first ? int64_div_up(l->gemm.n, cols) : 0;
-        for (int64_t c = 0; tiles_n && c < l->gemm.groups * l->gemm.n; c++) {
-            const int64_t g = c / l->gemm.n, n = c % l->gemm.n;
-            uint8_t *column = program->weights + l->weight_address +
-                              ((g * tiles_n + n / cols) * tiles_k * rows * cols + n % cols) * size;
-            put_column(l, n, weight + c * k * size, size, cols * size, column);
-        }
-    }
-    return true;
-}
-
-static bool capacity_fits(const struct systolic *s, const struct plan *p, GError **error)
-{
-    const uint64_t capacity = s->machine->memories[MEM_WEIGHTS].size_bytes;
-    if (p->weight_bytes <= capacity)
-        return true;
-    return error_set(error, ERROR_UNSUPPORTED,
-                     "%s: its weights fill %" PRIu64 " KiB of tiles of %" PRId64 " x %" PRId64
-                     "; memory.weights of %s has %" PRIu64 " KiB",
-                     p->graph->name, p->weight_bytes / 1024, s->cfg.rows, s->cfg.cols,
-                     p->machine->name, capacity / 1024);
 }
 
 /* Instructions of a matrix layer's blocks and of everybody's transfers: a bound, for memory's sake.
@@ -622,44 +104,12 @@ static bool program_fits(const struct systolic *s, const struct plan *p, GError 
     return plan_within_limit(p, n, sizeof(struct insn), "instructions", error);
 }
 
-/* Read_Weights, or what it waits for where values of another layer are read. */
-static bool reads_weights(const GArray *insns, guint i)
-{
-    return i < insns->len && g_array_index(insns, struct insn, i).unit == UNIT_WEIGHTS;
-}
-
-/* Each Read_Weights is issued one block early, behind the one before it: the controller issues in
- * order, and would come to it only when the queues have room for all of the block before. With
- * several arrays all those of a wave, which follow one another, one wave early. */
-static GArray *read_ahead(const GArray *insns)
-{
-    GArray *out = g_array_sized_new(FALSE, FALSE, sizeof(struct insn), insns->len);
-    guint next = 0; /* the first Read_Weights not issued yet, or the end */
-    int n_ahead = 0;
-    for (guint i = 0; i < insns->len; i++) {
-        if (!reads_weights(insns, i)) {
-            g_array_append_vals(out, &g_array_index(insns, struct insn, i), 1);
-            continue;
-        }
-        n_ahead -= i == 0 || !reads_weights(insns, i - 1);
-        for (; n_ahead < 1 && next < insns->len; next++) {
-            if (!reads_weights(insns, next))
-                continue;
-            if (next > i && g_array_index(insns, struct insn, next).op == INSN_SYNC_WAIT)
-                break; /* it stays behind what it waits for, which must be issued first */
-            g_array_append_vals(out, &g_array_index(insns, struct insn, next), 1);
-            n_ahead += !reads_weights(insns, next + 1);
-        }
-    }
-    return out;
-}
-
 bool systolic_lower(const void *self, struct plan *p, GError **error)
 {
     const struct systolic *s = self;
     struct program *program = ARENA_NEW(p->arena, struct program);
-    if (!capacity_fits(s, p, error) || !program_fits(s, p, error) ||
-        (p->quant && !pack_weights(s, p, program, error)))
+    if (!weights_fit(s, p, error) || !program_fits(s, p, error) ||
+        (p->quant && !weights_pack(s, p, program, error)))
         return false;
     const size_t n = (size_t)s->cfg.n_array, n_unit = 1 + n * (N_UNIT - 1);
     struct lowering w = {
@@ -682,7 +132,7 @@ bool systolic_lower(const void *self, struct plan *p, GError **error)
     program->done = w.done;
     for (int i = 0; i < p->n_step; i++)
         lower_step(&w, i);
-    program->insns = arena_own(p->arena, read_ahead(w.insns), (GDestroyNotify)g_array_unref);
+    program->insns = arena_own(p->arena, issue_ahead(w.insns), (GDestroyNotify)g_array_unref);
     g_array_unref(w.insns);
     for (size_t i = 0; i < n; i++)
         g_free(w.arrays[i].drained);

@@ -92,6 +92,31 @@ struct sim {
     GError *error;                /* of a process; the run was stopped */
 };
 
+/* systolic_proc.c */
+const char *sim_name(const struct array_sim *a, const char *name); /* "NAME", of several "NAME3" */
+/* A unit was at work on an instruction's step. */
+void sim_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t start_cyc,
+              uint64_t end_cyc);
+/* Units of several arrays meet at an instruction: whether this one is the last to come. */
+bool sim_meet(struct sim *s, const struct insn *in, struct meeting **meeting);
+
+/* systolic_queue.c */
+void queue_build(struct sim *s); /* controllers, once the units are there */
+struct unit_state *queue_unit(struct sim *s, enum unit unit, int array);
+/* The next instruction that is no Sync; NULL when the program has no more for this unit. */
+const struct insn *queue_next(struct unit_state *u);
+
+/* systolic_feed.c: processes, */
+void feed_weight_memory(void *arg); /* struct unit_state */
+void feed_input_loader(void *arg);  /* struct unit_state */
+void feed_weight_loader(void *arg); /* struct array_sim */
+/* and what a product does: waits for what is to stay in the array, or for the weights at the FIFO's
+ * head; frees what it is through with. */
+void feed_take_tile(struct array_sim *a, const struct insn *in);
+void feed_take_weights(struct array_sim *a, const struct insn *in);
+void feed_free_slot(struct array_sim *a);
+void feed_free_shadow(struct array_sim *a);
+
 /* systolic_power.c: power over time. s NULL: an analytic run. */
 void power_note(struct sim *s, enum unit unit, int step, uint64_t start_cyc, uint64_t end_cyc);
 void power_collect(const struct sim *s, struct record *r);
