@@ -37,11 +37,16 @@ bool show_plan(const struct options *o, GError **error)
     if (!a)
         return false;
     g_autofree char *plan = accsim_plan_text(a);
-    g_autofree char *counted = g_strdup_printf("# %" PRIu64 " mappings of layers looked at\n%s",
-                                               accsim_mapping(a).n_tried, plan);
-    g_autofree char *text = g_utf8_make_valid(counted, -1);
-    json_t *doc = o->json ? plan_doc(a, text) : NULL; /* both can be large */
-    bool ok = emit(o, g_string_new(text), doc, error);
+    GString *text = g_string_new(NULL);
+    g_string_printf(text, "# %" PRIu64 " mappings of layers looked at\n",
+                    accsim_mapping(a).n_tried);
+    g_string_append(text, plan); /* can be longer than a format may make */
+    if (!g_utf8_validate(text->str, (gssize)text->len, NULL)) {
+        g_autofree char *valid = g_utf8_make_valid(text->str, (gssize)text->len);
+        g_string_assign(text, valid);
+    }
+    json_t *doc = o->json ? plan_doc(a, text->str) : NULL; /* both can be large */
+    bool ok = emit(o, text, doc, error);
     accsim_free(a);
     return ok;
 }

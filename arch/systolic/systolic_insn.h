@@ -45,11 +45,12 @@ struct insn {
     bool reuse;      /* matrix: the tile already in the array is used again */
     bool keep;       /* matrix: the next product uses this tile again */
     bool reuse_weights, keep_weights; /* matrix: the same of the weights at the FIFO's head */
-    int64_t m0, m;  /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
-    int64_t n0, n;  /* the same: output columns of the group */
-    int64_t first;  /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
-    uint64_t count; /* SYNC_WAIT: value, or the step; transfers, ACTIVATE: bytes; READ_ROWS: rows;
-                     * NORMALIZE_POOL: cycles, in equal shares for the units that it is for */
+    uint32_t meeting; /* for several arrays, each of which goes on when all have come: which one */
+    int64_t m0, m;    /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
+    int64_t n0, n;    /* the same: output columns of the group */
+    int64_t first;    /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
+    uint64_t count;   /* SYNC_WAIT: value, or the step; transfers, ACTIVATE: bytes; READ_ROWS: rows;
+                       * NORMALIZE_POOL: cycles, in equal shares for the units that it is for */
 };
 enum { ALL_ARRAYS = -1 };
 
@@ -70,7 +71,8 @@ static inline int insn_array(const struct insn *in)
 enum { INSN_PER_PIECE = 7, INSN_AT_ACTIVATION = 3 };
 
 struct program {
-    GArray *insns;    /* struct insn, in program order */
+    GArray *insns; /* struct insn, in program order */
+    uint32_t n_meeting;
     uint64_t *done;   /* by step and array: the counter of its unit when the step is complete */
     uint8_t *weights; /* weight memory: plan->weight_bytes of tiles; NULL in timing mode */
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Instructions in program order, and what each unit waits for. */
+#include <string.h>
+
 #include "arch/systolic/systolic_lower.h"
 
 /* Of all units of the machine. */
@@ -96,34 +98,48 @@ void issue_step_done(struct lowering *w, enum unit unit, int step)
     w->done_unit[step] = unit;
 }
 
-/* Read_Weights, or what it waits for where values of another layer are read. */
-static bool reads_weights(const GArray *insns, guint i)
+/* Puts what was held back into its place, from the n-th on. Returns the place behind. */
+static guint put_back(GArray *insns, guint n, GArray *held)
 {
-    return i < insns->len && g_array_index(insns, struct insn, i).unit == UNIT_WEIGHTS;
+    if (held->len > 0)
+        memcpy(&g_array_index(insns, struct insn, n), held->data, held->len * sizeof(struct insn));
+    n += held->len;
+    g_array_set_size(held, 0);
+    return n;
 }
 
 /* Each Read_Weights is issued one block early, behind the one before it: the controller issues in
  * order, and would come to it only when the queues have room for all of the block before. With
- * several arrays all those of a wave, which follow one another, one wave early. */
-GArray *issue_ahead(const GArray *insns)
+ * several arrays all those of a wave, which follow one another, one wave early. What another layer
+ * makes is read in its place, behind what it waits for. In place: a block is held back at a time.
+ */
+void issue_ahead(GArray *insns)
 {
-    GArray *out = g_array_sized_new(FALSE, FALSE, sizeof(struct insn), insns->len);
-    guint next = 0; /* the first Read_Weights not issued yet, or the end */
-    int n_ahead = 0;
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(struct insn));
+    guint n = 0;
+    bool is_first = true, was_read = false;
     for (guint i = 0; i < insns->len; i++) {
-        if (!reads_weights(insns, i)) {
-            g_array_append_vals(out, &g_array_index(insns, struct insn, i), 1);
-            continue;
-        }
-        n_ahead -= i == 0 || !reads_weights(insns, i - 1);
-        for (; n_ahead < 1 && next < insns->len; next++) {
-            if (!reads_weights(insns, next))
-                continue;
-            if (next > i && g_array_index(insns, struct insn, next).op == INSN_SYNC_WAIT)
-                break; /* it stays behind what it waits for, which must be issued first */
-            g_array_append_vals(out, &g_array_index(insns, struct insn, next), 1);
-            n_ahead += !reads_weights(insns, next + 1);
-        }
+        const struct insn in = g_array_index(insns, struct insn, i);
+        const bool is_read = in.unit == UNIT_WEIGHTS;
+        if (is_read ? is_first || in.op == INSN_SYNC_WAIT : was_read)
+            n = put_back(insns, n, held);
+        is_first &= !is_read;
+        was_read = is_read;
+        if (is_read)
+            g_array_index(insns, struct insn, n++) = in;
+        else
+            g_array_append_val(held, in);
     }
-    return out;
+    put_back(insns, n, held);
+}
+
+uint32_t issue_meetings(GArray *insns)
+{
+    uint32_t n = 0;
+    for (guint i = 0; i < insns->len; i++) {
+        struct insn *in = &g_array_index(insns, struct insn, i);
+        if (insn_n_array(in) > 1)
+            in->meeting = n++;
+    }
+    return n;
 }

@@ -49,8 +49,10 @@ void issue_wait(struct lowering *w, enum unit unit, enum unit on, int array, uin
 void issue_wait_for_step(struct lowering *w, enum unit unit, int after, int step);
 /* The step is done when the unit is through with what has been issued to it so far. */
 void issue_step_done(struct lowering *w, enum unit unit, int step);
-/* The program, with each Read_Weights a block early. */
-GArray *issue_ahead(const GArray *insns);
+/* Puts each Read_Weights a block early. */
+void issue_ahead(GArray *insns);
+/* Numbers the instructions that several arrays meet at; returns how many. */
+uint32_t issue_meetings(GArray *insns);
 
 /* systolic_blocks.c: the tile nest of a matrix layer's step. */
 void blocks_lower(struct lowering *w, int step);

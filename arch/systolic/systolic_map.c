@@ -132,8 +132,9 @@ bool systolic_lower(const void *self, struct plan *p, GError **error)
     program->done = w.done;
     for (int i = 0; i < p->n_step; i++)
         lower_step(&w, i);
-    program->insns = arena_own(p->arena, issue_ahead(w.insns), (GDestroyNotify)g_array_unref);
-    g_array_unref(w.insns);
+    issue_ahead(w.insns);
+    program->n_meeting = issue_meetings(w.insns);
+    program->insns = arena_own(p->arena, w.insns, (GDestroyNotify)g_array_unref);
     for (size_t i = 0; i < n; i++)
         g_free(w.arrays[i].drained);
     p->program = program;

@@ -43,7 +43,7 @@ static void note_waits(struct array_sim *a)
 
 bool sim_meet(struct sim *s, const struct insn *in, struct meeting **meeting)
 {
-    *meeting = s->meetings + (in - &g_array_index(s->program->insns, struct insn, 0));
+    *meeting = &s->meetings[in->meeting];
     if (++(*meeting)->n_here < insn_n_array(in))
         return false;
     (*meeting)->n_here = 0;
@@ -281,7 +281,7 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
     const int n = (int)s->self->cfg.n_array;
     s->arrays = ARENA_ARRAY(arena, struct array_sim, (size_t)n);
     if (n > 1)
-        s->meetings = ARENA_ARRAY(arena, struct meeting, s->program->insns->len);
+        s->meetings = ARENA_ARRAY(arena, struct meeting, MAX(s->program->n_meeting, 1));
     build_unit(s, NULL, UNIT_HOST);
     for (int i = 0; i < n; i++) {
         s->arrays[i].sim = s;

@@ -29,12 +29,9 @@ static void controller(void *arg)
 static void array_controller(void *arg)
 {
     struct array_sim *a = arg;
-    struct sim *s = a->sim;
-    for (guint i = 0; i < s->program->insns->len; i++) {
-        const struct insn *in = &g_array_index(s->program->insns, struct insn, i);
-        if (in->unit != UNIT_HOST && in->arrays >> a->index & 1)
-            issue(&a->units[in->unit], i);
-    }
+    for (uint32_t i = 0; i < a->n_insn; i++)
+        issue(&a->units[g_array_index(a->sim->program->insns, struct insn, a->insns[i]).unit],
+              a->insns[i]);
 }
 
 /* and one more issues what is for the host. */
@@ -122,9 +119,27 @@ static void count_program(struct sim *s)
     for (guint i = 0; i < s->program->insns->len; i++) {
         const struct insn *in = &g_array_index(s->program->insns, struct insn, i);
         for (uint64_t left = in->arrays; left; left &= left - 1) {
-            const int array = __builtin_ctzll(left);
-            queue_unit(s, in->unit, array)->n_left++;
-            s->arrays[array].n_tile += in->op == INSN_READ_WEIGHTS ? in->repeat : 0;
+            struct array_sim *a = &s->arrays[__builtin_ctzll(left)];
+            queue_unit(s, in->unit, a->index)->n_left++;
+            a->n_insn += in->unit != UNIT_HOST;
+            a->n_tile += in->op == INSN_READ_WEIGHTS ? in->repeat : 0;
+        }
+    }
+}
+
+/* What each of several controllers will issue. */
+static void deal_program(struct sim *s)
+{
+    const int n = (int)s->self->cfg.n_array;
+    for (int i = 0; i < n; i++) {
+        s->arrays[i].insns = ARENA_ARRAY(s->plan->arena, uint32_t, (size_t)s->arrays[i].n_insn);
+        s->arrays[i].n_insn = 0;
+    }
+    for (guint i = 0; i < s->program->insns->len; i++) {
+        const struct insn *in = &g_array_index(s->program->insns, struct insn, i);
+        for (uint64_t left = in->unit == UNIT_HOST ? 0 : in->arrays; left; left &= left - 1) {
+            struct array_sim *a = &s->arrays[__builtin_ctzll(left)];
+            a->insns[a->n_insn++] = i;
         }
     }
 }
@@ -137,6 +152,7 @@ void queue_build(struct sim *s)
         sk_spawn("controller", controller, s, NULL, 0);
         return;
     }
+    deal_program(s);
     sk_spawn("host_controller", host_controller, s, NULL, 0);
     for (int i = 0; i < n; i++)
         sk_spawn(sim_name(&s->arrays[i], "controller"), array_controller, &s->arrays[i], NULL, 0);

@@ -61,6 +61,8 @@ struct array_sim {
     uint64_t shift_start_cyc;
     uint64_t path_free_cyc; /* when the buffer has sent the tiles asked for */
     struct sk_event *shadow_filled, *shadow_freed;
+    uint32_t *insns; /* indices into the program: what its controller issues */
+    uint32_t n_insn;
     uint64_t n_tile;   /* that the loader will shift in */
     uint64_t n_shift;  /* begun so far, for waveforms */
     uint64_t idle_cyc; /* when the last product ended */
@@ -85,7 +87,7 @@ struct sim {
     struct machine_state *state; /* NULL in timing mode */
     struct unit_state host;
     struct array_sim *arrays;    /* array.count */
-    struct meeting *meetings;    /* by instruction; NULL with one array */
+    struct meeting *meetings;    /* by insn.meeting; NULL with one array */
     struct record_layer *layers; /* stalls: of all arrays together */
     struct pass_span *passes;
     struct step_span *step_spans; /* by step and kind of unit */
