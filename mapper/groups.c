@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "mapper/mapping.h"
 #include "mapper/passes.h"
 #include "sim/base/size.h"
 
@@ -73,7 +74,9 @@ static void add_value(const struct cuts *c, int value, int at, int first, int en
     const double image = (double)plan_image_bytes(p, value), whole = (double)h->size_bytes;
     const bool in = crosses(h, first), out = crosses(h, end);
     const bool once = at == MAX(h->first_layer, first);
-    const bool stays = (in || out) && (!in || resident[0]) && (!out || resident[1]);
+    const enum mapping_home asked = mapping_home(p->mapping, value);
+    const bool may_stay = (in || out) && (!in || resident[0]) && (!out || resident[1]);
+    const bool stays = asked == MAPPING_FREE ? may_stay : asked == MAPPING_CHIP;
     if (stays) {
         need->whole_bytes += once ? whole : 0;
         need->link_bytes += once && h->loaded && !in ? whole : 0;
@@ -93,7 +96,7 @@ static void add_value(const struct cuts *c, int value, int at, int first, int en
         return;
     }
     *live += image;
-    need->whole_bytes += once ? PLACE_ALIGN_BYTES : 0;
+    need->whole_bytes += asked == MAPPING_HOST ? INFINITY : once ? PLACE_ALIGN_BYTES : 0;
 }
 
 static struct need need_of(const struct cuts *c, int first, int end, const bool resident[2])
@@ -170,8 +173,7 @@ static void try_group(struct cuts *c, int first, int end, const bool resident[2]
     }
 }
 
-/* All layers of a group work on the same images. */
-static bool joins(const struct plan *p, const struct plan_layer *l, int64_t batch)
+bool groups_joins(const struct plan *p, const struct plan_layer *l, int64_t batch)
 {
     bool same = l->kind != LAYER_HOST && batch_of(p, l) == batch && !l->from_buffer;
     for (int j = 0; same && j < l->n_in; j++)
@@ -191,11 +193,11 @@ static void extend_ways(struct cuts *c, int first)
     }
     const int64_t batch = batch_of(p, &p->layers[first]);
     for (int end = first + 1; end <= MIN(p->n_layer, first + MAX_LAYERS); end++) {
-        if (end > first + 1 && !joins(p, &p->layers[end - 1], batch))
+        if (end > first + 1 && !groups_joins(p, &p->layers[end - 1], batch))
             return;
         for (int r = 0; r < 4; r++)
             try_group(c, first, end, (const bool[]){r & 1, r >> 1});
-        if (!joins(p, &p->layers[first], batch))
+        if (!groups_joins(p, &p->layers[first], batch))
             return;
     }
 }
@@ -225,6 +227,8 @@ static void apply(struct cuts *c)
             const bool within = h->used && h->first_layer >= w.from && h->last_layer < end;
             if ((h->used && crosses(h, end) && !resident) || (within && !alone))
                 h->resident = false;
+            if (h->used && mapping_home(p->mapping, v) != MAPPING_FREE)
+                h->resident = mapping_home(p->mapping, v) == MAPPING_CHIP;
         }
         end = w.from;
         resident = w.from_resident;
@@ -299,7 +303,8 @@ static void layout_free(struct layout *l)
 
 void groups_improve(struct plan *p, const struct target *t, double score)
 {
-    if (!p->machine->interleaves || p->n_slot == 0)
+    const struct mapping *m = p->mapping;
+    if (!p->machine->interleaves || p->n_slot == 0 || (m && m->has_groups))
         return;
     struct layout before = layout_keep(p);
     struct cuts c = {.plan = p,
@@ -312,7 +317,8 @@ void groups_improve(struct plan *p, const struct target *t, double score)
     if (found)
         apply(&c);
     int unfuse;
-    const double better = found && homes_fit(p, &unfuse, NULL) ? tiles_choose(p, t) : INFINITY;
+    const bool fits = found && homes_fit(p, &unfuse, NULL) && (!m || mapping_kept(m, p, NULL));
+    const double better = fits ? tiles_choose(p, t) : INFINITY;
     if (better >= score)
         layout_back(p, &before);
     layout_free(&before);

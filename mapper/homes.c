@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "mapper/mapping.h"
 #include "mapper/passes.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
@@ -71,13 +72,14 @@ void homes_find(struct plan *p)
     find_lifetimes(p);
 }
 
-/* The largest resident activation alive in any of these layers; -1: none. */
-static int largest_beside(const struct plan *p, int first, int last)
+/* The largest resident activation alive in any of these layers, of those that a file does not want
+ * on the chip, or of those that it does; -1: none. */
+static int largest_beside(const struct plan *p, int first, int last, bool wanted)
 {
     int found = -1;
     for (int v = 0; v < p->graph->n_value; v++) {
         const struct home *h = &p->homes[v];
-        if (!h->used || !h->resident)
+        if (!h->used || !h->resident || wanted != (mapping_home(p->mapping, v) == MAPPING_CHIP))
             continue;
         const bool beside = p->groups[p->layers[h->first_layer].group].first <= last &&
                             first <= p->groups[p->layers[h->last_layer].group].last;
@@ -164,6 +166,22 @@ static bool shrink_group(struct plan *p, int first, int last)
     return false;
 }
 
+static bool spill(struct plan *p, int first, int last, bool wanted)
+{
+    const int spilled = largest_beside(p, first, last, wanted);
+    if (spilled >= 0)
+        p->homes[spilled].resident = false;
+    return spilled >= 0;
+}
+
+/* What a file asks for goes last; mapping_kept() tells that it went. */
+static bool make_room(struct plan *p, int first, int last)
+{
+    const bool asked = p->mapping && p->mapping->has_groups;
+    return (!asked && shrink_group(p, first, last)) || spill(p, first, last, false) ||
+           (asked && shrink_group(p, first, last)) || spill(p, first, last, true);
+}
+
 bool homes_fit(struct plan *p, int *unfuse, GError **error)
 {
     *unfuse = -1;
@@ -178,12 +196,8 @@ bool homes_fit(struct plan *p, int *unfuse, GError **error)
         int first, last;
         if (place_all(p, &first, &last))
             break;
-        if (shrink_group(p, first, last))
-            continue;
-        const int spilled = largest_beside(p, first, last);
-        if (spilled < 0)
-            return false; /* a group that does not fit; a layer alone does: smallest_chunk() */
-        p->homes[spilled].resident = false;
+        if (!make_room(p, first, last)) /* for a group; a layer alone fits: smallest_chunk() */
+            return p->mapping && mapping_no_room(p->mapping, p, first, last, error);
     }
     grow_chunks(p);
     return true;

@@ -5,20 +5,33 @@
 #include "mapper/mapping.h"
 #include "mapper/passes.h"
 
-static bool layout(struct plan *p, const struct target *t, GError **error)
+/* no_fuse: nodes that are kept apart, as far as known; m: what a file says, or NULL. */
+static bool layout(struct plan *p, const struct target *t, bool *no_fuse, struct mapping *m,
+                   GError **error)
 {
-    bool *no_fuse = ARENA_ARRAY(p->arena, bool, p->graph->n_node);
     for (;;) {
         int unfuse = -1;
         if (!layers_make(p, t, no_fuse, error))
             return false;
         homes_find(p);
+        if (m && !mapping_layout(m, p, error))
+            return false;
         if (homes_fit(p, &unfuse, error))
-            return true;
+            return !m || mapping_kept(m, p, error);
         if (unfuse < 0)
             return false;
         no_fuse[unfuse] = true;
     }
+}
+
+/* What the file says is of the layers that the mapper makes without it. */
+static bool find(struct plan *p, const struct target *t, struct mapping *m, GError **error)
+{
+    bool *no_fuse = ARENA_ARRAY(p->arena, bool, p->graph->n_node);
+    if (!layout(p, t, no_fuse, NULL, error) || (m && !layout(p, t, no_fuse, m, error)))
+        return false;
+    groups_improve(p, t, tiles_choose(p, t));
+    return true;
 }
 
 /* Of this thread: the mapper has one. */
@@ -37,13 +50,15 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
     p->graph = g;
     p->machine = t->machine;
     p->memory_limit_bytes = t->memory_limit_bytes;
+    struct mapping *m = t->mapping ? mapping_new(t->mapping, error) : NULL;
     const double start_s = cpu_seconds();
-    if (layout(p, t, error)) {
-        groups_improve(p, t, tiles_choose(p, t));
-        p->map_seconds = cpu_seconds() - start_s;
-        if ((!t->mapping || mapping_apply(p, t->mapping, error)) && steps_make(p, error))
-            return p;
-    }
+    bool ok = (m || !t->mapping) && find(p, t, m, error);
+    p->map_seconds = cpu_seconds() - start_s;
+    ok = ok && (!m || mapping_apply(m, p, error)) && steps_make(p, error);
+    p->mapping = NULL;
+    mapping_free(m);
+    if (ok)
+        return p;
     plan_free(p);
     return NULL;
 }

@@ -1,14 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mappings as files (docs/mapping.md): how each layer with a product is cut, to be kept, edited and
- * given back. Where activations live and which layers take turns is the mapper's own and follows
- * from machine and network. */
+/* Mappings as files (docs/mapping.md): how layers are cut, which of them take turns, and where
+ * activations live, to be kept, edited and given back. */
 #pragma once
 
 #include "mapper/plan.h"
+#include "sim/cfg/cfg.h"
+
+/* Where a file wants an activation. */
+enum mapping_home {
+    MAPPING_CHIP, /* whole in the activation memory for its lifetime */
+    MAPPING_HOST, /* there; chunks come and go */
+    MAPPING_TURN, /* nowhere as a whole: one group makes it and reads it */
+    MAPPING_FREE, /* the file does not say */
+};
+extern const char *const mapping_home_names[];
+
+/* A group of several layers that a file asks for. */
+struct mapping_group {
+    int first, last; /* layers */
+    int64_t images;
+    const char *origin;
+};
+
+/* A file, and what it says of the layout of the plan's present layers. */
+struct mapping {
+    const char *file;
+    config_t doc;
+    struct arena *arena;
+    bool has_groups; /* `groups` are all that there are; else the mapper finds some */
+    struct mapping_group *groups;
+    int n_group;
+    enum mapping_home *homes; /* by value */
+    const char **origins;     /* by value: where the file says so */
+};
+
+/* m may be NULL. */
+static inline enum mapping_home mapping_home(const struct mapping *m, int value)
+{
+    return m ? m->homes[value] : MAPPING_FREE;
+}
 
 /* The plan's mapping as text; the caller frees it. */
 char *mapping_text(const struct plan *p);
 
+/* Reads a file; what it means is looked at by the functions below. All errors are ERROR_INPUT and
+ * name file and line, and what would be right. */
+struct mapping *mapping_new(const char *file, GError **error);
+void mapping_free(struct mapping *m); /* NULL is ignored */
+
+/* Groups and homes of the plan as the file says, before homes_fit(), which keeps to them as far as
+ * they fit. */
+bool mapping_layout(struct mapping *m, struct plan *p, GError **error);
+/* Whether the plan is as the file says. */
+bool mapping_kept(const struct mapping *m, const struct plan *p, GError **error);
+/* Not one image of layers [first, last] fits. Always false, with an error. */
+bool mapping_no_room(const struct mapping *m, const struct plan *p, int first, int last,
+                     GError **error);
+
 /* Cuts the plan's layers as the file says; layers that it does not name keep what the search found.
- * Before the steps are made. ERROR_INPUT names file and line, and what would be right. */
-bool mapping_apply(struct plan *p, const char *file, GError **error);
+ * Before the steps are made. */
+bool mapping_apply(const struct mapping *m, struct plan *p, GError **error);
+
+/* Between mapping.c, mapping_layers.c and mapping_layout.c. */
+
+/* The groups of a list of the file, NULL where there is none, through a table of fields: `take`
+ * gets each one, filled into `out`, with where it stands. */
+bool mapping_each(const struct mapping *m, const char *list, const struct cfg_field *fields,
+                  void *out, bool (*take)(void *user, const char *origin, GError **error),
+                  void *user, GError **error);
+/* The one of these names, of `n` some of which are NULL; -1 with an error: "NET has no WHAT". */
+int mapping_find(const struct plan *p, const char *name, const char *const *names, int n,
+                 const char *what, const char *origin, GError **error);

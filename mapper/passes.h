@@ -48,6 +48,8 @@ double tiles_layer_score(struct plan *p, const struct target *t, int i_layer, in
 /* Groups: where activations were spilled, layers that share a chunk size, if that has a lower score
  * than the plan as it is. */
 void groups_improve(struct plan *p, const struct target *t, double score);
+/* Whether the layer works on the same images as others of its group, of so many. */
+bool groups_joins(const struct plan *p, const struct plan_layer *l, int64_t batch);
 
 /* Whether the accumulators hold blocks as the layer's tiling has them. */
 bool tiles_possible(const struct plan *p, const struct plan_layer *l);

@@ -138,7 +138,8 @@ struct plan {
     struct arena *arena;
     const struct graph *graph;
     const struct machine *machine;
-    const struct quant *quant; /* NULL in timing mode */
+    const struct quant *quant;     /* NULL in timing mode */
+    const struct mapping *mapping; /* what a file says of its layout (mapper/mapping.h), or NULL */
     struct plan_layer *layers;
     int n_layer;
     struct home *homes;        /* by value */
