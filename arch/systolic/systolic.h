@@ -179,7 +179,8 @@ struct in_array {
 uint64_t core_stream_start(const struct systolic *s, const struct in_array *before,
                            const struct stream *t);
 /* Cycles of Activate of m rows of sums, at the rate of the activation unit: whole rows, also where
- * fewer columns are used, one a cycle at most. */
+ * fewer columns are used, one a cycle at most. A row of sums lies at one address of all columns'
+ * RAMs (Jouppi et al. 2017, section 2); nothing published says that unused ones save time. */
 uint64_t core_activate_cyc(const struct systolic *s, int64_t m);
 /* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
  * as a row of the array. */
