@@ -271,6 +271,51 @@ static uint64_t analytic_cyc(struct random_case *c)
     return cycles;
 }
 
+/* The error from fp32 of the layer where everything in 8 bits takes 16. */
+static double wide_error(int number, const char *layer)
+{
+    struct random_case c;
+    case_make(&c, number);
+    GString *net = g_string_new(c.net);
+    g_string_replace(net, "\"int8\"", "\"int16\"", 0);
+    g_free(c.file);
+    c.options.net = c.file =
+        g_strdup_printf("%s/random-%d-%d-wide.net", g_get_tmp_dir(), (int)getpid(), number);
+    g_assert_true(g_file_set_contents(c.file, net->str, -1, NULL));
+    g_string_free(net, TRUE);
+    for (int i = 0; i < c.machine.n_set; i++)
+        if (g_str_has_prefix(c.machine.set[i], "array.formats=")) {
+            g_free(c.machine.set[i]);
+            c.machine.set[i] = g_strdup("array.formats=[\"int16\", \"int8\"]");
+        }
+    struct accsim *a = run_case(&c);
+    const struct record *r = accsim_record(a);
+    double error = INFINITY;
+    for (int i = 0; i < r->n_layer; i++)
+        if (!strcmp(r->layers[i].name, layer))
+            error = r->layers[i].check.relative_l2_error;
+    accsim_free(a);
+    case_clear(&c);
+    return error;
+}
+
+/* What 8 bits round comes to 8 % at worst in 780 networks, but for sums that cancel: these are off
+ * by little of their terms and much of themselves. Rounding alone is 256 times less in 16 bits, and
+ * a value in a wrong place as wrong as before: at least 64 times less is asked for. */
+static void check_layer(const struct random_case *c, const struct record_layer *l)
+{
+    const struct record_check *check = &l->check;
+    const double error = check->relative_l2_error;
+    g_autofree char *text = case_text(c);
+    ck_assert_msg(check->exact, "layer %s differs from its twin\n%s", l->name, text);
+    if (error < 0.1)
+        return;
+    const bool is_coarse = !g_strcmp0(l->format, "int8");
+    const double wide = is_coarse ? wide_error(c->number, l->name) : error;
+    ck_assert_msg(wide < error / 64, "layer %s is %g from fp32, in 16 bits %g\n%s", l->name, error,
+                  wide, text);
+}
+
 /* Analytic to event cycles of a case. */
 struct ratio {
     double value;
@@ -286,18 +331,8 @@ static double run_one(int number, bool print)
     g_autofree char *text = case_text(&c);
     if (print)
         printf("%s", text);
-    for (int i = 0; i < r->n_layer; i++) {
-        const struct record_check *check = &r->layers[i].check;
-        ck_assert_msg(check->exact, "layer %s differs from its twin\n%s", r->layers[i].name, text);
-        /* 8 bits a layer come to 6 % at worst here; a value in a wrong place is off by itself. */
-        /* Recurrent layers carry it on, sums of their gates may cancel, and a step's exponent may
-         * be predicted too small. */
-        const char *format = r->layers[i].format;
-        const bool is_coarse = number >= FIRST_SEQUENCE && format &&
-                               (!strcmp(format, "int8") || !strcmp(format, "flex16"));
-        ck_assert_msg(is_coarse || check->relative_l2_error < 0.1, "layer %s is %g from fp32\n%s",
-                      r->layers[i].name, check->relative_l2_error, text);
-    }
+    for (int i = 0; i < r->n_layer; i++)
+        check_layer(&c, &r->layers[i]);
     ck_assert(r->check.exact && r->check.pass);
     check_sums(&c, r);
     const double ratio = (double)analytic_cyc(&c) / (double)MAX(r->total_cyc, 1);
