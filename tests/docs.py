@@ -4,9 +4,9 @@
 
     docs.py [CLASS[.TEST]...]
 
-Links and files that it names are there, commands in blocks marked `sh run` exit 0, tables and picture
-are those of the program, the example family compiles. ACCSIM names the program; CC and CFLAGS the
-compiler.
+Links and files that it names are there, commands in blocks marked `sh run` exit 0, tables and
+picture are those of the program, the example family compiles. ACCSIM names the program; CC and
+CFLAGS the compiler.
 """
 import importlib.machinery
 import importlib.util

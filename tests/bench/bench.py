@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What AlexNet on the TPU v1 costs to simulate, beside other simulators and this machine's rates, and
-what memory with banks adds to a run.
+"""What AlexNet on the TPU v1 costs to simulate, beside other simulators and this machine's rates,
+and what memory with banks adds to a run.
 
     bench.py ACCSIM RATES
 

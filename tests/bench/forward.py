@@ -4,8 +4,8 @@
 
     tests/bench/forward.py FORWARD [NET...]
 
-Prints, for batch 1 and 8, both processor times and their ratio (the goal is 1.0), OpenBLAS's share of
-the reference's time, and its peak memory beside weights and the two largest activations (goal
+Prints, for batch 1 and 8, both processor times and their ratio (the goal is 1.0), OpenBLAS's share
+of the reference's time, and its peak memory beside weights and the two largest activations (goal
 1.3). Figures, no verdict.
 """
 import json

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a layer and an event cost as networks grow: user CPU of event runs in timing mode on the TPU.
+"""What a layer and an event cost as networks grow: user CPU of event runs in timing mode on the
+TPU.
 
-    tests/bench/growth.py              prints a table: networks of growing depth, then batches of growing size
-    tests/bench/growth.py --docs       writes it into docs/growth.md and draws docs/pictures/growth.svg
+    tests/bench/growth.py          prints a table: networks of growing depth, then of growing batch
+    tests/bench/growth.py --docs   writes it into docs/growth.md, draws docs/pictures/growth.svg
 
-A network is so many convolutions, 3 x 3, of 64 channels of 14 x 14. The program's start, a network of one
-layer, is told and taken off. The least of five runs counts. ACCSIM names the program, else build/accsim.
+A network is so many convolutions, 3 x 3, of 64 channels of 14 x 14. The program's start, a network
+of one layer, is told and taken off. The least of five runs counts. ACCSIM names the program, else
+build/accsim.
 """
 import json
 import math
@@ -34,7 +36,8 @@ def network(depth):
 
 def once(file, batch):
     """User CPU seconds and events of a run."""
-    command = [ACCSIM, "--arch", "tpu", "--net", file, "--batch", str(batch), "--mode", "timing", "--json", "-"]
+    command = [ACCSIM, "--arch", "tpu", "--net", file, "--batch", str(batch), "--mode", "timing",
+               "--json", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         events = json.load(process.stdout)["totals"]["events"]
         _, status, usage = os.wait4(process.pid, 0)
@@ -68,8 +71,10 @@ def rows():
 
 
 def table(start, found):
-    lines = ["| layers | batch | user CPU | events | a layer | an event |", "|---|---|---|---|---|---|"]
-    lines += [f"| {depth} | {batch} | {1e3 * seconds:.0f} ms | {events:,} | {layer:.0f} us | {event:.2f} us |"
+    lines = ["| layers | batch | user CPU | events | a layer | an event |",
+             "|---|---|---|---|---|---|"]
+    lines += [f"| {depth} | {batch} | {1e3 * seconds:.0f} ms | {events:,} | {layer:.0f} us "
+              f"| {event:.2f} us |"
               for _, depth, batch, seconds, events, layer, event in found]
     return "\n".join(lines) + f"\n\nThe start, taken off: {1e3 * start:.0f} ms.\n"
 
@@ -81,7 +86,8 @@ def scale(value, low, high, first, last):
 
 def curve(points, x_range, y_range, box, color):
     left, top, right, bottom = box
-    places = [(scale(x, *x_range, left, right), scale(max(y, y_range[0]), *y_range, bottom, top)) for x, y in points]
+    places = [(scale(x, *x_range, left, right), scale(max(y, y_range[0]), *y_range, bottom, top))
+              for x, y in points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{color}"/>' for x, y in places)
     return f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>{dots}'
@@ -89,18 +95,20 @@ def curve(points, x_range, y_range, box, color):
 
 def panel(box, title, xs, points, y_range, unit):
     left, top, right, bottom = box
-    parts = [f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" fill="none" '
-             'stroke="#7d8590"/>',
+    parts = [f'<rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}" '
+             'fill="none" stroke="#7d8590"/>',
              f'<text x="{left}" y="{top - 10}" fill="#d0d7de">{title}</text>']
     x_range = xs[0] / 1.3, xs[-1] * 1.3
     for x in xs:
         at = scale(x, *x_range, left, right)
-        parts.append(f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle" fill="#7d8590">{x}</text>')
+        parts.append(f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle" '
+                     f'fill="#7d8590">{x}</text>')
     y = y_range[0]
     while y <= y_range[1] * 1.001:
         at = scale(y, *y_range, bottom, top)
         parts.append(f'<path d="M{left} {at:.1f}H{right}" stroke="#7d8590" stroke-opacity="0.3"/>'
-                     f'<text x="{left - 8}" y="{at + 4:.1f}" text-anchor="end" fill="#7d8590">{y:g} {unit}</text>')
+                     f'<text x="{left - 8}" y="{at + 4:.1f}" text-anchor="end" '
+                     f'fill="#7d8590">{y:g} {unit}</text>')
         y *= 10
     parts.append(curve(points, x_range, y_range, box, "#56d4dd"))
     return "".join(parts)
@@ -112,16 +120,20 @@ def picture(found):
     depths, batches = [row[1] for row in by_depth], [row[2] for row in by_batch]
     left, right = (80, 50, 410, 200), (520, 50, 850, 200)
     low_left, low_right = (80, 270, 410, 420), (520, 270, 850, 420)
-    body = [panel(left, "a layer, by layers at batch 1", depths, [(r[1], r[5]) for r in by_depth], (10, 1000), "us"),
-            panel(right, "an event, by layers at batch 1", depths, [(r[1], r[6]) for r in by_depth], (0.1, 10), "us"),
+    body = [panel(left, "a layer, by layers at batch 1", depths,
+                  [(r[1], r[5]) for r in by_depth], (10, 1000), "us"),
+            panel(right, "an event, by layers at batch 1", depths,
+                  [(r[1], r[6]) for r in by_depth], (0.1, 10), "us"),
             panel(low_left, f"{DEPTH_OF_BATCHES} layers, a layer, by batch", batches,
                   [(r[2], r[5]) for r in by_batch], (10, 10000), "us"),
             panel(low_right, f"{DEPTH_OF_BATCHES} layers, an event, by batch", batches,
                   [(r[2], r[6]) for r in by_batch], (0.1, 10), "us")]
-    return ('<svg xmlns="http://www.w3.org/2000/svg" width="880" height="460" viewBox="0 0 880 460" '
+    return ('<svg xmlns="http://www.w3.org/2000/svg" width="880" height="460" '
+            'viewBox="0 0 880 460" '
             'font-family="ui-monospace,Menlo,Consolas,monospace" font-size="13">\n'
             '<title>User CPU a layer and an event as networks grow</title>\n'
-            f'<rect width="880" height="460" rx="8" fill="#161b22"/>\n' + "\n".join(body) + "\n</svg>\n")
+            f'<rect width="880" height="460" rx="8" fill="#161b22"/>\n' + "\n".join(body)
+            + "\n</svg>\n")
 
 
 def main(*arguments):

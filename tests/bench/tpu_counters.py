@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What is not published of the TPU v1 and calibrated to its counters, and the range that they allow.
+"""What is not published of the TPU v1 and calibrated to its counters, and the range that they
+allow.
 
     tests/bench/tpu_counters.py      rows of docs/validation.md
 

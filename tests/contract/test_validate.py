@@ -104,8 +104,8 @@ class Stalls(unittest.TestCase):
     """What overlaps non-matrix cycles."""
 
     def test_gates_hold_up_the_next_product_however_deep_queues_are(self):
-        """The product behind a gate's vector layers needs their result; its Sync wait is behind theirs
-        in full queues."""
+        """The product behind a gate's vector layers needs their result; its Sync wait is behind
+        theirs in full queues."""
         for depth in (16, 64, 256):
             record = cli.record(
                 *("--arch", "tpu", "--net", "tpu-lstm0", "--batch", "64", "--mode", "timing"),

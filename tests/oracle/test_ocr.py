@@ -87,7 +87,8 @@ def compare(program, modules, folder, name, size):
     subprocess.run(["node", "-e", RUN, model, raw, str(size[0]), str(size[1]), want],
                    check=True, cwd=modules)
     result = subprocess.run([program, "--arch", "reference", "--net", model, "--input", feeds,
-                             "--output", out, "--quiet"], capture_output=True, text=True, check=False)
+                             "--output", out, "--quiet"],
+                            capture_output=True, text=True, check=False)
     if result.returncode:
         print(f"{name}: FAILED: {result.stderr}")
         return False
@@ -103,7 +104,8 @@ def main():
     modules = install()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        results = [compare(sys.argv[1], modules, folder, name, size) for name, size in MODELS.items()]
+        results = [compare(sys.argv[1], modules, folder, name, size)
+                   for name, size in MODELS.items()]
     return 0 if all(results) else 1
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX's backend tests on the reference: at least as many pass as ever did, none gives a wrong value.
+"""ONNX's backend tests on the reference: at least as many pass as ever did, none gives a wrong
+value.
 
     tests/oracle/test_onnx.py ONNX_BACKEND    the program made of onnx_backend.c
 """

@@ -198,7 +198,8 @@ def check_factors(accsim, folder):
     text = """inputs = ({ name = "a"; shape = [7, 4]; });
 layers = ({ op = "qr"; inputs = ["a"]; outputs = ["q", "r"]; },
           { op = "svd"; inputs = ["a"]; outputs = ["u", "s", "v"]; },
-          { op = "unstack"; axis = 1; inputs = ["a"]; outputs = ["t0", "t1", "t2", "t3", "t4", "t5", "t6"]; });"""
+          { op = "unstack"; axis = 1; inputs = ["a"];
+            outputs = ["t0", "t1", "t2", "t3", "t4", "t5", "t6"]; });"""
     got = run(accsim, folder, text, {"a": tall}, {})
     eye = numpy.eye(4)
     numpy.testing.assert_allclose(got["q"] @ got["r"], tall, atol=5e-6)
@@ -216,8 +217,10 @@ def check_random(accsim, folder):
     text = f"""inputs = ( {{ name = "v"; shape = []; }} );
 layers = (
     {{ name = "d"; op = "diag"; inputs = ["v"]; k = 1; }},
-    {{ name = "u"; op = "random_uniform"; inputs = []; shape = [{n}]; low = -1; high = 3; seed = 1; }},
-    {{ name = "n"; op = "random_normal"; inputs = []; shape = [{n}]; mean = 2; scale = 3; seed = 2; }},
+    {{ name = "u"; op = "random_uniform"; inputs = []; shape = [{n}]; low = -1; high = 3;
+       seed = 1; }},
+    {{ name = "n"; op = "random_normal"; inputs = []; shape = [{n}]; mean = 2; scale = 3;
+       seed = 2; }},
     {{ name = "t"; op = "random_truncated_normal"; inputs = []; shape = [{n}]; seed = 3; }},
     {{ name = "r"; op = "range"; inputs = []; limit = 1000; }},
     {{ name = "s"; op = "shuffle"; inputs = ["r"]; seed = 4; }});"""

@@ -1,15 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The timing of the systolic array against RTL: what an event run does and when, played to the arrays
-in tests/rtl/ under Verilator.
+"""The timing of the systolic array against RTL: what an event run does and when, played to the
+arrays in tests/rtl/ under Verilator.
 
     tests/oracle/test_rtl.py ACCSIM FOLDER few|all [ws|os|is]
 
 Of each random product, in each dataflow and with both kinds of edges, the shifts of what stays, the
-streams and the starts of Activate are read from the run's waveform. The RTL must give every sum then,
-bit for bit, and Activate must begin in the cycle in which the last sum is there. A shift, a stream or a
-drain one cycle early must spoil sums: the model is not slower than the array either. Skipped without
-Verilator.
+streams and the starts of Activate are read from the run's waveform. The RTL must give every sum
+then, bit for bit, and Activate must begin in the cycle in which the last sum is there. A shift, a
+stream or a drain one cycle early must spoil sums: the model is not slower than the array either.
+Skipped without Verilator.
 """
 import pathlib
 import random
@@ -24,7 +24,8 @@ RTL = ROOT / "tests/rtl"
 SKIP = 77
 # Rows, columns, products in each dataflow with each of double and single buffering.
 FEW = [(2, 2, 6), (4, 3, 6), (3, 5, 6)]
-ALL = FEW + [(8, 8, 14), (16, 16, 14), (5, 16, 14), (16, 4, 14), (7, 2, 14), (2, 9, 14), (12, 11, 14)]
+ALL = FEW + [(8, 8, 14), (16, 16, 14), (5, 16, 14), (16, 4, 14), (7, 2, 14), (2, 9, 14),
+             (12, 11, 14)]
 FLOWS = ("ws", "os", "is")
 PERIOD_PS = 1000
 STAYS_ON = -1000000
@@ -38,8 +39,9 @@ ACTIVATE = re.compile(r"\s*(\d+)\s+activation\s+Activate ")
 
 def compile_runtime(folder):
     """Verilator's own part of each program, once for all."""
-    include = pathlib.Path(subprocess.run(["verilator", "--getenv", "VERILATOR_ROOT"], check=True,
-                                          text=True, stdout=subprocess.PIPE).stdout.strip()) / "include"
+    root = subprocess.run(["verilator", "--getenv", "VERILATOR_ROOT"], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.strip()
+    include = pathlib.Path(root) / "include"
     flags = ["-std=c++17", "-O1", f"-I{include}", f"-I{include}/vltstd", "-pthread"]
     objects = []
     for source in ("verilated.cpp", "verilated_threads.cpp"):
@@ -56,15 +58,17 @@ def build(folder, runtime, flow, rows, cols):
     shutil.rmtree(out, ignore_errors=True)
     sources = [RTL / f"{flow}_array.v"] + [RTL / "ws_array.v"] * (flow != "ws")
     subprocess.run(
-        ["verilator", "--cc", "--prefix", "Vmodel", "-Wall", "-Wno-DECLFILENAME", "-Wno-UNUSEDSIGNAL",
-         f"-GROWS={rows}", f"-GCOLS={cols}", "--top-module", f"{flow}_array", "-Mdir", out, *sources],
+        ["verilator", "--cc", "--prefix", "Vmodel", "-Wall", "-Wno-DECLFILENAME",
+         "-Wno-UNUSEDSIGNAL", f"-GROWS={rows}", f"-GCOLS={cols}", "--top-module", f"{flow}_array",
+         "-Mdir", out, *sources],
         check=True, stdout=subprocess.DEVNULL)
     main = RTL / ("os_main.cpp" if flow == "os" else "stay_main.cpp")
     unit = out / "all.cpp"  # one translation unit: the headers take most of the time
-    unit.write_text("".join(f'#include "{path}"\n' for path in (*sorted(out.glob("Vmodel*.cpp")), main)))
+    paths = (*sorted(out.glob("Vmodel*.cpp")), main)
+    unit.write_text("".join(f'#include "{path}"\n' for path in paths))
     subprocess.run(["g++", *flags, f"-DROWS={rows}", f"-DCOLS={cols}",
-                    *(["-DINPUTS_STAY"] if flow == "is" else []), f"-I{out}", f"-I{RTL.parents[1]}", unit, *objects,
-                    "-o", out / "model"], check=True)
+                    *(["-DINPUTS_STAY"] if flow == "is" else []), f"-I{out}",
+                    f"-I{RTL.parents[1]}", unit, *objects, "-o", out / "model"], check=True)
     return out / "model"
 
 
@@ -86,8 +90,8 @@ def begun(vcd):
 
 
 class Stream:
-    """Rows that enter one after the other against a tile of weights: ks, ms and ns are the values of K,
-    rows and columns of the product that take part."""
+    """Rows that enter one after the other against a tile of weights: ks, ms and ns are the values
+    of K, rows and columns of the product that take part."""
 
     def __init__(self, start, shift, ks, ms, ns):
         self.start, self.shift = start, shift  # shift None: what stays is there
@@ -103,7 +107,7 @@ class Product:
         self.rows, self.cols = size
         self.trimmed = rand.random() < 0.5
         # A cell without a shadow register takes what stays at the end of the cycle in which it uses
-        # what was there for the last time: there the array would allow one cycle more than is asked.
+        # what was there for the last time: there the array would allow one cycle more than asked.
         self.early = 1 if double else 2
         # With os, sums of few products move down more slowly than the next ones are made.
         deep = 1 if flow == "os" and rand.random() < 0.5 else 4
@@ -177,7 +181,8 @@ class Product:
                 if self.flow == "ws":  # an instruction may have some tiles of K alone
                     first = int(match["k"] or 0)
                     ranges = ranges[first:first + int(match["repeat"])]
-                block = self.block(range(m0, m0 + m), ns, ranges, bool(match["same"]), starts, shifts)
+                block = self.block(range(m0, m0 + m), ns, ranges, bool(match["same"]), starts,
+                                   shifts)
                 assert len(block) == int(match["repeat"]), (line, len(block))
                 self.streams += block
                 self.entries = len(ns) if self.flow == "is" else m
@@ -252,11 +257,12 @@ class Product:
         if self.flow == "os":
             drain = self.drain(s, start) - (what == "drain" and i == which)
             ms, ns = self.padded(s.ms, rows), self.padded(s.ns, self.cols)
-            return [(drain + c + rows - 1 - r, c, ms[r], ns[c]) for r in range(rows) for c in columns
-                    if s.ends]
+            return [(drain + c + rows - 1 - r, c, ms[r], ns[c])
+                    for r in range(rows) for c in columns if s.ends]
         if self.flow == "ws":
             ns = self.padded(s.ns, self.cols)
-            return [(start + j + rows + c, c, m, ns[c]) for j, m in enumerate(s.ms) for c in columns]
+            return [(start + j + rows + c, c, m, ns[c])
+                    for j, m in enumerate(s.ms) for c in columns]
         ms = self.padded(s.ms, self.cols)
         return [(start + j + rows + c, c, ms[c], n) for j, n in enumerate(s.ns) for c in columns]
 
@@ -290,7 +296,8 @@ class Product:
         return total == want, done
 
     def check_activates(self, done):
-        """Each begins when its sums are there, it is issued and the unit is free: not a cycle later."""
+        """Each begins when its sums are there, it is issued and the unit is free: not a cycle
+        later."""
         free = 0
         for (issued, i, entries), start in zip(self.activates, self.starts["activation_unit"]):
             assert start == max(done[i], issued, free), (self.name, start, done[i], issued, free)
@@ -301,7 +308,8 @@ class Product:
         return self.tight_os() if self.flow == "os" else self.tight_stay()
 
     def differ(self, i, j, row):
-        """Whether what stays during two streams differs in a row: few values may be equal by chance."""
+        """Whether what stays during two streams differs in a row: few values may be equal by
+        chance."""
         return self.operands(self.streams[i])[0][row] != self.operands(self.streams[j])[0][row]
 
     def tight_stay(self):
@@ -393,8 +401,8 @@ def main(accsim, folder, which, *flows):
             program = build(folder, runtime, flow, *size[:2])
             for double in (True, False):
                 with tempfile.TemporaryDirectory() as scratch:
-                    n, found = check_size(accsim, program, pathlib.Path(scratch), flow, size, double,
-                                          rand)
+                    n, found = check_size(accsim, program, pathlib.Path(scratch), flow, size,
+                                          double, rand)
                 n_equal += n
                 early += [(what, double) for what in found]
         # A model slower than the array would leave nothing that the array alone holds back.
@@ -403,8 +411,8 @@ def main(accsim, folder, which, *flows):
                 assert early.count((what, double)) >= n_equal / 16, (flow, what, double, len(early))
         early = [what for what, _ in early]
         kinds = ", ".join(f"{early.count(what)} {what}s" for what in sorted(set(early)))
-        print(f"{flow}: {n_equal} products equal in cycles and bits; a cycle early was too early in "
-              f"{kinds}")
+        print(f"{flow}: {n_equal} products equal in cycles and bits; a cycle early was too early "
+              f"in {kinds}")
     return 0
 
 

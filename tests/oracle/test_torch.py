@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Networks that PyTorch wrote to ONNX files, with weights: the reference's outputs against PyTorch's.
+"""Networks that PyTorch wrote to ONNX files, with weights: the reference's outputs against
+PyTorch's.
 
     tests/oracle/test_torch.py ACCSIM
 
@@ -61,7 +62,8 @@ class Layers(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.embed = torch.nn.Embedding(100, 32)
-        self.encode = torch.nn.TransformerEncoderLayer(32, 4, 64, batch_first=True, activation="gelu")
+        self.encode = torch.nn.TransformerEncoderLayer(32, 4, 64, batch_first=True,
+                                                       activation="gelu")
         self.lstm = torch.nn.LSTM(32, 24, num_layers=2, batch_first=True, bidirectional=True)
         self.gru = torch.nn.GRU(48, 16, batch_first=True)
         self.conv1 = torch.nn.Conv1d(16, 8, 3, padding=1)
@@ -93,7 +95,8 @@ def compare(program, folder, name, model, x, opset):
         want = model(x).numpy()
     numpy.savez(feeds, x=x.numpy())
     result = subprocess.run([program, "--arch", "reference", "--net", file, "--input", feeds,
-                             "--output", out, "--quiet"], capture_output=True, text=True, check=False)
+                             "--output", out, "--quiet"],
+                            capture_output=True, text=True, check=False)
     file.unlink()
     if result.returncode:
         print(f"{name}: FAILED: {result.stderr}")
@@ -117,13 +120,15 @@ def count(model, x):
         model.eval()(x)
     for hook in hooks:
         hook.remove()
-    skipped = sum(p.numel() for n, p in model.named_parameters() if n.startswith(("aux", "AuxLogits")))
+    skipped = sum(p.numel() for n, p in model.named_parameters()
+                  if n.startswith(("aux", "AuxLogits")))
     return macs, sum(p.numel() for p in model.parameters()) - skipped
 
 
 def check_counts():
     with open(ROOT / "tests/reference/nets.csv", encoding="utf-8") as file:
-        ours = {row["net"]: (int(row["macs"]), int(row["parameters"])) for row in csv.DictReader(file)}
+        ours = {row["net"]: (int(row["macs"]), int(row["parameters"]))
+                for row in csv.DictReader(file)}
     ok = True
     for net, name in COUNTED.items():
         size = NETS.get(name, (224,))[0]
@@ -139,7 +144,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         torch.manual_seed(1)
-        ok &= compare(program, folder, "layers", Layers().eval(), torch.randint(0, 100, (2, 12)), 14)
+        ok &= compare(program, folder, "layers", Layers().eval(), torch.randint(0, 100, (2, 12)),
+                      14)
         for name, (size, opset) in NETS.items():
             model = settle(make(name), size)
             ok &= compare(program, folder, name, model, torch.randn(1, 3, size, size), opset)
