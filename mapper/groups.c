@@ -217,10 +217,9 @@ static void apply(struct cuts *c)
         firsts[n++] = w.from;
         const bool alone = w.from + 1 == end;
         for (int i = w.from; i < end && p->layers[i].kind != LAYER_HOST; i++) {
-            const struct dims o = dims_of(&p->graph->values[p->layers[i].out].shape);
-            p->layers[i].chunk_image = int64_div_up(o.n, w.n_chunk);
-            p->layers[i].chunk_row = o.h;
-            p->layers[i].n_pass = alone ? 1 : int64_div_up(o.n, p->layers[i].chunk_image);
+            struct plan_layer *l = &p->layers[i];
+            homes_take_turns(p, l, int64_div_up(batch_of(p, l), w.n_chunk));
+            l->n_pass = alone ? 1 : l->n_pass;
         }
         for (int v = 0; v < p->graph->n_value; v++) {
             struct home *h = &p->homes[v];

@@ -146,6 +146,14 @@ static void grow_chunks(struct plan *p)
     g_assert(placed);
 }
 
+void homes_take_turns(const struct plan *p, struct plan_layer *l, int64_t images)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    l->n_pass = int64_div_up(o.n, images);
+    l->chunk_image = int64_div_up(o.n, l->n_pass);
+    l->chunk_row = o.h;
+}
+
 /* A chunk more for the first group of several layers among these; false: there is none that has
  * more than an image in a chunk. */
 static bool shrink_group(struct plan *p, int first, int last)
@@ -157,10 +165,8 @@ static bool shrink_group(struct plan *p, int first, int last)
             continue;
         const int64_t batch = dims_of(&p->graph->values[l->out].shape).n;
         const int64_t image = MIN(l->chunk_image - 1, int64_div_up(batch, l->n_pass + 1));
-        for (int j = g->first; j <= g->last; j++) {
-            p->layers[j].chunk_image = image;
-            p->layers[j].n_pass = int64_div_up(batch, image);
-        }
+        for (int j = g->first; j <= g->last; j++)
+            homes_take_turns(p, &p->layers[j], image);
         return true;
     }
     return false;

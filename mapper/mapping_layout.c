@@ -95,10 +95,7 @@ static bool take_group(void *user, const char *origin, GError **error)
         return false;
     for (int i = g.first; i <= g.last; i++) {
         struct plan_layer *l = &p->layers[i];
-        const struct dims o = dims_of(&p->graph->values[l->out].shape);
-        l->chunk_image = g.images;
-        l->chunk_row = o.h;
-        l->n_pass = int64_div_up(o.n, g.images);
+        homes_take_turns(p, l, g.images);
         p->groups[l->group] = (struct plan_group){.first = g.first, .last = g.last};
     }
     m->groups[m->n_group++] = g;
@@ -202,8 +199,9 @@ bool mapping_kept(const struct mapping *m, const struct plan *p, GError **error)
     const struct machine_memory *memory = &p->machine->memories[p->machine->activation_memory];
     for (int i = 0; i < m->n_group; i++) {
         const struct mapping_group *g = &m->groups[i];
-        const int64_t images = p->layers[g->first].chunk_image;
-        if (images != g->images)
+        const struct plan_layer *l = &p->layers[g->first];
+        const int64_t images = l->chunk_image, batch = dims_of(&p->graph->values[l->out].shape).n;
+        if (l->n_pass != int64_div_up(batch, g->images))
             return error_set(error, ERROR_INPUT,
                              "%s: '%s' to '%s': images = %" PRId64 ": %s has room for %" PRId64,
                              g->origin, p->layers[g->first].name, p->layers[g->last].name,

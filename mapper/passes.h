@@ -24,6 +24,9 @@ void homes_find(struct plan *p);
  * in another attempt (pooling fused into a layer forbids chunks of rows), or -1 with an error. */
 bool homes_fit(struct plan *p, int *unfuse, GError **error);
 
+/* Lets a layer take turns with others, so many images at a time at most. */
+void homes_take_turns(const struct plan *p, struct plan_layer *l, int64_t images);
+
 /* Addresses: slots, loads and stores of all layers with the present groups, chunks and residency;
  * then room for everything. On failure false, and *first and *last are the layers during which what
  * found no room is needed. */

@@ -205,6 +205,9 @@ int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const s
 int64_t plan_block_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
 /* The i-th chunk of a layer, image by image, rows within. */
 struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk);
+/* Turns of a layer that shares its group are as equal as can be: so many have chunk_image images,
+ * those behind them one less. */
+int64_t plan_n_full_turn(const struct plan *p, const struct plan_layer *l);
 /* Whether one group makes the value and reads it, and nothing of it leaves the chip. */
 bool plan_is_local(const struct plan *p, int value);
 bool plan_is_alone(const struct plan *p, const struct plan_layer *l); /* in its group */

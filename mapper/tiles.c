@@ -179,8 +179,14 @@ static bool try_blocks_in(struct search *s, int parts, bool double_buffer)
     l->tiling.double_buffer = double_buffer;
     l->tiling.parts = parts;
     bool any = m->n_array > 1 && try_even_blocks(s, &chunk, rows, fewest, cap);
-    for (int64_t n = fewest, before = 0; n <= most; n++)
+    int64_t before = 0;
+    for (int64_t n = fewest; n <= most; n++)
         any = try_block_count(s, rows, n, cap, &before) || any;
+    /* The last chunk may be smaller, and have a block less where they are cut for it. */
+    const struct region last = plan_chunk(s->plan, l, plan_n_chunk(s->plan, l) - 1);
+    const int64_t fewer = int64_div_up(plan_block_rows(s->plan, l, &last), cap);
+    if (fewer < fewest)
+        any = try_block_count(s, plan_block_rows(s->plan, l, &last), fewer, cap, &before) || any;
     return any;
 }
 
@@ -271,7 +277,7 @@ static struct total choose_all(struct plan *p, const struct target *t, struct pl
 
 double tiles_choose(struct plan *p, const struct target *t)
 {
-    static const double shares[] = {1, 1.0 / 2, 1.0 / 4, 1.0 / 8, 1.0 / 16, 1.0 / 64};
+    static const double shares[] = {1, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125, 0.09, 1.0 / 16, 1.0 / 64};
     const size_t size = (size_t)p->n_layer * sizeof(*p->layers);
     struct plan_layer *before = g_memdup2(p->layers, size);
     struct total sum = choose_all(p, t, before, NEGLIGIBLE);

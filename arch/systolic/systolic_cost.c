@@ -673,7 +673,9 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     const struct chunk_cost b = cost_chunk(s, p, l, &first, NULL, begins);
     const struct chunk_cost a = cost_chunk(s, p, l, &first, NULL, false);
     const struct chunk_cost z = cost_chunk(s, p, l, &last, NULL, false);
-    const double n = (double)(l->n_pass - 1), before = state->prefetch_cyc;
+    const double n = (double)MIN(plan_n_full_turn(p, l), l->n_pass - 1),
+                 before = state->prefetch_cyc;
+    const double n_z = (double)l->n_pass - n; /* the last one, or all shorter ones */
     if (is_first)
         state->group_cyc = state->link_cyc = 0;
     const double load = is_first ? a.load : 0, store = is_last ? z.store : 0;
@@ -681,17 +683,19 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
                                           begin_cyc(s, p, l, a.n_tile, state)) +
                          a.drain;
     const double again = body_cyc(&a, before) + a.drain, end = body_cyc(&z, before) + z.drain;
-    double cycles = load + begin + (n - 1) * again + end + store;
-    const double exposed = cycles - load - store - n * (a.compute + a.drain) - z.compute - z.drain;
+    double cycles = load + begin + (n - 1) * again + n_z * end + store;
+    const double exposed =
+        cycles - load - store - n * (a.compute + a.drain) - n_z * (z.compute + z.drain);
     state->group_cyc += cycles;
-    state->link_cyc += n * (a.load + a.store) + z.load + z.store;
+    state->link_cyc += n * (a.load + a.store) + n_z * (z.load + z.store);
     if (is_last) {
         const double by_link = state->link_cyc + state->group_cyc / (double)l->n_pass;
         cycles += MAX(by_link - state->group_cyc, 0);
     }
     finish(state, cycles, out);
     state->prefetch_cyc = prefetch_after(s, p, l, &z, end, before);
-    put_weights(s, p, l, n * a.n_tile + z.n_tile, n * a.n_read + z.n_read, MAX(exposed, 0), out);
+    put_weights(s, p, l, n * a.n_tile + n_z * z.n_tile, n * a.n_read + n_z * z.n_read,
+                MAX(exposed, 0), out);
     out->stall_cyc[CAUSE_INPUT] = (uint64_t)load;
 }
 
