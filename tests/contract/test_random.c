@@ -271,22 +271,24 @@ static uint64_t analytic_cyc(struct random_case *c)
     return cycles;
 }
 
-/* The error from fp32 of the layer where everything in 8 bits takes 16. */
-static double wide_error(int number, const char *layer)
+/* How far the layer is from the reference on the same machine with fp32 in all layers. */
+static double fp32_error(int number, const char *layer)
 {
+    static const char *const formats[] = {"\"int8\"", "\"int16\""};
     struct random_case c;
     case_make(&c, number);
     GString *net = g_string_new(c.net);
-    g_string_replace(net, "\"int8\"", "\"int16\"", 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++)
+        g_string_replace(net, formats[i], "\"machine\"", 0);
     g_free(c.file);
     c.options.net = c.file =
-        g_strdup_printf("%s/random-%d-%d-wide.net", g_get_tmp_dir(), (int)getpid(), number);
+        g_strdup_printf("%s/random-%d-%d-fp32.net", g_get_tmp_dir(), (int)getpid(), number);
     g_assert_true(g_file_set_contents(c.file, net->str, -1, NULL));
     g_string_free(net, TRUE);
     for (int i = 0; i < c.machine.n_set; i++)
         if (g_str_has_prefix(c.machine.set[i], "array.formats=")) {
             g_free(c.machine.set[i]);
-            c.machine.set[i] = g_strdup("array.formats=[\"int16\", \"int8\"]");
+            c.machine.set[i] = g_strdup("array.formats=[\"fp32\"]");
         }
     struct accsim *a = run_case(&c);
     const struct record *r = accsim_record(a);
@@ -299,9 +301,9 @@ static double wide_error(int number, const char *layer)
     return error;
 }
 
-/* What 8 bits round comes to 8 % at worst in 780 networks, but for sums that cancel: these are off
- * by little of their terms and much of themselves. Rounding alone is 256 times less in 16 bits, and
- * a value in a wrong place as wrong as before: at least 64 times less is asked for. */
+/* What a format rounds comes to 8 % at worst, but where terms cancel: then a sum is off by little
+ * of its terms and much of itself. Without that rounding next to nothing is left of it, while a
+ * value in a wrong place would be as wrong as before. */
 static void check_layer(const struct random_case *c, const struct record_layer *l)
 {
     const struct record_check *check = &l->check;
@@ -310,10 +312,9 @@ static void check_layer(const struct random_case *c, const struct record_layer *
     ck_assert_msg(check->exact, "layer %s differs from its twin\n%s", l->name, text);
     if (error < 0.1)
         return;
-    const bool is_coarse = !g_strcmp0(l->format, "int8");
-    const double wide = is_coarse ? wide_error(c->number, l->name) : error;
-    ck_assert_msg(wide < error / 64, "layer %s is %g from fp32, in 16 bits %g\n%s", l->name, error,
-                  wide, text);
+    const double left = fp32_error(c->number, l->name);
+    ck_assert_msg(left < error / 64, "layer %s is %g from fp32, and in fp32 %g\n%s", l->name, error,
+                  left, text);
 }
 
 /* Analytic to event cycles of a case. */
