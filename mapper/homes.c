@@ -100,7 +100,7 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
     const uint64_t capacity = p->machine->memories[p->machine->activation_memory].size_bytes;
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     l->n_pass = 1;
-    l->chunk_image = is_streamed(p, l) && !l->from_buffer ? 1 : o.n;
+    l->chunk_image = is_streamed(p, l) ? plan_chunk_unit(l) : o.n;
     l->chunk_row = o.h;
     if (layer_stage_bytes(p, l) <= capacity)
         return true;

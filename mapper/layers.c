@@ -12,6 +12,7 @@
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/elementwise.h"
+#include "workloads/ops/matrix.h"
 #include "workloads/ops/ops.h"
 
 #define BUFFER_ADDRESS (UINT64_C(1) << 62)
@@ -292,8 +293,10 @@ static bool make_unit_layer(struct builder *b, struct plan_layer *l, const struc
     if (l->kind == LAYER_VECTOR)
         return true;
     l->from_buffer = is_batched(n);
-    if (l->from_buffer)
+    if (l->from_buffer) {
         l->weight_format = p->formats[l->in[1]];
+        l->turned = ((const struct batched_product_attr *)n->attr)->transpose;
+    }
     l->gemm = gemm_of(p->graph, n);
     pack_groups(p->machine, &p->graph->values[l->in[0]].shape, l);
     l->macs = n->macs;

@@ -39,7 +39,7 @@ static int64_t most_images(const struct plan *p, struct plan_layer *l)
         return kept;
     l->chunk_image = o.n;
     while (l->chunk_image > kept && !chunk_fits(p, l))
-        l->chunk_image--;
+        l->chunk_image -= plan_chunk_unit(l);
     const int64_t most = l->chunk_image;
     l->chunk_image = kept;
     return most;
@@ -48,9 +48,14 @@ static int64_t most_images(const struct plan *p, struct plan_layer *l)
 static bool set_chunk(struct plan *p, struct plan_layer *l, const struct entry *e,
                       const char *origin, GError **error)
 {
-    const int64_t kept = l->chunk_image, most = most_images(p, l);
+    const int64_t kept = l->chunk_image, most = most_images(p, l), unit = plan_chunk_unit(l);
     if (e->chunk_images == 0)
         return true;
+    if (e->chunk_images % unit != 0)
+        return error_set(error, ERROR_INPUT,
+                         "%s: layer '%s': chunk_images = %" PRId64 ": whole matrices of %" PRId64
+                         " rows are computed, %" PRId64 " or a multiple",
+                         origin, l->name, e->chunk_images, unit, unit);
     l->chunk_image = e->chunk_images;
     if (e->chunk_images == kept || (e->chunk_images <= most && l->n_pass == 1 && chunk_fits(p, l)))
         return true;

@@ -160,12 +160,28 @@ uint64_t move_beats(const struct plan *p, const struct plan_layer *l, const stru
     return (uint64_t)(((__int128)beats * rows + o.n * o.h - 1) / (o.n * o.h));
 }
 
+void move_table_clear(struct move_table *t)
+{
+    g_clear_pointer(&t->from, g_free);
+}
+
+static const int64_t *table_of(const struct plan *p, const struct plan_layer *l,
+                               struct move_table *t, GError **error)
+{
+    if (!t->from || t->layer != l->index) {
+        move_table_clear(t);
+        *t = (struct move_table){l->index, sources(p, l, error)};
+    }
+    return t->from;
+}
+
 bool move_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
-              const struct region *r, const void *const *in, void *out, GError **error)
+              const struct region *r, const void *const *in, void *out, struct move_table *t,
+              GError **error)
 {
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     const struct storage to = quant_storage(p, q, l->out);
-    g_autofree int64_t *from = sources(p, l, error);
+    const int64_t *from = table_of(p, l, t, error);
     struct storage own[PLAN_MAX_IN];
     int64_t skip[PLAN_MAX_IN]; /* elements before in[j] */
     if (!from)

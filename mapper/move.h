@@ -30,6 +30,14 @@ void move_images(const struct plan *p, const struct plan_layer *l, int i_in,
 /* Cycles in which a region passes a path of so many bytes, a run at a time. */
 uint64_t move_beats(const struct plan *p, const struct plan_layer *l, const struct region *out,
                     int64_t path_bytes);
+/* Where the elements of one layer's output come from, kept from one of its regions to the next. All
+ * zero at first; move_table_clear() in the end. */
+struct move_table {
+    int layer;
+    int64_t *from;
+};
+void move_table_clear(struct move_table *t);
 /* The region; in[j] points at the first image of input j that it needs. */
 bool move_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
-              const struct region *r, const void *const *in, void *out, GError **error);
+              const struct region *r, const void *const *in, void *out, struct move_table *t,
+              GError **error);

@@ -182,6 +182,37 @@ static bool is_read_twice(const struct plan_layer *l, int i_in)
     return false;
 }
 
+int64_t plan_chunk_unit(const struct plan_layer *l)
+{
+    return l->from_buffer ? l->gemm.m : 1;
+}
+
+int64_t plan_first_matrix(const struct plan_layer *l, const struct region *out)
+{
+    return l->from_buffer ? out->image / l->gemm.m : 0;
+}
+
+int64_t plan_groups(const struct plan_layer *l, const struct region *out)
+{
+    return l->from_buffer ? out->n_image / l->gemm.m : l->gemm.groups;
+}
+
+/* Where matrices of a stack lie in the value that it is a view of. */
+static struct region matrices_region(const struct plan *p, const struct plan_layer *l, int i_in,
+                                     const struct region *out, int64_t *skip)
+{
+    const struct dims root = dims_of(&p->graph->values[l->in[i_in]].shape);
+    const int64_t matrix = l->gemm.k * (i_in == 0 ? l->gemm.m : l->gemm.n);
+    const int64_t first = plan_first_matrix(l, out) * matrix;
+    const int64_t end = first + plan_groups(l, out) * matrix, image = dims_image(&root);
+    struct region r = {.image = first / image, .n_row = root.h};
+    r.n_image = int64_div_up(end, image) - r.image;
+    if (is_read_twice(l, i_in))
+        r = (struct region){.n_image = root.n, .n_row = root.h};
+    *skip = first - r.image * image;
+    return r;
+}
+
 struct region plan_input_region(const struct plan *p, const struct plan_layer *l, int i_in,
                                 const struct region *out, int64_t *skip)
 {
@@ -193,8 +224,10 @@ struct region plan_input_region(const struct plan *p, const struct plan_layer *l
         return r;
     }
     r = (struct region){.n_image = root.n, .n_row = root.h};
-    if (l->from_buffer || is_for_all_images(p, l, i_in))
+    if (is_for_all_images(p, l, i_in))
         return r;
+    if (l->from_buffer)
+        return matrices_region(p, l, i_in, out, skip);
     if (l->move) {
         if (!is_read_twice(l, i_in))
             move_images(p, l, i_in, out, &r.image, &r.n_image);
@@ -285,7 +318,7 @@ int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const s
 {
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     if (l->from_buffer)
-        return l->gemm.m; /* of a matrix; it is not cut into chunks */
+        return l->gemm.m; /* of a matrix */
     const int64_t image_rows = l->gemm.m / o.n;
     /* Only whole images are pooled on the way out, so rows of an image are rows of the product. */
     return out->n_row == o.h ? out->n_image * image_rows : out->n_row * o.w;

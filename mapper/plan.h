@@ -66,7 +66,8 @@ struct plan_layer {
     int in[OP_MAX_IN], n_in; /* values, seen through flatten and dropout */
     bool from_buffer; /* LAYER_MATRIX: what stays in the array is input 1, of another layer's making
                        */
-    uint64_t stationary_address;  /* from_buffer: of input 1 in the activation memory */
+    bool turned;      /* from_buffer: its matrices lie transposed */
+    uint64_t *stationary_address; /* from_buffer: by chunk, of input 1 in the activation memory */
     const struct plan_move *move; /* LAYER_VECTOR: it moves values (mapper/move.h); else NULL */
     uint32_t broadcast; /* LAYER_VECTOR, bit j: input j is of another shape (mapper/broadcast.h) */
     const struct plan_lookup *lookup; /* LAYER_LOOKUP (mapper/lookup.h); its one input: indices */
@@ -199,6 +200,12 @@ struct plan_cut plan_layer_cut(const struct plan *p, const struct plan_layer *l)
 /* The pooling that a layer's values go through on their way out, or NULL: a group has one at most,
  * and a ReLU behind it commutes with it. */
 const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l);
+/* from_buffer: matrices behind a region of the output, from which one on. */
+int64_t plan_first_matrix(const struct plan_layer *l, const struct region *out);
+/* Products that are computed side by side for a region: matrices, or groups of a convolution. */
+int64_t plan_groups(const struct plan_layer *l, const struct region *out);
+/* Images that a chunk may have: multiples of this, whole matrices of a stack. */
+int64_t plan_chunk_unit(const struct plan_layer *l);
 /* Rows of the matrix product behind a region of a layer's output (fused pooling shrinks it). */
 int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
 /* What tiling.block_m cuts: these rows, or the columns where the machine keeps inputs in place. */

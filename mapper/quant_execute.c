@@ -133,8 +133,12 @@ static bool vector_layer(struct twin *t, const struct plan_layer *l, GError **er
     t->at[l->out] = new_value(t, l->out, error);
     if (!t->at[l->out])
         return false;
-    if (l->move)
-        return move_run(t->plan, t->quant, l, &all, in, t->at[l->out], error);
+    if (l->move) {
+        struct move_table table = {0};
+        const bool ok = move_run(t->plan, t->quant, l, &all, in, t->at[l->out], &table, error);
+        move_table_clear(&table);
+        return ok;
+    }
     return vector_compute(t->plan, t->quant, l, &all, t->host, in, t->at[l->out], error);
 }
 

@@ -108,7 +108,7 @@ static void emit_chunk(struct emitter *e, const struct plan_layer *l, int64_t i_
                           (uint64_t)(skip * plan_element_bytes(p, l->in[j]));
     }
     if (l->from_buffer)
-        e->plan->layers[l->index].stationary_address = s.in_address[1];
+        l->stationary_address[i_chunk] = s.in_address[1];
     e->last_compute = emit(e, &s);
     if (l->stores)
         emit_store(e, l, &s);
@@ -204,6 +204,10 @@ bool steps_make(struct plan *p, GError **error)
         for (int64_t turn = 0; turn < n_turn; turn++)
             for (int j = g->first; j <= g->last; j++)
                 p->pass_layer[p->n_pass++] = j;
+        for (int j = g->first; j <= g->last; j++)
+            if (p->layers[j].from_buffer)
+                p->layers[j].stationary_address =
+                    ARENA_ARRAY(p->arena, uint64_t, (size_t)plan_n_chunk(p, &p->layers[j]));
         if (l->kind == LAYER_HOST)
             emit_host_layer(&e, l, pass);
         else

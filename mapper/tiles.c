@@ -216,8 +216,8 @@ static void try_chunk(struct search *s, int64_t n)
 {
     struct plan_layer *l = s->layer;
     const int64_t most = l->chunk_image;
-    if (l->from_buffer && n != most)
-        return; /* all of what stays belongs to all of the rest */
+    if (n % plan_chunk_unit(l) != 0)
+        return;
     l->chunk_image = n;
     const bool fits = n == most || chunk_fits(s->plan, l);
     if (fits && l->kind == LAYER_MATRIX)

@@ -56,6 +56,10 @@ const struct cfg_field systolic_fields[] = {
     FIELD("array.stationary_from_buffer", CFG_BOOL, stationary_from_buffer, 0, 0, "false", NULL,
           "the weight FIFO can be filled from the unified buffer too: products of two activations",
           NULL),
+    FIELD("array.shifts_sideways", CFG_BOOL, shifts_sideways, 0, 0, "false", NULL,
+          "weights shift in from the side too: a tile that lies transposed in the buffer enters a "
+          "column a cycle; else it is turned on its way to the FIFO, a value a cycle",
+          NULL),
     FIELD("array.double_buffer", CFG_BOOL, double_buffer, 0, 0, "true", NULL,
           "shadow registers take the next weight tile while the array computes", NULL),
     FIELD("accumulators.entries", CFG_INT, accumulators, 1, 1 << 20, NULL, NULL,

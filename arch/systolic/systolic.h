@@ -35,7 +35,7 @@ struct systolic_cfg {
     bool broadcast;
     int dataflow, edge, timing;
     struct cfg_strings formats;
-    bool double_buffer, stationary_from_buffer;
+    bool double_buffer, stationary_from_buffer, shifts_sideways;
     int64_t accumulators;
     int64_t fifo_tiles;
     int64_t activation_values; /* 0: as many as there are columns */
@@ -164,8 +164,10 @@ uint64_t core_rows_cyc(const struct systolic *s, const struct plan *p, const str
                        int64_t rows);
 /* Bytes of a sum in the accumulators: products of 16-bit integers need two entries a sum. */
 uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l);
-/* Cycles to shift in so many rows of what stays in the array: one row of native operands a cycle.
- */
+/* Whether a layer's tiles, transposed in the buffer, are shifted in from the side, by columns. */
+bool core_shifts_sideways(const struct systolic *s, const struct plan_layer *l);
+/* Cycles to shift in so many rows (or columns) of what stays in the array: one of native operands a
+ * cycle. */
 uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                         int64_t rows);
 /* The array's last stream, or with os its last block of sums: they leave before those of the next.
@@ -189,8 +191,9 @@ uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, const st
 int64_t core_path_bytes(const struct systolic *s); /* of the activation unit, a cycle */
 /* Cycles of a layer on the host, at its rates. */
 uint64_t core_host_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l);
-/* Cycles in which so many bytes of a tile come from the unified buffer. */
-uint64_t core_buffer_tile_cyc(const struct systolic *s, uint64_t bytes);
+/* Cycles in which so many bytes of a tile come from the unified buffer: a row of the array's values
+ * a cycle, or of a tile that is turned on its way a value. */
+uint64_t core_buffer_tile_cyc(const struct systolic *s, const struct plan_layer *l, uint64_t bytes);
 /* How often a pass reads its operands: once, but for operators over rows. */
 uint64_t core_reads(const struct plan *p, const struct plan_layer *l);
 /* Cycles of a pass from buffer to buffer: each pixel of each operand. */

@@ -262,7 +262,8 @@ void blocks_lower(struct lowering *w, int step)
         issue_wait_for_step(w, UNIT_INPUTS, s->after_compute, step);
     }
     issue_wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
-    for (int64_t g = 0; g < l->gemm.groups; g++) {
+    const int64_t first = plan_first_matrix(l, &s->region);
+    for (int64_t g = first; g < first + plan_groups(l, &s->region); g++) {
         for (int64_t i = 0; i < n_m * n_n; i++) {
             const int64_t m0 = (n_outer ? i % n_m : i / n_n) * block_m;
             const int64_t n0 = (n_outer ? i / n_m : i % n_n) * block_n;

@@ -102,8 +102,15 @@ uint64_t core_activate_cyc(const struct systolic *s, int64_t m)
     return (uint64_t)MAX(m, int64_div_up(m * s->cfg.cols, values));
 }
 
-uint64_t core_buffer_tile_cyc(const struct systolic *s, uint64_t bytes)
+bool core_shifts_sideways(const struct systolic *s, const struct plan_layer *l)
 {
+    return l->turned && s->cfg.shifts_sideways;
+}
+
+uint64_t core_buffer_tile_cyc(const struct systolic *s, const struct plan_layer *l, uint64_t bytes)
+{
+    if (l->turned && !s->cfg.shifts_sideways)
+        return bytes / number_bytes(l->weight_format);
     return (uint64_t)int64_div_up((int64_t)bytes, core_path_bytes(s));
 }
 

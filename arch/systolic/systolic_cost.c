@@ -46,9 +46,11 @@ static double held_cyc(const struct systolic *s, const struct plan *p, const str
     const int64_t rows = s->cfg.rows;
     if (l->kind != LAYER_MATRIX)
         return (double)rows; /* whatever comes next: a whole tile */
-    if (s->cfg.dataflow == FLOW_WS)
-        return (double)core_shift_cyc(s, p, l,
-                                      s->cfg.edge == EDGE_FULL ? rows : MIN(l->gemm.k, rows));
+    if (s->cfg.dataflow == FLOW_WS) {
+        const bool sideways = core_shifts_sideways(s, l);
+        const int64_t most = sideways ? s->cfg.cols : rows, used = sideways ? l->gemm.n : l->gemm.k;
+        return (double)core_shift_cyc(s, p, l, s->cfg.edge == EDGE_FULL ? most : MIN(used, most));
+    }
     return (double)core_rows_cyc(
         s, p, l, s->cfg.dataflow == FLOW_OS ? MIN(l->gemm.k, rows) : MIN(l->gemm.n, s->cfg.cols));
 }
@@ -67,7 +69,7 @@ static double tile_fetch_cyc(const struct systolic *s, const struct plan *p,
                              const struct plan_layer *l, double reads)
 {
     if (l->from_buffer) {
-        const double by_path = (double)core_buffer_tile_cyc(s, (uint64_t)tile_bytes(s, l));
+        const double by_path = (double)core_buffer_tile_cyc(s, l, (uint64_t)tile_bytes(s, l));
         return MAX(by_path, (by_path + held_cyc(s, p, l)) / (double)s->cfg.fifo_tiles);
     }
     if (s->stream_bytes_per_cyc == 0)
@@ -406,25 +408,29 @@ static void cost_dealt(const struct systolic *s, const struct plan *p, const str
 }
 
 /* The row blocks of one output tile, or where inputs stay the column blocks of one tile of them:
- * `n` such tiles, `across` wide. */
+ * `tiles` in each group, `across` wide. */
 static void cost_nest(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                      int64_t size, double n, double across, bool is_first, struct chunk_cost *c)
+                      int64_t size, double groups, double tiles, double across, bool is_first,
+                      struct chunk_cost *c)
 {
+    const double n = groups * tiles;
     const int64_t n_block = int64_div_up(size, l->tiling.block_m);
     const double last = (double)(size - (n_block - 1) * l->tiling.block_m);
     const bool is = s->cfg.dataflow == FLOW_IS, fits = l->gemm.k <= s->cfg.rows;
     /* With what stays outside and one tile in k, blocks share it; one alone serves all chunks. */
     const bool inner = l->tiling.order == (is ? ORDER_MN : ORDER_NM);
     const bool reuse = fits && (inner || n == 1);
-    const bool held = !is && fits && n == 1 && !is_first;
+    const bool held = !is && fits && n == 1 && !is_first && !l->from_buffer;
     const bool one_tile = is && fits && l->tiling.block_m <= s->cfg.cols;
     const bool again = one_tile && (n_block == 1 || !inner); /* the same weights for n tiles */
     const bool ws = s->cfg.dataflow == FLOW_WS;
     const int64_t chunks = l->n_pass > 1 ? 1 : plan_n_chunk(p, l);
+    /* From the side as many lines enter as there are columns, whatever the rows are. */
+    const double lines = core_shifts_sideways(s, l) ? (double)s->cfg.cols / (double)s->cfg.rows : 1;
     struct block_class b = {.entries = n_block > 1 ? (double)l->tiling.block_m : last,
                             .across = across,
                             .n_block = again ? 1 : n,
-                            .shift_cyc = (double)core_shift_cyc(s, p, l, 1),
+                            .shift_cyc = lines * (double)core_shift_cyc(s, p, l, 1),
                             .reads = 1,
                             .crowd = 1,
                             .n_tile = n,
@@ -433,15 +439,15 @@ static void cost_nest(const struct systolic *s, const struct plan *p, const stru
                             .even = n_block * (int64_t)n * chunks % 2 == 0,
                             .reuse = held};
     if (s->cfg.n_array > 1) {
-        const struct nest nest = {.groups = l->gemm.groups,
-                                  .tiles = (int64_t)n / l->gemm.groups,
+        const struct nest nest = {.groups = (int64_t)groups,
+                                  .tiles = (int64_t)tiles,
                                   .n_block = n_block,
                                   .tiles_a_block = (double)l->tiling.block_m / (double)s->cfg.cols,
                                   .inner = inner,
                                   .is = is,
                                   .fits = fits,
                                   .one_tile = is ? one_tile : fits,
-                                  .keeps = !is_first,
+                                  .keeps = !is_first && !l->from_buffer,
                                   .n_array = s->cfg.n_array,
                                   .broadcast = s->cfg.broadcast};
         cost_dealt(s, p, l, &nest, b, size, c);
@@ -513,7 +519,7 @@ static struct chunk_cost cost_chunk(const struct systolic *s, const struct plan 
     const int64_t rows = plan_gemm_rows(p, l, r);
     const bool is = s->cfg.dataflow == FLOW_IS;
     const int64_t across = is ? rows : l->gemm.n, tiles = int64_div_up(across, s->cfg.cols);
-    cost_nest(s, p, l, is ? l->gemm.n : rows, (double)(l->gemm.groups * tiles),
+    cost_nest(s, p, l, is ? l->gemm.n : rows, (double)plan_groups(l, r), (double)tiles,
               tiles > 1 ? (double)s->cfg.cols : (double)across, is_first, &c);
     if (is && is_first) { /* behind the barrier */
         const int64_t shifted = (int64_t)rows_used(s, (double)l->gemm.k, 0);

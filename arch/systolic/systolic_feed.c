@@ -6,7 +6,8 @@
 static uint64_t request_values(struct array_sim *a, const struct stream *t)
 {
     struct sim *s = a->sim;
-    const uint64_t cycles = core_buffer_tile_cyc(s->self, flow_tile_bytes(s->self, s->plan, t));
+    const uint64_t cycles = core_buffer_tile_cyc(s->self, &s->plan->layers[t->in.layer],
+                                                 flow_tile_bytes(s->self, s->plan, t));
     const uint64_t start = MAX(sk_now(), a->path_free_cyc);
     a->path_free_cyc = core_buffer_ready(&s->core, s->self, cycles, start);
     return a->path_free_cyc;
@@ -48,8 +49,9 @@ void feed_weight_memory(void *arg)
             while (a->fifo_level == depth)
                 sk_wait(a->fifo_freed);
             const uint64_t arrival_cyc = request_tile(a, in, &t);
+            const int64_t lines = core_shifts_sideways(s->self, l) ? t.cols : t.rows;
             a->fifo[(a->fifo_head + a->fifo_level) % depth] = (struct fifo_slot){
-                t.tile, in->layer, core_shift_cyc(s->self, s->plan, l, t.rows), arrival_cyc};
+                t.tile, in->layer, core_shift_cyc(s->self, s->plan, l, lines), arrival_cyc};
             a->fifo_level++;
             sk_notify(a->fifo_filled);
             if (s->self->cfg.n_array > 1)

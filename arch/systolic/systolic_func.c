@@ -135,10 +135,21 @@ void state_clear(struct machine_state *m)
     g_free(m->pooled);
     g_free(m->square);
     g_free(m->turned);
+    move_table_clear(&m->moves);
     g_free(m->lhs);
     g_free(m->rhs);
     g_free(m->sums);
     sram_clear(&m->buffer);
+}
+
+/* A matrix of a stack, of which a chunk is there. */
+static const uint8_t *matrix_at(const struct machine_state *m, const struct plan_layer *l,
+                                int64_t i_matrix)
+{
+    const int64_t per_chunk = l->chunk_image / l->gemm.m;
+    const int64_t size = plan_element_bytes(m->plan, l->in[1]);
+    return m->buffer.data + l->stationary_address[i_matrix / per_chunk] +
+           i_matrix % per_chunk * l->gemm.k * l->gemm.n * size;
 }
 
 /* A tile of another layer's values, put together in the array's order: rows of k, which may lie
@@ -147,19 +158,17 @@ static void shift_from_buffer(struct machine_state *m, uint64_t tile, const stru
                               uint8_t *out)
 {
     const int64_t rows = m->self->cfg.rows, cols = m->self->cfg.cols;
-    const struct node *n = &m->plan->graph->nodes[l->nodes[0]];
-    const bool turned = ((const struct batched_product_attr *)n->attr)->transpose;
     const int64_t size = plan_element_bytes(m->plan, l->in[1]);
     const int64_t tiles_k = int64_div_up(l->gemm.k, rows), tiles_n = int64_div_up(l->gemm.n, cols);
     const int64_t i = (int64_t)((tile - l->weight_address) / core_tile_bytes(m->self, l));
     const int64_t k0 = i % tiles_k * rows, n0 = i / tiles_k % tiles_n * cols;
-    const uint8_t *matrix = m->buffer.data + l->stationary_address +
-                            i / (tiles_k * tiles_n) * l->gemm.k * l->gemm.n * size;
+    const uint8_t *matrix = matrix_at(m, l, i / (tiles_k * tiles_n));
     memset(out, 0, core_tile_bytes(m->self, l));
     for (int64_t k = k0; k < MIN(k0 + rows, l->gemm.k); k++)
         for (int64_t c = n0; c < MIN(n0 + cols, l->gemm.n); c++)
             memcpy(out + ((k - k0) * cols + c - n0) * size,
-                   matrix + (turned ? c * l->gemm.k + k : k * l->gemm.n + c) * size, (size_t)size);
+                   matrix + (l->turned ? c * l->gemm.k + k : k * l->gemm.n + c) * size,
+                   (size_t)size);
 }
 
 void state_shift_in(struct machine_state *m, int array, uint64_t tile, const struct plan_layer *l)
@@ -251,7 +260,8 @@ static void gather_features(const struct machine_state *m, const struct insn *in
     const struct plan_layer *l = &m->plan->layers[in->layer];
     const struct plan_step *st = &m->plan->steps[in->step];
     const int64_t size = plan_element_bytes(m->plan, l->in[0]);
-    row += in->group * l->gemm.m; /* of a stack of matrices */
+    if (l->from_buffer) /* of a stack of matrices */
+        row += (in->group - plan_first_matrix(l, &st->region)) * l->gemm.m;
     memcpy(out, m->buffer.data + st->in_address[0] + (row * l->gemm.k + k) * size,
            (size_t)(n * size));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/systolic/systolic.h"
+#include "mapper/move.h"
 #include "sim/parts/sram.h"
 
 /* What one array holds. */
@@ -24,7 +25,8 @@ struct machine_state {
     void *square;     /* is: sums of a stream before they are turned: cols x cols */
     void *turned;     /* is: a row of sums, as they are read */
     void **host;      /* host memory by value: NHWC of the whole batch, as stored */
-    void *lhs, *rhs, *sums; /* scratch of products: fp32 or fp64 */
+    void *lhs, *rhs, *sums;  /* scratch of products: fp32 or fp64 */
+    struct move_table moves; /* of the layer that moved values last */
 };
 bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
                 struct arch_io *io, GError **error);

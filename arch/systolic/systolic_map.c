@@ -97,7 +97,7 @@ static bool program_fits(const struct systolic *s, const struct plan *p, GError 
         const int64_t across = is ? plan_gemm_rows(p, l, &st->region) : l->gemm.n;
         const int parts = systolic_parts(s, l);
         const int64_t between = parts > 1 ? 2 * int64_div_up(l->gemm.k, s->cfg.rows) : 0;
-        n += (double)(PER_BLOCK * parts + between) * (double)l->gemm.groups *
+        n += (double)(PER_BLOCK * parts + between) * (double)plan_groups(l, &st->region) *
              (double)int64_div_up(blocks, l->tiling.block_m) *
              (double)int64_div_up(across, s->cfg.cols);
     }

@@ -162,7 +162,8 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
     const struct sink sink = sink_of(m, in);
     /* Groups lie side by side, or, of a stack of matrices, one behind the other. */
     const int64_t c0 = (l->from_buffer ? 0 : in->group * l->gemm.n) + in->n0 + j0;
-    const int64_t m0 = (l->from_buffer ? in->group * l->gemm.m : 0) + in->m0;
+    const int64_t matrix = l->from_buffer ? in->group - plan_first_matrix(l, &st->region) : 0;
+    const int64_t m0 = matrix * l->gemm.m + in->m0;
     const int64_t per_image =
         l->from_buffer ? 1 : plan_gemm_rows(p, l, &st->region) / st->region.n_image;
     const bool is_float = number_is_float(l->format);
@@ -328,7 +329,7 @@ static bool function_pass(struct machine_state *m, const struct insn *in, GError
     void *out = sram_write(&m->buffer, st->address,
                            (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out)));
     if (l->move)
-        return move_run(p, p->quant, l, r, operands, out, error);
+        return move_run(p, p->quant, l, r, operands, out, &m->moves, error);
     return vector_compute(p, p->quant, l, r, m->io->host, operands, out, error);
 }
 

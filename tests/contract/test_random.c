@@ -12,7 +12,7 @@
 #include "tests/unit/random_net.h"
 #include "tests/unit/test.h"
 
-enum { N_CASE = 400, N_SEQUENCE = 60, FIRST_SEQUENCE = 5000000, MAX_SETTING = 28 };
+enum { N_CASE = 400, N_SEQUENCE = 60, FIRST_SEQUENCE = 5000000, MAX_SETTING = 32 };
 enum { N_BROADCAST = 80, FIRST_BROADCAST = 6000000, N_LOOKUP = 60, FIRST_LOOKUP = 7000000 };
 
 struct machine_case {
@@ -122,10 +122,11 @@ static void set_count(struct machine_case *m, int number)
     g_rand_free(rand);
 }
 
-/* Half of the machines take weights from the buffer too. */
+/* Half of the machines take weights from the buffer too, half of those from the side. */
 static void set_path(struct machine_case *m, int number)
 {
     set_word(m, "array.stationary_from_buffer", number % 2 ? "true" : "false");
+    set_word(m, "array.shifts_sideways", number % 4 == 1 ? "true" : "false");
 }
 
 static void machine_clear(struct machine_case *m)
