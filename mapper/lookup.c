@@ -59,14 +59,21 @@ int64_t lookup_row_bytes(const struct plan *p, const struct plan_layer *l)
     return l->lookup->width * plan_element_bytes(p, l->out);
 }
 
+/* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014). */
+static uint64_t drawn(uint64_t i)
+{
+    uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
 uint64_t lookup_address(const struct plan *p, const struct plan_layer *l, int64_t i_image)
 {
     const struct node *n = &p->graph->nodes[l->nodes[0]];
     const struct value *indices = &p->graph->values[n->in[l->lookup->i_indices]];
     const uint64_t rows = (uint64_t)l->lookup->rows;
-    /* Multiples of the golden ratio, modulo 1, lie as far from each other as points can (Knuth, The
-     * Art of Computer Programming, volume 3, section 6.4). */
-    uint64_t row = ((uint64_t)(uint32_t)((uint64_t)i_image * 2654435769u) * rows) >> 32;
+    uint64_t row = ((drawn((uint64_t)i_image) >> 32) * rows) >> 32;
     if (indices->data) {
         const void *known = g_bytes_get_data(indices->data, NULL);
         const int64_t index = number_get_int64(known, indices->type, (size_t)i_image);

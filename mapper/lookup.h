@@ -28,6 +28,6 @@ bool lookup_of(const struct graph *g, const struct node *n, struct plan_lookup *
  */
 int64_t lookup_row(const struct plan *p, const struct plan_layer *l, int64_t index, GError **error);
 /* Bytes of a row, and its address as far as cycles go: no cycle may depend on values, so that of
- * indices that are no constants a fixed sequence takes the place, which spreads over the table. */
+ * indices that are no constants a fixed sequence takes the place, as if they were drawn. */
 int64_t lookup_row_bytes(const struct plan *p, const struct plan_layer *l);
 uint64_t lookup_address(const struct plan *p, const struct plan_layer *l, int64_t i_image);

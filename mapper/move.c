@@ -6,6 +6,7 @@
 #include "mapper/vector.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
+#include "workloads/ops/layout.h"
 #include "workloads/ops/ops.h"
 #include "workloads/threads.h"
 
@@ -120,6 +121,29 @@ static void find_images(const struct plan *p, const struct plan_layer *l, const 
     }
 }
 
+/* The dimension that is innermost as a machine stores it. */
+static int innermost(const struct shape *s)
+{
+    return s->n_dim == 4 ? 1 : s->n_dim - 1;
+}
+
+static void find_turned(const struct plan *p, const struct plan_layer *l, struct plan_move *m)
+{
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    const struct shape *in = &p->graph->values[n->in[0]].shape;
+    const struct shape *root = &p->graph->values[l->in[0]].shape;
+    if (strcmp(n->op->name, "transpose") || (in->n_dim == 4) != (root->n_dim == 4))
+        return;
+    const struct transpose_attr *a = n->attr;
+    const int from = innermost(in);
+    const int to = (int)a->perm.v[innermost(&p->graph->values[n->out[0]].shape)];
+    if (from == to)
+        return;
+    m->cols = in->dim[from];
+    m->rows = in->dim[to];
+    m->n_turned = shape_count(in) / (m->rows * m->cols);
+}
+
 struct plan_move *move_make(struct plan *p, const struct plan_layer *l, GError **error)
 {
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
@@ -131,6 +155,7 @@ struct plan_move *move_make(struct plan *p, const struct plan_layer *l, GError *
     m->end_image = ARENA_ARRAY(p->arena, int64_t, (size_t)(l->n_in * o.n));
     find_runs(p, from, o.n * dims_image(&o), o.c, m);
     find_images(p, l, from, m);
+    find_turned(p, l, m);
     return m;
 }
 
@@ -149,14 +174,26 @@ void move_images(const struct plan *p, const struct plan_layer *l, int i_in,
     *n_image = end ? end - first : 1;
 }
 
+/* A square takes as long as its longer side; the last one's columns leave behind it. */
+static int64_t turned_beats(const struct plan_move *m, int64_t side)
+{
+    const int64_t r = m->rows / side, c = m->cols / side;
+    const int64_t rest_r = m->rows % side, rest_c = m->cols % side;
+    const int64_t whole = r * c + (rest_c ? r : 0) + (rest_r ? c : 0);
+    const int64_t rest = rest_r && rest_c ? MAX(rest_r, rest_c) : 0;
+    return m->n_turned * (whole * side + rest) + (rest_c ? rest_c : side);
+}
+
 uint64_t move_beats(const struct plan *p, const struct plan_layer *l, const struct region *out,
-                    int64_t path_bytes)
+                    int64_t path_bytes, bool turns)
 {
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     const int64_t size = plan_element_bytes(p, l->out), rows = out->n_image * out->n_row;
     int64_t beats = 0;
     for (int i = 0; i < l->move->n_run; i++)
         beats += l->move->runs[i].count * int64_div_up(l->move->runs[i].length * size, path_bytes);
+    if (turns && l->move->n_turned)
+        beats = MIN(beats, turned_beats(l->move, MAX(path_bytes / size, 1)));
     return (uint64_t)(((__int128)beats * rows + o.n * o.h - 1) / (o.n * o.h));
 }
 

@@ -17,6 +17,8 @@ struct plan_move {
                                        * input's images; 0, 0: nothing */
     struct move_runs *runs;           /* of the whole output, each length once */
     int n_run;
+    /* A transpose of the innermost dimension: so many matrices, [rows][cols] to [cols][rows]. */
+    int64_t n_turned, rows, cols;
 };
 
 /* Whether the node is a move of values: its operator is one of mapper/vector.def, and of `concat`
@@ -27,9 +29,11 @@ struct plan_move *move_make(struct plan *p, const struct plan_layer *l, GError *
 /* Images of input i_in that images [image, image + n_image) of the output need. */
 void move_images(const struct plan *p, const struct plan_layer *l, int i_in,
                  const struct region *out, int64_t *image, int64_t *n_image);
-/* Cycles in which a region passes a path of so many bytes, a run at a time. */
+/* Cycles in which a region passes a path of so many bytes, a run at a time; or, `turns`, by squares
+ * of as many rows as a row has values: they enter row by row and leave column by column, while the
+ * next one enters. */
 uint64_t move_beats(const struct plan *p, const struct plan_layer *l, const struct region *out,
-                    int64_t path_bytes);
+                    int64_t path_bytes, bool turns);
 /* Where the elements of one layer's output come from, kept from one of its regions to the next. All
  * zero at first; move_table_clear() in the end. */
 struct move_table {

@@ -84,6 +84,10 @@ const struct cfg_field systolic_fields[] = {
           "concat; embedding and gather are rows of tables that the DMA engine reads; all: every "
           "one that there could be",
           vector_names),
+    FIELD("activation.transposes", CFG_BOOL, transposes, 0, 0, "false", NULL,
+          "a unit turns squares of array.cols x array.cols values, a row in and a row out a cycle; "
+          "else a move that turns the innermost dimension takes a cycle a value",
+          NULL),
     FIELD("host.fallback", CFG_BOOL, host_fallback, 0, 0, "false", NULL,
           "operators that the machine lacks run on the host", NULL),
     FIELD("host.bandwidth_gb_s", CFG_FLOAT, host_bandwidth_gb_s, 1e-6, 1e6, NULL, "GB/s",
@@ -158,8 +162,10 @@ static const struct stat_desc causes[N_CAUSE] = {
     [CAUSE_NON_MATRIX] = {"non_matrix", "cycle",
                           "the array waits for anything else or has nothing "
                           "to do"},
-    [CAUSE_RAW] = {"raw_stall", "cycle", "what the next product waits for, the activation unit has not done"},
-    [CAUSE_INPUT] = {"input_stall", "cycle", "what the next product waits for, the host has not sent"},
+    [CAUSE_RAW] = {"raw_stall", "cycle",
+                   "what the next product waits for, the activation unit has not done"},
+    [CAUSE_INPUT] = {"input_stall", "cycle",
+                     "what the next product waits for, the host has not sent"},
 };
 
 static const struct stat_desc components[N_ENERGY] = {
@@ -169,7 +175,8 @@ static const struct stat_desc components[N_ENERGY] = {
     [ENERGY_BUFFER] = {"unified_buffer", "pJ", "activations read and written, dynamic"},
     [ENERGY_ACCUMULATORS] = {"accumulators", "pJ", "partial sums read and written, dynamic"},
     [ENERGY_ACTIVATION] = {"activation_unit", "pJ", "values requantised, normalised, pooled"},
-    [ENERGY_HOST] = {"host_link", "pJ", "bytes over the host link: this end of PCIe, or off-chip memory"},
+    [ENERGY_HOST] = {"host_link", "pJ",
+                     "bytes over the host link: this end of PCIe, or off-chip memory"},
     [ENERGY_IDLE] = {"idle", "pJ", "power of the die while nothing computes, over the whole time"},
 };
 

@@ -67,7 +67,8 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     const struct region all = {.n_image = o.n, .n_row = o.h};
     if (l->move)
-        return move_beats(p, l, &all, core_path_bytes(s)) / (uint64_t)s->cfg.n_array;
+        return move_beats(p, l, &all, core_path_bytes(s), s->cfg.transposes) /
+               (uint64_t)s->cfg.n_array;
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = plan_in_dims(p, l, j);
         const int64_t pixels = l->broadcast >> j & 1 ? plan_pixels_read(p, l, j, &all)

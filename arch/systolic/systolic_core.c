@@ -145,7 +145,7 @@ uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p, const s
     const uint64_t reads = core_reads(p, l);
     uint64_t cycles = 0;
     if (l->move)
-        return move_beats(p, l, &st->region, core_path_bytes(s));
+        return move_beats(p, l, &st->region, core_path_bytes(s), s->cfg.transposes);
     for (int j = 0; j < l->n_in; j++)
         cycles +=
             (uint64_t)plan_pixels_read(p, l, j, &st->region) * reads * core_pixel_cyc(s, p, l, j);

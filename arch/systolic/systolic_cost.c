@@ -488,7 +488,8 @@ static void cost_rows(const struct systolic *s, const struct plan *p, const stru
     const double n = (double)r->n_image, rate = s->stream_bytes_per_cyc;
     const double row = rate > 0 ? (double)lookup_row_bytes(p, l) / rate : 0;
     c->rows = n * row;
-    c->compute = c->mixed = MAX(n * row, n - 1 + row) + s->first_byte_cyc;
+    c->compute = c->mixed =
+        s->cfg.dma_setup_ns * 1e-9 * s->clock_hz + MAX(n * row, n - 1 + row) + s->first_byte_cyc;
 }
 
 /* before: the chunk before it, NULL for the layer's first. begins: the run's first. */

@@ -81,6 +81,7 @@ static void read_rows(struct sim *s, const struct insn *in)
     const int64_t first = s->plan->steps[in->step].region.image;
     const uint64_t start = sk_now();
     uint64_t ready_cyc = start;
+    sk_wait_cycles(s->core.dma.setup_cyc);
     for (int64_t i = first; i < first + (int64_t)in->count; i++) {
         const struct dram_request row = {.bytes = (uint64_t)lookup_row_bytes(s->plan, l),
                                          .address = lookup_address(s->plan, l, i)};

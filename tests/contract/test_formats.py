@@ -156,6 +156,22 @@ class Functions(unittest.TestCase):
             for op, value in MOVES:  # no more than their input's own
                 self.assertLess(error[f"{op}_{value}"], 1.3 * error[value], op)
 
+    def test_a_transpose_takes_a_cycle_a_value_or_goes_by_squares(self):
+        """200 x 150 values and squares of 16: 108 whole ones, 12 and 9 at two edges, one of 8 x 6 in the corner, whose
+        6 columns leave behind it."""
+        squares = (12 * 9 + 12 + 9) * 16 + 8 + 6
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "turned.net"
+            file.write_text('inputs = ( { name = "x"; shape = [200, 150]; } );\n'
+                            'layers = ( { name = "t"; op = "transpose"; perm = [0, 2, 1]; } );\n')
+            for form, unit, cycles in (("int8", "false", 200 * 150), ("int8", "true", squares), ("bf16", "true", squares)):
+                record = run(str(file), form, "--set", 'activation.functions=["transpose"]', "--set", "array.cols=16",
+                             "--set", f"activation.transposes={unit}")
+                self.assertTrue(record["check"]["exact"])
+                busy = next(u for u in record["units"] if u["name"] == "activation_unit")["busy_cycles"]
+                self.assertLessEqual(cycles, busy)
+                self.assertLessEqual(busy, cycles + 4)  # chunks round up
+
     def test_a_function_that_the_unit_lacks_runs_on_the_host(self):
         record = cli.record("--arch", "tpu", "--net", "lstm", "--mode", "timing")
         self.assertTrue(any("host" in layer for layer in record["layers"]))
