@@ -27,6 +27,7 @@ static const struct {
     {"lstm", expand_recurrent_possible, expand_recurrent},
     {"attention", expand_attention_possible, expand_attention},
     {"split", expand_split_possible, expand_split},
+    {"matmul", expand_matmul_possible, expand_matmul},
 };
 
 static int rule_of(const struct node *n)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attention by parts: heads are brought side by side, [batch heads, steps, features]; then scores,
- * their softmax, the weighted values, and heads back. Split becomes slices. */
+ * their softmax, the weighted values, and heads back. Split becomes slices, a product of two stacks
+ * of matrices one of a single stack each. */
 #include <math.h>
+#include <string.h>
 
 #include "mapper/expand_draft.h"
 #include "workloads/ops/layout.h"
@@ -113,4 +115,46 @@ void expand_split(struct expand_draft *d)
         expand_node_to(d, expand_name(d, "%d", i), d->from->values[d->node->out[i]].name, &op_slice,
                        &s, &x, 1);
     }
+}
+
+/* Four dimensions are images, which lie in another order. */
+bool expand_matmul_possible(const struct graph *g, const struct node *n, const char **why)
+{
+    const struct value *a = &g->values[n->in[0]], *b = &g->values[n->in[1]];
+    bool same = a->kind != VALUE_PARAM && b->kind != VALUE_PARAM && a->shape.n_dim >= 2 &&
+                a->shape.n_dim != 4 && a->shape.n_dim == b->shape.n_dim && a->type == NUMBER_fp32 &&
+                shape_count(&g->values[n->out[0]].shape) > 0;
+    for (int i = 0; same && i < a->shape.n_dim - 2; i++)
+        same = a->shape.dim[i] == b->shape.dim[i];
+    *why = "its operands are no stacks of as many matrices";
+    return same;
+}
+
+/* One stack of what a stack of stacks has. */
+static const char *one_stack(struct expand_draft *d, const char *what, int i_in)
+{
+    const struct value *v = &d->from->values[d->node->in[i_in]];
+    const int n = v->shape.n_dim;
+    if (n == 3)
+        return v->name;
+    return expand_reshape(d, expand_name(d, "%s", what), NULL, v->name, 3,
+                          (int64_t[]){-1, v->shape.dim[n - 2], v->shape.dim[n - 1]});
+}
+
+void expand_matmul(struct expand_draft *d)
+{
+    const struct value *out = &d->from->values[d->node->out[0]];
+    const struct batched_product_attr along = {.transpose = false};
+    const char *in[] = {one_stack(d, "first", 0), one_stack(d, "second", 1)};
+    const int n = out->shape.n_dim;
+    int64_t dim[SHAPE_MAX_DIM];
+    if (n == 3) {
+        expand_node_to(d, expand_name(d, "products"), out->name, &op_batched_product, &along, in,
+                       2);
+        return;
+    }
+    memcpy(dim, out->shape.dim, sizeof(dim));
+    dim[0] = -1;
+    const char *y = expand_node(d, expand_name(d, "products"), &op_batched_product, &along, in, 2);
+    expand_reshape(d, expand_name(d, "out"), out->name, y, n, dim);
 }

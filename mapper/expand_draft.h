@@ -55,8 +55,10 @@ const char *expand_slice(struct expand_draft *d, const char *name, const char *i
 bool expand_recurrent_possible(const struct graph *g, const struct node *n, const char **why);
 void expand_recurrent(struct expand_draft *d);
 
-/* expand_attention.c: attention, and split as slices. */
+/* expand_attention.c: attention, split as slices, and products of stacks of matrices. */
 bool expand_attention_possible(const struct graph *g, const struct node *n, const char **why);
 void expand_attention(struct expand_draft *d);
 bool expand_split_possible(const struct graph *g, const struct node *n, const char **why);
 void expand_split(struct expand_draft *d);
+bool expand_matmul_possible(const struct graph *g, const struct node *n, const char **why);
+void expand_matmul(struct expand_draft *d);

@@ -181,10 +181,13 @@ static bool values_possible(const struct plan *p, const struct node *n, const ch
 static bool shapes_possible(const struct plan *p, const struct node *n)
 {
     const struct value *values = p->graph->values;
-    for (int i = 0; i < n->n_data; i++)
+    for (int i = 0; i < n->n_data; i++) {
+        if (n->in[i] < 0 && n->op->known >> i & 1)
+            continue; /* an attribute by now */
         if (n->in[i] < 0 || !dims_possible(&values[p->roots[n->in[i]]].shape) ||
             !dims_possible(&values[n->in[i]].shape))
             return false;
+    }
     return n->n_out == 1 && dims_possible(&values[n->out[0]].shape);
 }
 
@@ -193,7 +196,7 @@ static bool shapes_possible(const struct plan *p, const struct node *n)
 static bool order_kept(const struct plan *p, const struct node *n)
 {
     const bool is_fc = !strcmp(n->op->name, "fc");
-    for (int i = 0; i < n->n_data; i++) {
+    for (int i = 0; i < n->n_data && n->in[i] >= 0; i++) {
         const struct shape *own = &p->graph->values[n->in[i]].shape;
         if (own->n_dim != 4 && p->graph->values[p->roots[n->in[i]]].shape.n_dim != 4)
             continue;

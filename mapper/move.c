@@ -50,7 +50,7 @@ static int64_t *sources(const struct plan *p, const struct plan_layer *l, GError
     const struct node *n = &g->nodes[l->nodes[0]];
     const struct shape *shape = &g->values[l->out].shape;
     struct tensor in[PLAN_MAX_IN] = {{0}}, out = {0}, *outs[] = {&out};
-    const struct tensor *ins[PLAN_MAX_IN];
+    const struct tensor *ins[PLAN_MAX_IN] = {0};
     bool ok = tensor_alloc(&out, NUMBER_int64, shape, error);
     for (int j = 0; ok && j < l->n_in; j++) {
         ok = number_elements(&in[j], &g->values[n->in[j]].shape, j, error);

@@ -55,9 +55,19 @@ int vector_reads(const char *op)
     return i < 0 ? 0 : operators[i].reads;
 }
 
+/* The dimension that a reduction leaves one value of; -1: others, or it is not left there. */
+static int64_t reduced_axis(const struct reduce_attr *a, int n_dim)
+{
+    if (!a->keepdims || a->axes.n != 1)
+        return -1;
+    return a->axes.v[0] < 0 ? a->axes.v[0] + n_dim : a->axes.v[0];
+}
+
 /* The first dimension of a row, counted from 0. */
 static int64_t row_axis(const struct graph *g, const struct node *n)
 {
+    if (g_str_has_prefix(n->op->name, "reduce_"))
+        return reduced_axis(n->attr, g->values[n->in[0]].shape.n_dim);
     if (!strcmp(n->op->name, "scaled_softmax"))
         return g->values[n->in[0]].shape.n_dim - 1;
     if (strstr(n->op->name, "softmax"))
@@ -199,7 +209,7 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
     const struct dims o = dims_of(&g->values[l->out].shape);
     const bool all = r->n_image == o.n && r->n_row == o.h;
     bool ok = true;
-    for (int j = 0; j < n->n_data && ok; j++) {
+    for (int j = 0; j < l->n_in && ok; j++) {
         ok = load_part(p, q, l, r, all, j, in[j], &parts[j], error);
         operands[j] = &parts[j];
     }
@@ -219,7 +229,7 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
     threads_free(threads);
     if (ok)
         quant_to_nhwc(out, &result, quant_storage(p, q, l->out));
-    for (int j = 0; j < n->n_data; j++)
+    for (int j = 0; j < l->n_in; j++)
         tensor_clear(&parts[j]);
     tensor_clear(&result);
     tensor_clear(&mask);

@@ -18,15 +18,14 @@ struct finish {
 
 static bool infer_all(struct finish *f, GError **error)
 {
-    for (int i = 0; i < f->n_node; i++)
-        if (!draft_resolve(f->g, DRAFT_NODE(f->draft, i), !DRAFT_NODE(f->draft, i)->is_ready,
-                           error))
+    for (int i = 0; i < f->n_node; i++) /* others read no more what they were told */
+        if (!DRAFT_NODE(f->draft, i)->is_ready &&
+            !draft_resolve(f->g, DRAFT_NODE(f->draft, i), true, error))
             return false;
     if (!draft_sort(f->draft, f->order, error))
         return false;
     for (int i = 0; i < f->n_node; i++)
-        if (!DRAFT_NODE(f->draft, f->order[i])->is_ready &&
-            !draft_infer(f->g, f->order[i], error))
+        if (!DRAFT_NODE(f->draft, f->order[i])->is_ready && !draft_infer(f->g, f->order[i], error))
             return false;
     return true;
 }

@@ -59,8 +59,8 @@ class Broadcast(unittest.TestCase):
         for form, snr in (("int8", 25), ("int16", 70), ("bf16", 35), ("fp32", 100), ("flex16", 50)):
             for op in ("add", "mul", "max"):
                 for operands in ('"fc", "numbers"', '"column", "fc"', '"numbers", "column"'):
-                    record = self.run_text(ROWS.format(op=op, operands=operands), "--batch", "2", "--set",
-                                           f'array.formats=["{form}"]')
+                    record = self.run_text(ROWS.format(op=op, operands=operands), "--batch", "2",
+                                           "--set", f'array.formats=["{form}"]')
                     self.check(record)
                     self.assertGreater(record["check"]["snr_db"], snr, (form, op, operands))
 
@@ -68,29 +68,35 @@ class Broadcast(unittest.TestCase):
         for batch, sizes in ((1, (2, 3, 1000)), (3, (4, 1000))):
             for size_kib in sizes:
                 for form in ("int8", "bf16"):
-                    record = self.run_text(IMAGES, "--batch", str(batch), "--set", f'array.formats=["{form}"]', "--set",
-                                           f"memory.unified_buffer.size_kib={size_kib + 2 * (form == 'bf16')}")
+                    size = size_kib + 2 * (form == "bf16")
+                    record = self.run_text(IMAGES, "--batch", str(batch), "--set",
+                                           f'array.formats=["{form}"]', "--set",
+                                           f"memory.unified_buffer.size_kib={size}")
                     self.check(record)
 
     def test_each_pixel_of_the_result_reads_the_operand_again(self):
-        """Six rows of twelve values, over lanes of five: three beats a row, one of a single value."""
+        """Six rows of twelve values, over lanes of five: three beats a row, one of one value."""
         options = ("--mode", "timing", "--set", "array.cols=5", "--set", 'array.formats=["int8"]')
         busy = {}
-        for operands, values in (('"fc", "fc"', 12), ('"fc", "numbers"', 12), ('"fc", "column"', 1)):
+        for other, values in (("fc", 12), ("numbers", 12), ("column", 1)):
             for op in ("add", "mul"):
-                record = self.run_text(ROWS.format(op=op, operands=operands), *options)
+                record = self.run_text(ROWS.format(op=op, operands=f'"fc", "{other}"'), *options)
                 it = cli.layer(record, "it")
-                self.assertEqual(it["bytes"]["unified_buffer"]["read"], 6 * (12 + values) + 6 * 12)  # and its store
-                busy[operands, op] = next(u for u in record["units"] if u["name"] == "activation_unit")["busy_cycles"]
+                self.assertEqual(it["bytes"]["unified_buffer"]["read"],
+                                 6 * (12 + values) + 6 * 12)  # and its store
+                unit = next(u for u in record["units"] if u["name"] == "activation_unit")
+                busy[other, op] = unit["busy_cycles"]
         for op in ("add", "mul"):
-            self.assertEqual(busy['"fc", "fc"', op], busy['"fc", "numbers"', op])
-            self.assertEqual(busy['"fc", "fc"', op] - busy['"fc", "column"', op], 6 * (3 - 1))
+            self.assertEqual(busy["fc", op], busy["numbers", op])
+            self.assertEqual(busy["fc", op] - busy["column", op], 6 * (3 - 1))
 
     def test_the_closed_forms_count_the_same(self):
         for operands in ('"fc", "numbers"', '"fc", "column"'):
             event, analytic = (
-                cli.layer(self.run_text(ROWS.format(op="mul", operands=operands), "--mode", "timing", "--batch", "200",
-                                        "--fidelity", fidelity), "it")["cycles"] for fidelity in ("event", "analytic"))
+                cli.layer(self.run_text(ROWS.format(op="mul", operands=operands), "--mode",
+                                        "timing", "--batch", "200", "--fidelity", fidelity),
+                          "it")["cycles"]
+                for fidelity in ("event", "analytic"))
             self.assertLess(abs(analytic / event - 1), 0.05)
 
     def test_channels_that_lie_apart_are_the_hosts(self):
@@ -100,7 +106,8 @@ class Broadcast(unittest.TestCase):
         file.write_text(PLANES.format(op="mul"))
         result = cli.run("--arch", "tpu", "--net", file, *ALL, "--set", "host.fallback=false")
         self.assertEqual(result.returncode, 3)
-        self.assertRegex(cli.text(result.stderr), "'it'.*'mul': the channels of an operand .* do not lie side by side")
+        self.assertRegex(cli.text(result.stderr), "'it'.*'mul': the channels of an operand .* "
+                         "do not lie side by side")
 
 
 if __name__ == "__main__":

@@ -114,19 +114,25 @@ MOVES = {
 }
 
 
+def row_attributes(op, rows):
+    return "axes = [-1]; keepdims = true;" if op.startswith("reduce") else rows
+
+
 def functions_net():
     """Every function that the activation unit could have, side by side behind a convolution of images
     and behind a product of rows."""
     layers = ['{ name = "c"; op = "conv2d"; inputs = ["x"]; channels = 12; kernel = 3; pad = 1; }',
               '{ name = "r"; op = "fc"; inputs = ["y"]; features = 20; axis = -1; }']
     for op, kind in functions():
+        if op == "pow":
+            continue  # of numbers below 0 it is none: see test_a_normalisation_by_parts
         binary = op in ("sub", "mul", "div", "max", "min", "squared_difference", "concat", "stack")
         for value, rows in (("c", "axis = 1;"), ("r", "")):
             if kind == "IMAGE" and value == "r" or kind == "ROW" and value == "c" and op not in ("softmax", "log_softmax"):
                 continue
             inputs = f'["{value}", "{value}"]' if binary else f'["{value}"]'
             layers.append(f'{{ name = "{op}_{value}"; op = "{op}"; inputs = {inputs}; '
-                          f'{rows if kind == "ROW" else MOVES.get((op, value), "")} }}')
+                          f'{row_attributes(op, rows) if kind == "ROW" else MOVES.get((op, value), "")} }}')
     return ('inputs = ( { name = "x"; shape = [3, 9, 7]; }, { name = "y"; shape = [5, 16]; } );\n'
             "layers = (\n  " + ",\n  ".join(layers) + "\n);\n")
 
@@ -155,6 +161,36 @@ class Functions(unittest.TestCase):
             error = {layer["name"]: layer["check"]["relative_l2_error"] for layer in layers}
             for op, value in MOVES:  # no more than their input's own
                 self.assertLess(error[f"{op}_{value}"], 1.3 * error[value], op)
+
+    def test_a_normalisation_by_parts_is_exact(self):
+        """As other frameworks write it: a mean, differences, their squares as powers, a mean, a root, quotients."""
+        net = """
+        inputs = ( { name = "x"; shape = [5, 16]; } );
+        layers = (
+          { name = "two"; op = "range"; start = 2.0; limit = 2.5; type = "fp32"; },
+          { name = "little"; op = "range"; start = 0.01; limit = 0.5; type = "fp32"; },
+          { name = "r"; op = "fc"; inputs = "x"; features = 20; axis = -1; },
+          { name = "mean"; op = "reduce_mean"; axes = [-1]; keepdims = true; },
+          { name = "difference"; op = "sub"; inputs = ["r", "mean"]; },
+          { name = "square"; op = "pow"; inputs = ["difference", "two"]; },
+          { name = "variance"; op = "reduce_mean"; axes = [2]; keepdims = true; },
+          { name = "more"; op = "add"; inputs = ["variance", "little"]; },
+          { name = "deviation"; op = "sqrt"; },
+          { name = "y"; op = "div"; inputs = ["difference", "deviation"]; }
+        );
+        outputs = ["y"];
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "norm.net"
+            file.write_text(net)
+            for form, snr in (("int8", 15), ("int16", 50), ("bf16", 30), ("fp32", 100)):
+                for size_kib in (1, 100):
+                    record = run(str(file), form, "--batch", "4", "--set", "activation.functions=all", "--set",
+                                 f"memory.unified_buffer.size_kib={size_kib}")
+                    self.assertTrue(record["check"]["exact"])
+                    if size_kib == 100:
+                        self.assertFalse([layer["name"] for layer in record["layers"] if "host" in layer])
+                    self.assertGreater(record["check"]["snr_db"], snr, form)
 
     def test_a_transpose_takes_a_cycle_a_value_or_goes_by_squares(self):
         """200 x 150 values and squares of 16: 108 whole ones, 12 and 9 at two edges, one of 8 x 6 in the corner, whose

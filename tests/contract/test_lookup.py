@@ -25,7 +25,8 @@ def npy(ids):
     """A .npy file of int64."""
     head = f"{{'descr': '<i8', 'fortran_order': False, 'shape': (1, {len(ids)}), }}"
     head += " " * (-(len(head) + 11) % 64) + "\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + struct.pack(f"<{len(ids)}q", *ids)
+    magic = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head))
+    return magic + head.encode() + struct.pack(f"<{len(ids)}q", *ids)
 
 
 class Lookup(unittest.TestCase):
@@ -43,7 +44,8 @@ class Lookup(unittest.TestCase):
         return cli.record("--arch", "tpu", "--net", self.net(n, below), *HAS, *options)
 
     def test_every_format_is_exact_and_nothing_is_left_to_the_host(self):
-        for form, snr in (("int8", 25), ("int16", 70), ("bf16", 35), ("fp16", 50), ("fp32", 100), ("flex16", 60)):
+        least = {"int8": 25, "int16": 70, "bf16": 35, "fp16": 50, "fp32": 100, "flex16": 60}
+        for form, snr in least.items():
             # a small range of indices has the one that gives zeros among them
             record = self.run_net("--batch", "3", "--set", f'array.formats=["{form}"]', below=5)
             self.assertFalse([layer["name"] for layer in record["layers"] if "host" in layer])
@@ -52,7 +54,8 @@ class Lookup(unittest.TestCase):
 
     def test_a_small_buffer_is_exact_too(self):
         for size_kib in (1, 2):
-            record = self.run_net("--batch", "4", "--set", f"memory.unified_buffer.size_kib={size_kib}")
+            record = self.run_net("--batch", "4", "--set",
+                                  f"memory.unified_buffer.size_kib={size_kib}")
             self.assertTrue(record["check"]["exact"])
 
     def test_bytes_are_those_of_the_rows_found(self):
@@ -62,18 +65,22 @@ class Lookup(unittest.TestCase):
             self.assertEqual(word["bytes"]["weights"]["read"], 2 * 20 * 48)
             self.assertEqual(place["bytes"]["weights"]["read"], 20 * 48)
             # rows, and the indices, eight bytes each, on their way from the host
-            self.assertEqual(word["bytes"]["unified_buffer"], {"read": 2 * 20 * 8, "write": 2 * 20 * (48 + 8)})
+            self.assertEqual(word["bytes"]["unified_buffer"],
+                             {"read": 2 * 20 * 8, "write": 2 * 20 * (48 + 8)})
             self.assertGreater(word["energy"]["weight_memory"], 0)
 
     def test_cycles_by_hand(self):
         """An address a cycle where the memory is fast; the bytes at its rate where it is slow."""
-        fast = ("--set", "memory.weights.bandwidth_gb_s=1000", "--set", "memory.weights.latency_ns=100")
-        slow = ("--set", "memory.weights.bandwidth_gb_s=0.7", "--set", "memory.weights.latency_ns=0")
+        rate, latency = "memory.weights.bandwidth_gb_s", "memory.weights.latency_ns"
+        fast = ("--set", f"{rate}=1000", "--set", f"{latency}=100")
+        slow = ("--set", f"{rate}=0.7", "--set", f"{latency}=0")
         for options, rows in ((fast, 199 + 1 + 70), (slow, 200 * 48)):
             for fidelity, issue in (("event", 4), ("analytic", 0)):
-                record = self.run_net("--mode", "timing", "--fidelity", fidelity, "--layers", "word", *options, n=200)
+                record = self.run_net("--mode", "timing", "--fidelity", fidelity, "--layers",
+                                      "word", *options, n=200)
                 cycles = cli.layer(record, "word")["cycles"]
-                load, store = (-(-200 * size * 7 // 100) for size in (8, 48))  # bytes of an index, of a row
+                # bytes of an index, of a row
+                load, store = (-(-200 * size * 7 // 100) for size in (8, 48))
                 self.assertLessEqual(abs(cycles - (load + rows + store)), issue + 2)
 
     def test_no_cycle_depends_on_values(self):
@@ -84,9 +91,10 @@ class Lookup(unittest.TestCase):
                 self.assertEqual(self.run_net("--seed", seed, *options)["totals"]["cycles"], timed)
 
     def test_rows_that_lie_apart_take_the_memory_longer(self):
-        """Constants are looked up where they are, one behind the other; others all over the table."""
+        """Constants are looked up where they are, one behind the other, others all over."""
         record = self.run_net("--mode", "timing", "--set", "memory.weights.model=bank", n=500)
-        self.assertGreater(cli.layer(record, "word")["cycles"], 1.5 * cli.layer(record, "place")["cycles"])
+        word, place = (cli.layer(record, name)["cycles"] for name in ("word", "place"))
+        self.assertGreater(word, 1.5 * place)
 
     def test_an_index_beyond_the_table_is_an_error_that_names_it(self):
         for ids, found in (([1, 2, 1000], "1000"), ([5, -1, 2], "-1")):
@@ -95,32 +103,36 @@ class Lookup(unittest.TestCase):
             net = self.net(3)
             for fidelity in ("event", "analytic"):
                 for form in ("int8", "bf16"):
-                    result = cli.run("--arch", "tpu", "--net", net, *HAS, "--input", file, "--fidelity", fidelity, "--set",
-                                     f'array.formats=["{form}"]')
+                    result = cli.run("--arch", "tpu", "--net", net, *HAS, "--input", file,
+                                     "--fidelity", fidelity, "--set", f'array.formats=["{form}"]')
                     self.assertEqual(result.returncode, 2)
-                    self.assertRegex(cli.text(result.stderr), f"net:4: layer 'word': index {found} of a table of 1000 rows")
+                    self.assertRegex(cli.text(result.stderr), f"net:4: layer 'word': index {found} "
+                                     "of a table of 1000 rows")
 
     def test_a_machine_without_it_leaves_it_to_the_host_or_says_what_is_missing(self):
         record = cli.record("--arch", "tpu", "--net", self.net(), "--mode", "timing")
-        self.assertEqual([layer["name"] for layer in record["layers"] if "host" in layer], ["word", "place"])
+        host = [layer["name"] for layer in record["layers"] if "host" in layer]
+        self.assertEqual(host, ["word", "place"])
         result = cli.run("--arch", "tpu", "--net", self.net(), "--set", "host.fallback=false")
         self.assertEqual(result.returncode, 3)
-        self.assertRegex(cli.text(result.stderr), "'word'.*'embedding'.*not one of activation.functions")
+        self.assertRegex(cli.text(result.stderr),
+                         "'word'.*'embedding'.*not one of activation.functions")
 
     def test_gather_of_a_parameters_rows_counts_back_from_its_end(self):
         file = self.folder / "g.onnx"
         table = onnx.floats("table", [6, 4], [0.5 * i for i in range(24)])
         wanted = onnx.ints("wanted", [3], [-1, 0, -6])
         nodes = (onnx.node("Gather", ["table", "ids"], ["rows"], axis=0),
-                 onnx.node("Gather", ["table", "wanted_ids"], ["more"], axis=0), onnx.node("Add", ["rows", "more"], ["y"]))
-        inputs = (onnx.value_info("ids", [3], onnx.INT64), onnx.value_info("wanted_ids", [3], onnx.INT64))
+                 onnx.node("Gather", ["table", "wanted_ids"], ["more"], axis=0),
+                 onnx.node("Add", ["rows", "more"], ["y"]))
+        inputs = [onnx.value_info(name, [3], onnx.INT64) for name in ("ids", "wanted_ids")]
         file.write_bytes(onnx.model(nodes, inputs, [onnx.value_info("y", [])], (table, wanted)))
         ids = self.folder / "ids.npz"
         import numpy
         numpy.savez(ids, ids=numpy.array([5, -2, 1]), wanted_ids=numpy.array([-1, 0, -6]))
         out = self.folder / "out.npz"
-        record = cli.record("--arch", "tpu", "--net", str(file), *HAS, "--set", 'array.formats=["fp32"]', "--input",
-                            str(ids), "--output", str(out))
+        record = cli.record("--arch", "tpu", "--net", str(file), *HAS, "--set",
+                            'array.formats=["fp32"]', "--input", str(ids), "--output", str(out))
         self.assertFalse([layer["name"] for layer in record["layers"] if "host" in layer])
         self.assertTrue(record["check"]["exact"])
         rows = 0.5 * numpy.arange(24).reshape(6, 4)

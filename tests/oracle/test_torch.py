@@ -106,6 +106,41 @@ def compare(program, folder, name, model, x, opset):
     return error <= TOLERANCE
 
 
+class Sequence(torch.nn.Module):
+    """What a machine with every function between products computes as a whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = torch.nn.Embedding(100, 32)
+        self.encode = torch.nn.TransformerEncoderLayer(32, 4, 64, batch_first=True,
+                                                       activation="gelu")
+        self.lstm = torch.nn.LSTM(32, 24, batch_first=True)
+        self.last = torch.nn.Linear(24, 5)
+
+    def forward(self, x):
+        x, _ = self.lstm(self.encode(self.embed(x)))
+        return self.last(x)
+
+
+def check_machine(program, folder):
+    """Embedding, attention and a recurrent layer as PyTorch writes them: nothing is the host's."""
+    file = folder / "sequence.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(Sequence().eval(), torch.randint(0, 100, (2, 12)), str(file),
+                          opset_version=14)
+    result = subprocess.run([program, "--arch", "tpu-v2", "--net", file, "--batch", "2", "--quiet",
+                             "--json", "-"], capture_output=True, text=True, check=False)
+    if result.returncode:
+        print(f"sequence on tpu-v2: FAILED: {result.stderr}")
+        return False
+    record = json.loads(result.stdout)
+    host = [layer["name"] for layer in record["layers"] if "host" in layer]
+    print(f"sequence on tpu-v2: {len(record['layers'])} layers, on the host {host}, exact: "
+          f"{record['check']['exact']}, {record['check']['snr_db']:.1f} dB")
+    return not host and record["check"]["exact"] and record["check"]["snr_db"] > 30
+
+
 def count(model, x):
     """Parameters, and multiply-accumulates of convolutions and linear layers."""
     macs = 0
@@ -146,6 +181,7 @@ def main():
         torch.manual_seed(1)
         ok &= compare(program, folder, "layers", Layers().eval(), torch.randint(0, 100, (2, 12)),
                       14)
+        ok &= check_machine(program, folder)
         for name, (size, opset) in NETS.items():
             model = settle(make(name), size)
             ok &= compare(program, folder, name, model, torch.randn(1, 3, size, size), opset)

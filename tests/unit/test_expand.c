@@ -161,9 +161,8 @@ START_TEST(test_attention_by_parts_is_attention)
         const int64_t n_key = g_rand_int_range(r, 1, 8), heads = g_rand_int_range(r, 1, 5);
         const int64_t depth = heads * g_rand_int_range(r, 1, 6);
         const int64_t width = heads * g_rand_int_range(r, 1, 6);
-        const struct attention_attr a = {.heads = heads,
-                                         .scale = g_rand_boolean(r) ? 0 : 0.7,
-                                         .causal = g_rand_boolean(r)};
+        const struct attention_attr a = {
+            .heads = heads, .scale = g_rand_boolean(r) ? 0 : 0.7, .causal = g_rand_boolean(r)};
         const char *in[] = {"q", "k", "v", "mask"}, *out = "y";
         struct graph *g = graph_new("one", NULL, batch);
         const bool masked = g_rand_boolean(r);
@@ -197,6 +196,51 @@ START_TEST(test_parts_of_a_split_are_slices)
 }
 END_TEST
 
+static struct graph *product_of(int n_dim, const int64_t *lead, bool same_lead)
+{
+    g_autoptr(GError) error = NULL;
+    const char *in[] = {"x", "y"}, *out = "z";
+    struct shape x = {.n_dim = n_dim}, y = {.n_dim = n_dim};
+    for (int i = 0; i < n_dim - 2; i++) {
+        x.dim[i] = lead[i];
+        y.dim[i] = same_lead ? lead[i] : 1;
+    }
+    x.dim[n_dim - 2] = 5;
+    x.dim[n_dim - 1] = y.dim[n_dim - 2] = 7;
+    y.dim[n_dim - 1] = 6;
+    struct graph *g = graph_new("one", NULL, lead[0]);
+    add(g, "x", &x);
+    add(g, "y", &y);
+    ck_ok(graph_add_node(g, "z", &op_matmul, NULL, in, 2, "test", &error) &&
+              graph_finish(g, &out, 1, &error),
+          error);
+    return g;
+}
+
+START_TEST(test_products_of_stacks_are_pairs_of_matrices)
+{
+    const int ranks[] = {2, 3, 5};
+    for (size_t i = 0; i < G_N_ELEMENTS(ranks); i++) {
+        struct graph *g = product_of(ranks[i], (int64_t[]){2, 3, 2}, true);
+        assert_same(g, "matmul");
+        graph_free(g);
+    }
+}
+END_TEST
+
+START_TEST(test_products_that_are_broadcast_or_of_images_stay)
+{
+    g_autoptr(GError) error = NULL;
+    struct graph *broadcast = product_of(3, (int64_t[]){2}, false);
+    struct graph *images = product_of(4, (int64_t[]){2, 3}, true);
+    ck_assert_ptr_null(expand_new(broadcast, NULL, &error));
+    ck_assert_ptr_null(expand_new(images, NULL, &error));
+    ck_assert_ptr_null(error);
+    graph_free(broadcast);
+    graph_free(images);
+}
+END_TEST
+
 START_TEST(test_what_cannot_be_written_out_stays)
 {
     struct layer layers[] = {
@@ -217,4 +261,5 @@ END_TEST
 TEST_MAIN("expand", test_recurrent_layers_by_steps_are_the_layers,
           test_more_steps_than_a_layer_reads_are_joined_by_groups,
           test_attention_by_parts_is_attention, test_parts_of_a_split_are_slices,
-          test_what_cannot_be_written_out_stays)
+          test_products_of_stacks_are_pairs_of_matrices,
+          test_products_that_are_broadcast_or_of_images_stay, test_what_cannot_be_written_out_stays)

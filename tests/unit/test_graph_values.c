@@ -142,6 +142,19 @@ START_TEST(test_elements_of_an_input_can_be_told_ahead)
 }
 END_TEST
 
+START_TEST(test_what_a_node_was_told_is_not_read)
+{
+    GError *error = NULL;
+    struct graph *g = graph_with_rows(12);
+    add_ints(g, "to", (int64_t[]){8, 3}, 2);
+    add(g, "reshape", "data", "to", "y");
+    ck_ok(graph_finish(g, NULL, 0, &error), error);
+    ck_assert_int_eq(g->nodes[0].in[1], -1);
+    ck_assert_ptr_null(graph_find_value(g, "to"));
+    graph_free(g);
+}
+END_TEST
+
 START_TEST(test_random_nodes_are_not_folded)
 {
     GError *error = NULL;
@@ -160,4 +173,5 @@ TEST_MAIN("graph_values", test_what_follows_from_constants_is_a_constant,
           test_folded_nodes_are_left_out, test_a_node_with_several_outputs,
           test_outputs_of_one_name_are_refused, test_an_absent_input_is_absent,
           test_a_shape_that_only_the_run_tells_is_refused_by_name,
-          test_elements_of_an_input_can_be_told_ahead, test_random_nodes_are_not_folded)
+          test_elements_of_an_input_can_be_told_ahead, test_what_a_node_was_told_is_not_read,
+          test_random_nodes_are_not_folded)
