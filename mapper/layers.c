@@ -166,9 +166,10 @@ static bool values_possible(const struct plan *p, const struct node *n, const ch
 {
     const struct value *values = p->graph->values;
     const bool takes_params = vector_broadcasts(n->op->name);
+    const int n_read = move_is(p->graph, n) ? move_n_in(p->graph, n) : n->n_in;
     bool ok = n->n_out == 1 && n->n_data <= PLAN_MAX_IN && n->n_data > 0 &&
               values[n->out[0]].type == NUMBER_fp32;
-    for (int i = 0; ok && i < n->n_in; i++) {
+    for (int i = 0; ok && i < n_read; i++) {
         const struct value *v = n->in[i] < 0 ? NULL : &values[p->roots[n->in[i]]];
         if (v)
             ok = v->type == NUMBER_fp32 &&
@@ -288,6 +289,8 @@ static bool make_unit_layer(struct builder *b, struct plan_layer *l, const struc
 {
     struct plan *p = b->plan;
     l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
+    if (move_is(p->graph, n))
+        l->n_in = MIN(l->n_in, move_n_in(p->graph, n));
     if (!formats_set(p, l, n, error))
         return false;
     if (move_is(p->graph, n))

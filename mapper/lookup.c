@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "mapper/move.h"
 #include "mapper/plan.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
@@ -27,7 +28,7 @@ static bool find(const struct graph *g, const struct node *n, struct plan_lookup
 
 bool lookup_of(const struct graph *g, const struct node *n, struct plan_lookup *out, GString *why)
 {
-    if (!find(g, n, out))
+    if (!find(g, n, out) || move_is(g, n))
         return false;
     const struct value *table = &g->values[out->table], *at = &g->values[n->in[out->i_indices]];
     const char *fault = NULL;

@@ -14,8 +14,21 @@
 enum { OPERAND_SHIFT = 44 };
 #define ELEMENT_MASK (((int64_t)1 << OPERAND_SHIFT) - 1)
 
+static bool gathers_values(const struct graph *g, const struct node *n)
+{
+    return !strcmp(n->op->name, "gather") && g->values[n->in[0]].kind != VALUE_PARAM &&
+           g->values[n->in[1]].data;
+}
+
+int move_n_in(const struct graph *g, const struct node *n)
+{
+    return gathers_values(g, n) ? 1 : n->n_data;
+}
+
 bool move_is(const struct graph *g, const struct node *n)
 {
+    if (gathers_values(g, n))
+        return true;
     const struct shape *s = &g->values[n->out[0]].shape;
     if (!strcmp(n->op->name, "concat") &&
         ((const struct concat_attr *)n->attr)->axis == (s->n_dim == 4 ? 1 : s->n_dim - 1))
@@ -55,6 +68,13 @@ static int64_t *sources(const struct plan *p, const struct plan_layer *l, GError
     for (int j = 0; ok && j < l->n_in; j++) {
         ok = number_elements(&in[j], &g->values[n->in[j]].shape, j, error);
         ins[j] = &in[j];
+    }
+    const struct value *told = gathers_values(g, n) ? &g->values[n->in[1]] : NULL;
+    struct tensor where = {0};
+    if (told) {
+        where =
+            (struct tensor){told->type, told->shape, (void *)g_bytes_get_data(told->data, NULL)};
+        ins[1] = &where;
     }
     struct pool_threads *threads = threads_new(1);
     const struct op_call call = {n->attr, outs, 1, ins, n->n_in, n->n_data, threads};

@@ -22,8 +22,10 @@ struct plan_move {
 };
 
 /* Whether the node is a move of values: its operator is one of mapper/vector.def, and of `concat`
- * another dimension than channels is joined. */
+ * another dimension than channels is joined; or it is a `gather` of activations by constants. */
 bool move_is(const struct graph *g, const struct node *n);
+/* Operands that are moved; behind them come those that tell where. */
+int move_n_in(const struct graph *g, const struct node *n);
 /* NULL with ERROR_LIMIT where memory cannot be had. */
 struct plan_move *move_make(struct plan *p, const struct plan_layer *l, GError **error);
 /* Images of input i_in that images [image, image + n_image) of the output need. */

@@ -138,6 +138,27 @@ class Lookup(unittest.TestCase):
         rows = 0.5 * numpy.arange(24).reshape(6, 4)
         numpy.testing.assert_array_equal(numpy.load(out)["y"], rows[[5, -2, 1]] + rows[[-1, 0, -6]])
 
+    def test_gather_of_activations_by_constants_is_a_move(self):
+        file = self.folder / "m.onnx"
+        nodes = (onnx.node("Abs", ["x"], ["a"]),
+                 onnx.node("Gather", ["a", "wanted"], ["y"], axis=1))
+        wanted = onnx.ints("wanted", [3], [-1, 0, 2])
+        file.write_bytes(onnx.model(nodes, [onnx.value_info("x", ["batch", 4, 5])],
+                                    [onnx.value_info("y", [])], (wanted,)))
+        import numpy
+        x = numpy.linspace(-1, 1, 40, dtype=numpy.float32).reshape(2, 4, 5)
+        given, out = self.folder / "x.npz", self.folder / "y.npz"
+        numpy.savez(given, x=x)
+        record = cli.record("--arch", "tpu", "--net", str(file), "--batch", "2", "--set",
+                            'activation.functions=["abs", "gather"]', "--set",
+                            'array.formats=["fp32"]', "--input", str(given), "--output", str(out))
+        self.assertFalse([layer["name"] for layer in record["layers"] if "host" in layer])
+        self.assertTrue(record["check"]["exact"])
+        numpy.testing.assert_array_equal(numpy.load(out)["y"], abs(x)[:, [-1, 0, 2]])
+        # a row of five values, as it is, in a cycle
+        unit = next(u for u in record["units"] if u["name"] == "activation_unit")
+        self.assertEqual(unit["busy_cycles"], 2 * 4 + 2 * 3)
+
 
 if __name__ == "__main__":
     unittest.main()
