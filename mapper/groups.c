@@ -34,6 +34,7 @@ struct cuts {
     const struct target *target;
     struct way (*best)[2]; /* by cut and residency of what crosses it */
     double *scores;        /* by layer and number of chunks, 0: not known yet */
+    int *like;             /* by layer: the first one of equal scores */
     GArray **alive;        /* by layer: values alive during it */
 };
 
@@ -114,9 +115,31 @@ static struct need need_of(const struct cuts *c, int first, int end, const bool 
     return need;
 }
 
+/* Products of the same shape and operators, of which all images of a chunk are there. */
+static bool is_like(const struct plan *p, const struct plan_layer *a, const struct plan_layer *b)
+{
+    return a->kind == LAYER_MATRIX && b->kind == LAYER_MATRIX && !strcmp(a->op, b->op) &&
+           !memcmp(&a->gemm, &b->gemm, sizeof(a->gemm)) && a->packed == b->packed &&
+           a->format == b->format && a->weight_format == b->weight_format &&
+           p->formats[a->in[0]] == p->formats[b->in[0]] && !a->from_buffer && !b->from_buffer &&
+           shape_equal(&p->graph->values[a->in[0]].shape, &p->graph->values[b->in[0]].shape) &&
+           shape_equal(&p->graph->values[a->out].shape, &p->graph->values[b->out].shape) &&
+           !plan_layer_pool(p, a);
+}
+
+static void find_alike(struct cuts *c)
+{
+    const struct plan *p = c->plan;
+    for (int i = 0; i < p->n_layer; i++)
+        for (c->like[i] = 0; c->like[i] < i; c->like[i]++)
+            if (c->like[c->like[i]] == c->like[i] &&
+                is_like(p, &p->layers[c->like[i]], &p->layers[i]))
+                break;
+}
+
 static double layer_score(struct cuts *c, int layer, int64_t n_chunk)
 {
-    double *known = &c->scores[layer * (MAX_CHUNKS + 1) + n_chunk];
+    double *known = &c->scores[c->like[layer] * (MAX_CHUNKS + 1) + n_chunk];
     if (*known == 0)
         *known = MAX(tiles_layer_score(c->plan, c->target, layer, n_chunk), 1e-9);
     return *known;
@@ -310,7 +333,9 @@ void groups_improve(struct plan *p, const struct target *t, double score)
                      .target = t,
                      .best = g_malloc_n((gsize)p->n_layer + 1, sizeof(*c.best)),
                      .scores = g_new0(double, (gsize)p->n_layer *(MAX_CHUNKS + 1)),
+                     .like = g_new(int, (gsize)p->n_layer),
                      .alive = g_new(GArray *, (gsize)p->n_layer)};
+    find_alike(&c);
     find_ways(&c);
     const bool found = !isinf(MIN(c.best[p->n_layer][0].score, c.best[p->n_layer][1].score));
     if (found)
@@ -323,5 +348,6 @@ void groups_improve(struct plan *p, const struct target *t, double score)
     layout_free(&before);
     g_free(c.best);
     g_free(c.scores);
+    g_free(c.like);
     g_free(c.alive);
 }

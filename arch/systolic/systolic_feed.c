@@ -42,21 +42,24 @@ void feed_weight_memory(void *arg)
     struct array_sim *a = u->array;
     struct sim *s = u->sim;
     const uint64_t depth = (uint64_t)s->self->cfg.fifo_tiles;
+    const uint64_t pace_cyc = s->self->cfg.n_array > 1; /* an address a cycle: arrays take turns */
+    uint64_t next_cyc = 0;
     for (const struct insn *in; (in = queue_next(u));) {
         const struct plan_layer *l = &s->plan->layers[in->layer];
         for (uint32_t i = 0; i < in->repeat; i++) {
             const struct stream t = flow_stream(s->self, s->plan, in, i);
             while (a->fifo_level == depth)
                 sk_wait(a->fifo_freed);
+            sim_wait_until(next_cyc);
             const uint64_t arrival_cyc = request_tile(a, in, &t);
             const int64_t lines = core_shifts_sideways(s->self, l) ? t.cols : t.rows;
             a->fifo[(a->fifo_head + a->fifo_level) % depth] = (struct fifo_slot){
                 t.tile, in->layer, core_shift_cyc(s->self, s->plan, l, lines), arrival_cyc};
             a->fifo_level++;
             sk_notify(a->fifo_filled);
-            if (s->self->cfg.n_array > 1)
-                sk_wait_cycles(1); /* an address a cycle: arrays take turns */
+            next_cyc = sk_now() + pace_cyc;
         }
+        sim_wait_until(next_cyc);
         if (insn_array(in) == a->index)
             count_insn(s->self, s->plan, in, &s->layers[in->layer]);
     }

@@ -17,12 +17,6 @@ void sim_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t sta
     power_note(s, unit, in->step, start_cyc, end_cyc);
 }
 
-static void wait_until(uint64_t cyc)
-{
-    if (cyc > sk_now())
-        sk_wait_cycles(cyc - sk_now());
-}
-
 static void execute(struct sim *s, const struct insn *in)
 {
     if (s->state && !state_execute(s->state, in, &s->error))
@@ -89,7 +83,7 @@ static void read_rows(struct sim *s, const struct insn *in)
         ready_cyc = MAX(ready_cyc, arrival_cyc);
         sk_wait_cycles(1);
     }
-    wait_until(ready_cyc);
+    sim_wait_until(ready_cyc);
     sim_span(s, UNIT_HOST, in, start, sk_now());
 }
 
@@ -119,7 +113,7 @@ static void run_stream(struct unit_state *u, const struct insn *in, uint32_t i)
     const bool one_tile = flow_one_tile(self, s->plan, in);
     const bool stays = self->cfg.dataflow != FLOW_OS, streams = self->cfg.dataflow != FLOW_WS;
     const bool takes = stays && t.begins && !in->reuse;
-    wait_until(core_stream_start(self, &a->before, &t));
+    sim_wait_until(core_stream_start(self, &a->before, &t));
     if (takes)
         feed_take_tile(a, in);
     if (streams && (one_tile ? i == 0 && !in->reuse_weights : true))
@@ -201,6 +195,12 @@ static const struct {
     [UNIT_INPUTS] = {"input_loader", feed_input_loader},
 };
 
+void sim_wait_until(uint64_t cyc)
+{
+    if (cyc > sk_now())
+        sk_wait_cycles(cyc - sk_now());
+}
+
 const char *sim_name(const struct array_sim *a, const char *name)
 {
     const struct plan *p = a->sim->plan;
@@ -222,9 +222,8 @@ static void build_unit(struct sim *s, struct array_sim *a, enum unit unit)
     u->sim = s;
     u->array = a;
     u->unit = unit;
-    u->queue = ARENA_ARRAY(arena, uint32_t, (size_t)s->self->cfg.queue_depth);
+    u->queue = ARENA_ARRAY(arena, struct queued, (size_t)s->self->cfg.queue_depth);
     u->filled = event_of(arena, name, "queue_filled");
-    u->freed = event_of(arena, name, "queue_freed");
     u->set = event_of(arena, name, "sync_set");
     u->set_cyc = arena_own(arena, g_array_new(FALSE, FALSE, sizeof(uint64_t)),
                            (GDestroyNotify)g_array_unref);

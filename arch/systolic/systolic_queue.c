@@ -7,40 +7,29 @@ struct unit_state *queue_unit(struct sim *s, enum unit unit, int array)
     return unit == UNIT_HOST ? &s->host : &s->arrays[array].units[unit];
 }
 
-static void issue(struct unit_state *u, guint i)
+static const struct insn *insn_at(const struct sim *s, uint32_t i)
 {
-    const uint32_t depth = (uint32_t)u->sim->self->cfg.queue_depth;
-    while (u->n_queued == depth)
-        sk_wait(u->freed);
-    u->queue[(u->head + u->n_queued) % depth] = i;
-    u->n_queued++;
-    sk_notify(u->filled);
-    sk_wait_cycles(1);
+    return &g_array_index(s->program->insns, struct insn, i);
 }
 
-static void controller(void *arg)
+/* A controller issues an instruction a cycle, in order, and waits where the queue of its unit is
+ * full. When it issues follows from when units take: so it is no process, but goes on, as far as it
+ * can, whenever one of its units has taken an instruction. What it issues later than now is queued
+ * with its cycle; until that cycle no room is wanted for what comes behind it. */
+static void controller_go_on(struct controller *c, struct sim *s)
 {
-    struct sim *s = arg;
-    for (guint i = 0; i < s->program->insns->len; i++)
-        issue(queue_unit(s, g_array_index(s->program->insns, struct insn, i).unit, 0), i);
-}
-
-/* With several arrays each has a controller, which issues what is for its units, */
-static void array_controller(void *arg)
-{
-    struct array_sim *a = arg;
-    for (uint32_t i = 0; i < a->n_insn; i++)
-        issue(&a->units[g_array_index(a->sim->program->insns, struct insn, a->insns[i]).unit],
-              a->insns[i]);
-}
-
-/* and one more issues what is for the host. */
-static void host_controller(void *arg)
-{
-    struct sim *s = arg;
-    for (guint i = 0; i < s->program->insns->len; i++)
-        if (g_array_index(s->program->insns, struct insn, i).unit == UNIT_HOST)
-            issue(&s->host, i);
+    const uint32_t depth = (uint32_t)s->self->cfg.queue_depth;
+    for (; c->next < c->list->len; c->next++) {
+        const struct listed *l = &g_array_index(c->list, struct listed, c->next);
+        struct unit_state *u = queue_unit(s, (enum unit)l->unit, c->array);
+        if (u->n_queued == depth)
+            return;
+        const uint64_t issue_cyc = MAX(c->free_cyc, sk_now());
+        u->queue[(u->head + u->n_queued++) % depth] = (struct queued){l->insn, issue_cyc};
+        c->free_cyc = issue_cyc + 1;
+        if (u->n_queued == 1)
+            sk_notify(u->filled);
+    }
 }
 
 /* The next instruction; NULL when the program has no more for this unit. */
@@ -50,15 +39,18 @@ static const struct insn *pop(struct unit_state *u)
     if (u->n_left == 0)
         return NULL;
     u->n_left--;
+    if (u->n_queued == 0)
+        controller_go_on(u->controller, s); /* the run's first */
     while (u->n_queued == 0)
         sk_wait(u->filled);
-    const struct insn *in = &g_array_index(s->program->insns, struct insn, u->queue[u->head]);
+    const struct queued q = u->queue[u->head];
+    sim_wait_until(q.issue_cyc);
     u->head = (u->head + 1) % (uint32_t)s->self->cfg.queue_depth;
     u->n_queued--;
-    sk_notify(u->freed);
-    u->now = in;
-    u->layer = (uint64_t)in->layer;
-    return in;
+    controller_go_on(u->controller, s);
+    u->now = insn_at(s, q.insn);
+    u->layer = (uint64_t)u->now->layer;
+    return u->now;
 }
 
 static void sync_set(struct unit_state *u)
@@ -76,8 +68,7 @@ static uint64_t wait_for_count(const struct unit_state *on, uint64_t count)
     while (on->set_cyc->len < count)
         sk_wait(on->set);
     const uint64_t at = g_array_index(on->set_cyc, uint64_t, count - 1);
-    if (at > sk_now())
-        sk_wait_cycles(at - sk_now());
+    sim_wait_until(at);
     return at;
 }
 
@@ -113,33 +104,25 @@ const struct insn *queue_next(struct unit_state *u)
     }
 }
 
-/* What each unit will take from its queue, and each loader from its FIFO. */
-static void count_program(struct sim *s)
-{
-    for (guint i = 0; i < s->program->insns->len; i++) {
-        const struct insn *in = &g_array_index(s->program->insns, struct insn, i);
-        for (uint64_t left = in->arrays; left; left &= left - 1) {
-            struct array_sim *a = &s->arrays[__builtin_ctzll(left)];
-            queue_unit(s, in->unit, a->index)->n_left++;
-            a->n_insn += in->unit != UNIT_HOST;
-            a->n_tile += in->op == INSN_READ_WEIGHTS ? in->repeat : 0;
-        }
-    }
-}
-
-/* What each of several controllers will issue. */
-static void deal_program(struct sim *s)
+/* With one array a controller issues all; with several each has one, which issues what is for its
+ * units, and the last one what is for the host. */
+static struct controller *controller_of(struct sim *s, enum unit unit, int array)
 {
     const int n = (int)s->self->cfg.n_array;
-    for (int i = 0; i < n; i++) {
-        s->arrays[i].insns = ARENA_ARRAY(s->plan->arena, uint32_t, (size_t)s->arrays[i].n_insn);
-        s->arrays[i].n_insn = 0;
-    }
+    return &s->controllers[n == 1 ? 0 : unit == UNIT_HOST ? n : array];
+}
+
+/* What each controller will issue, each unit take from its queue, and each loader from its FIFO. */
+static void deal_program(struct sim *s)
+{
     for (guint i = 0; i < s->program->insns->len; i++) {
-        const struct insn *in = &g_array_index(s->program->insns, struct insn, i);
-        for (uint64_t left = in->unit == UNIT_HOST ? 0 : in->arrays; left; left &= left - 1) {
-            struct array_sim *a = &s->arrays[__builtin_ctzll(left)];
-            a->insns[a->n_insn++] = i;
+        const struct insn *in = insn_at(s, i);
+        const struct listed listed = {.insn = i, .unit = in->unit};
+        for (uint64_t left = in->arrays; left; left &= left - 1) {
+            const int array = __builtin_ctzll(left);
+            g_array_append_val(controller_of(s, in->unit, array)->list, listed);
+            queue_unit(s, in->unit, array)->n_left++;
+            s->arrays[array].n_tile += in->op == INSN_READ_WEIGHTS ? in->repeat : 0;
         }
     }
 }
@@ -147,13 +130,16 @@ static void deal_program(struct sim *s)
 void queue_build(struct sim *s)
 {
     const int n = (int)s->self->cfg.n_array;
-    count_program(s);
-    if (n == 1) {
-        sk_spawn("controller", controller, s, NULL, 0);
-        return;
+    s->controllers = ARENA_ARRAY(s->plan->arena, struct controller, (size_t)n + 1);
+    for (int i = 0; i <= n; i++)
+        s->controllers[i].list =
+            arena_own(s->plan->arena, g_array_new(FALSE, FALSE, sizeof(struct listed)),
+                      (GDestroyNotify)g_array_unref);
+    for (int i = 0; i < n; i++) {
+        s->controllers[i].array = i;
+        for (int unit = UNIT_HOST + 1; unit < N_UNIT; unit++)
+            s->arrays[i].units[unit].controller = controller_of(s, (enum unit)unit, i);
     }
+    s->host.controller = controller_of(s, UNIT_HOST, 0);
     deal_program(s);
-    sk_spawn("host_controller", host_controller, s, NULL, 0);
-    for (int i = 0; i < n; i++)
-        sk_spawn(sim_name(&s->arrays[i], "controller"), array_controller, &s->arrays[i], NULL, 0);
 }

@@ -7,14 +7,33 @@
 
 struct array_sim;
 
+/* What a controller issues: it need not look at the instruction. */
+struct listed {
+    uint32_t insn; /* index into the program */
+    uint8_t unit;
+};
+
+struct controller {
+    int array;
+    GArray *list; /* struct listed, in program order */
+    guint next;
+    uint64_t free_cyc; /* it can issue the next one from here on */
+};
+
+struct queued {
+    uint32_t insn; /* index into the program */
+    uint64_t issue_cyc;
+};
+
 /* Instructions waiting at a unit, and the counter that its Sync set raises. */
 struct unit_state {
     struct sim *sim;
     struct array_sim *array; /* NULL: the host */
     enum unit unit;
-    uint32_t *queue; /* ring of indices into the program */
+    struct controller *controller;
+    struct queued *queue; /* ring */
     uint32_t head, n_queued, n_left;
-    struct sk_event *filled, *freed;
+    struct sk_event *filled;
     GArray *set_cyc; /* uint64_t: when the i-th set takes effect */
     struct sk_event *set;
     const struct insn *now; /* being executed, for a deadlock report */
@@ -61,8 +80,6 @@ struct array_sim {
     uint64_t shift_start_cyc;
     uint64_t path_free_cyc; /* when the buffer has sent the tiles asked for */
     struct sk_event *shadow_filled, *shadow_freed;
-    uint32_t *insns; /* indices into the program: what its controller issues */
-    uint32_t n_insn;
     uint64_t n_tile;   /* that the loader will shift in */
     uint64_t n_shift;  /* begun so far, for waveforms */
     uint64_t idle_cyc; /* when the last product ended */
@@ -86,7 +103,8 @@ struct sim {
     struct systolic_core core;
     struct machine_state *state; /* NULL in timing mode */
     struct unit_state host;
-    struct array_sim *arrays;    /* array.count */
+    struct array_sim *arrays; /* array.count */
+    struct controller *controllers;
     struct meeting *meetings;    /* by insn.meeting; NULL with one array */
     struct record_layer *layers; /* stalls: of all arrays together */
     struct pass_span *passes;
@@ -96,6 +114,7 @@ struct sim {
 
 /* systolic_proc.c */
 const char *sim_name(const struct array_sim *a, const char *name); /* "NAME", of several "NAME3" */
+void sim_wait_until(uint64_t cyc); /* returns at once where it is past */
 /* A unit was at work on an instruction's step. */
 void sim_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t start_cyc,
               uint64_t end_cyc);
@@ -103,7 +122,7 @@ void sim_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t sta
 bool sim_meet(struct sim *s, const struct insn *in, struct meeting **meeting);
 
 /* systolic_queue.c */
-void queue_build(struct sim *s); /* controllers, once the units are there */
+void queue_build(struct sim *s); /* once the units are there */
 struct unit_state *queue_unit(struct sim *s, enum unit unit, int array);
 /* The next instruction that is no Sync; NULL when the program has no more for this unit. */
 const struct insn *queue_next(struct unit_state *u);

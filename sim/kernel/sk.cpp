@@ -20,6 +20,7 @@ using sc_core::sc_time;
 struct sk_event {
     sc_core::sc_event event;
     char *name;
+    int n_waiting; /* processes */
 };
 
 namespace
@@ -47,6 +48,7 @@ struct kernel {
     uint64_t cycle_ps; /* 0 before sk_begin() */
     GPtrArray *processes;
     process *current; /* the one that runs */
+    uint64_t now_cyc; /* since when it does */
     uint64_t n_activation;
     size_t n_unfinished;
     bool stopping;   /* no process is to go on */
@@ -112,6 +114,7 @@ void park() noexcept
 void activate(process *p)
 {
     k.current = p;
+    k.now_cyc = sc_core::sc_time_stamp().value() / k.cycle_ps;
     k.n_activation++;
     if (k.deadline_us && k.n_activation % CLOCK_CHECK_PERIOD == 0 &&
         g_get_monotonic_time() > k.deadline_us && !k.stopping)
@@ -250,6 +253,7 @@ struct sk_event *sk_event_new(const char *name)
     if (!event)
         g_error("out of memory for event '%s'", name);
     event->name = g_strdup(name);
+    event->n_waiting = 0;
     return event;
 }
 
@@ -313,7 +317,9 @@ void sk_wait(struct sk_event *event)
     g_assert(p);
     p->awaited = event;
     p->since_ps = sc_core::sc_time_stamp().value();
+    event->n_waiting++;
     sleep(p, [event] { sc_core::wait(event->event); });
+    event->n_waiting--;
     p->awaited = nullptr;
 }
 
@@ -338,12 +344,13 @@ void sk_wait_cycles(uint64_t n_cyc)
 
 void sk_notify(struct sk_event *event)
 {
-    guarded([event] { event->event.notify(sc_core::SC_ZERO_TIME); });
+    if (event->n_waiting > 0) /* else it costs a delta cycle for nothing */
+        guarded([event] { event->event.notify(sc_core::SC_ZERO_TIME); });
 }
 
 uint64_t sk_now(void)
 {
-    return sc_core::sc_time_stamp().value() / k.cycle_ps;
+    return k.current ? k.now_cyc : sc_core::sc_time_stamp().value() / k.cycle_ps;
 }
 
 void sk_stop(void)

@@ -42,7 +42,7 @@ bool sk_run(uint64_t limit_cyc, double limit_s, GError **error);
 void sk_wait(struct sk_event *event);
 void sk_wait_cycles(uint64_t n_cyc); /* 0 returns at once */
 void sk_notify(
-    struct sk_event *event);    /* wakes all waiting processes in the same cycle, next delta */
+    struct sk_event *event);    /* wakes all that wait by now in the same cycle, next delta */
 uint64_t sk_now(void);          /* cycles since the start */
 void sk_stop(void);             /* ends the run: no process goes on beyond its present wait */
 uint64_t sk_n_activation(void); /* how often processes were activated so far */
