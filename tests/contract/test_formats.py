@@ -14,7 +14,8 @@ import cli
 MIXED = """
 inputs = ( { name = "x"; shape = [8, 6, 6]; } );
 layers = (
-  { name = "a"; op = "conv2d"; channels = 16; kernel = 3; pad = 1; precision = "int16"; weight_precision = "int8"; },
+  { name = "a"; op = "conv2d"; channels = 16; kernel = 3; pad = 1;
+    precision = "int16"; weight_precision = "int8"; },
   { name = "b"; op = "relu"; },
   { name = "c"; op = "conv2d"; channels = 8; kernel = 1; precision = "int16"; },
   { name = "d"; op = "avgpool"; kernel = 2; stride = 2; },
@@ -35,7 +36,8 @@ class Formats(unittest.TestCase):
 
     def check_net(self, net):
         """Flexpoint's mantissas are twice as long as those of bf16, fp16's lie between."""
-        snr = {form: self.snr(net, form) for form in ("int8", "int16", "bf16", "fp16", "fp32", "flex16")}
+        snr = {form: self.snr(net, form)
+               for form in ("int8", "int16", "bf16", "fp16", "fp32", "flex16")}
         self.assertGreater(snr["flex16"], snr["bf16"] - 0.5)
         self.assertGreater(snr["int16"], snr["int8"] + 30)  # 8 bits more are 48 dB
         self.assertGreater(snr["fp16"], snr["bf16"] + 12)  # 3 bits more are 18 dB
@@ -49,13 +51,15 @@ class Formats(unittest.TestCase):
         narrow, half, quarter = (
             cli.record("--arch", "tpu", "--mode", "timing", "--set", "memory.weights.model=ideal",
                        "--set", "host.bandwidth_gb_s=1e6", "--net", net)["units"][0]["busy_cycles"]
-            for net in (self.net("int8", "int8"), self.net("int16", "int8"), self.net("int16", "int16")))
+            for net in (self.net("int8", "int8"), self.net("int16", "int8"),
+                        self.net("int16", "int16")))
         self.assertEqual(half, 2 * narrow)
         self.assertEqual(quarter, 4 * narrow)
 
     def net(self, precision, weights):
-        text = (f'inputs = ( {{ name = "x"; shape = [256]; }} );\nlayers = ( {{ name = "f"; op = "fc"; '
-                f'features = 256; precision = "{precision}"; weight_precision = "{weights}"; }} );\n')
+        text = (f'inputs = ( {{ name = "x"; shape = [256]; }} );\n'
+                f'layers = ( {{ name = "f"; op = "fc"; features = 256; '
+                f'precision = "{precision}"; weight_precision = "{weights}"; }} );\n')
         file = pathlib.Path(self.folder) / f"{precision}-{weights}.net"
         file.write_text(text)
         return str(file)
@@ -71,12 +75,14 @@ class Formats(unittest.TestCase):
         record = cli.record("--arch", "tpu", "--net", str(file))
         self.assertTrue(record["check"]["exact"])
         formats = [(layer["format"], layer.get("weight_format")) for layer in record["layers"]]
-        self.assertEqual(formats, [("int16", "int8"), ("int16", "int16"), ("int16", None), ("int8", "int8")])
+        self.assertEqual(formats,
+                         [("int16", "int8"), ("int16", "int16"), ("int16", None), ("int8", "int8")])
 
     def test_integers_meet_no_floating_point(self):
         file = pathlib.Path(self.folder) / "mixed.net"
         file.write_text(MIXED)
-        result = cli.run("--arch", "tpu", "--net", str(file), "--set", 'array.formats=["bf16", "int16", "int8"]')
+        result = cli.run("--arch", "tpu", "--net", str(file),
+                         "--set", 'array.formats=["bf16", "int16", "int8"]')
         self.assertEqual(result.returncode, 3)
         self.assertRegex(cli.text(result.stderr), "'e'.*int16 operands in a layer of bf16")
 
@@ -85,14 +91,15 @@ class Formats(unittest.TestCase):
         record = cli.record("--arch", "tpu", "--net", "mlp-mnist", "--batch", "64")
         self.assertGreater(record["totals"]["saturated"], 0)
         self.assertEqual(record["totals"]["saturated"],
-                         sum(layer["saturated"] for layer in record["layers"] if "saturated" in layer))
+                         sum(layer.get("saturated", 0) for layer in record["layers"]))
         self.assertNotIn("saturated", run("mlp-mnist", "bf16")["totals"])
 
 
 def functions():
     """(operator, kind) of mapper/vector.def; rows of tables are test_lookup.py's."""
     text = (cli.ROOT / "mapper/vector.def").read_text()
-    return [found for found in re.findall(r"^VECTOR\((\w+), (\w+), \d\)", text, re.M) if found[1] != "LOOKUP"]
+    return [found for found in re.findall(r"^VECTOR\((\w+), (\w+), \d\)", text, re.M)
+            if found[1] != "LOOKUP"]
 
 
 # Moves need to be told what goes where; "c" has images of 12 x 9 x 7, "r" 5 rows of 20 features.
@@ -119,8 +126,8 @@ def row_attributes(op, rows):
 
 
 def functions_net():
-    """Every function that the activation unit could have, side by side behind a convolution of images
-    and behind a product of rows."""
+    """Every function that the activation unit could have, side by side behind a convolution of
+    images and behind a product of rows."""
     layers = ['{ name = "c"; op = "conv2d"; inputs = ["x"]; channels = 12; kernel = 3; pad = 1; }',
               '{ name = "r"; op = "fc"; inputs = ["y"]; features = 20; axis = -1; }']
     for op, kind in functions():
@@ -128,11 +135,12 @@ def functions_net():
             continue  # of numbers below 0 it is none: see test_a_normalisation_by_parts
         binary = op in ("sub", "mul", "div", "max", "min", "squared_difference", "concat", "stack")
         for value, rows in (("c", "axis = 1;"), ("r", "")):
-            if kind == "IMAGE" and value == "r" or kind == "ROW" and value == "c" and op not in ("softmax", "log_softmax"):
+            of_channels = kind == "ROW" and op not in ("softmax", "log_softmax")
+            if kind == "IMAGE" and value == "r" or of_channels and value == "c":
                 continue
             inputs = f'["{value}", "{value}"]' if binary else f'["{value}"]'
-            layers.append(f'{{ name = "{op}_{value}"; op = "{op}"; inputs = {inputs}; '
-                          f'{row_attributes(op, rows) if kind == "ROW" else MOVES.get((op, value), "")} }}')
+            more = row_attributes(op, rows) if kind == "ROW" else MOVES.get((op, value), "")
+            layers.append(f'{{ name = "{op}_{value}"; op = "{op}"; inputs = {inputs}; {more} }}')
     return ('inputs = ( { name = "x"; shape = [3, 9, 7]; }, { name = "y"; shape = [5, 16]; } );\n'
             "layers = (\n  " + ",\n  ".join(layers) + "\n);\n")
 
@@ -157,13 +165,15 @@ class Functions(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "functions.net"
             file.write_text(functions_net())
-            layers = run(str(file), "bf16", "--batch", "3", "--set", "activation.functions=all")["layers"]
+            layers = run(str(file), "bf16", "--batch", "3",
+                         "--set", "activation.functions=all")["layers"]
             error = {layer["name"]: layer["check"]["relative_l2_error"] for layer in layers}
             for op, value in MOVES:  # no more than their input's own
                 self.assertLess(error[f"{op}_{value}"], 1.3 * error[value], op)
 
     def test_a_normalisation_by_parts_is_exact(self):
-        """As other frameworks write it: a mean, differences, their squares as powers, a mean, a root, quotients."""
+        """As other frameworks write it: a mean, differences, their squares as powers, a mean, a
+        root, quotients."""
         net = """
         inputs = ( { name = "x"; shape = [5, 16]; } );
         layers = (
@@ -185,26 +195,30 @@ class Functions(unittest.TestCase):
             file.write_text(net)
             for form, snr in (("int8", 15), ("int16", 50), ("bf16", 30), ("fp32", 100)):
                 for size_kib in (1, 100):
-                    record = run(str(file), form, "--batch", "4", "--set", "activation.functions=all", "--set",
-                                 f"memory.unified_buffer.size_kib={size_kib}")
+                    record = run(str(file), form, "--batch", "4",
+                                 "--set", "activation.functions=all",
+                                 "--set", f"memory.unified_buffer.size_kib={size_kib}")
                     self.assertTrue(record["check"]["exact"])
                     if size_kib == 100:
-                        self.assertFalse([layer["name"] for layer in record["layers"] if "host" in layer])
+                        on_host = [layer["name"] for layer in record["layers"] if "host" in layer]
+                        self.assertFalse(on_host)
                     self.assertGreater(record["check"]["snr_db"], snr, form)
 
     def test_a_transpose_takes_a_cycle_a_value_or_goes_by_squares(self):
-        """200 x 150 values and squares of 16: 108 whole ones, 12 and 9 at two edges, one of 8 x 6 in the corner, whose
-        6 columns leave behind it."""
+        """200 x 150 values and squares of 16: 108 whole ones, 12 and 9 at two edges, one of 8 x 6
+        in the corner, whose 6 columns leave behind it."""
         squares = (12 * 9 + 12 + 9) * 16 + 8 + 6
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "turned.net"
             file.write_text('inputs = ( { name = "x"; shape = [200, 150]; } );\n'
                             'layers = ( { name = "t"; op = "transpose"; perm = [0, 2, 1]; } );\n')
-            for form, unit, cycles in (("int8", "false", 200 * 150), ("int8", "true", squares), ("bf16", "true", squares)):
-                record = run(str(file), form, "--set", 'activation.functions=["transpose"]', "--set", "array.cols=16",
-                             "--set", f"activation.transposes={unit}")
+            for form, unit, cycles in (("int8", "false", 200 * 150), ("int8", "true", squares),
+                                       ("bf16", "true", squares)):
+                record = run(str(file), form, "--set", 'activation.functions=["transpose"]',
+                             "--set", "array.cols=16", "--set", f"activation.transposes={unit}")
                 self.assertTrue(record["check"]["exact"])
-                busy = next(u for u in record["units"] if u["name"] == "activation_unit")["busy_cycles"]
+                (unit,) = (u for u in record["units"] if u["name"] == "activation_unit")
+                busy = unit["busy_cycles"]
                 self.assertLessEqual(cycles, busy)
                 self.assertLessEqual(busy, cycles + 4)  # chunks round up
 
@@ -214,7 +228,8 @@ class Functions(unittest.TestCase):
 
     def test_the_tpus_lstm_stays_on_the_machine(self):
         record = cli.record("--arch", "tpu", "--net", "tpu-lstm0", "--mode", "timing")
-        self.assertEqual([layer["op"] for layer in record["layers"] if "host" in layer], ["softmax"])
+        self.assertEqual([layer["op"] for layer in record["layers"] if "host" in layer],
+                         ["softmax"])
 
 
 class FormatsLarge(unittest.TestCase):

@@ -13,7 +13,8 @@ import cli
 
 TPU = ("--arch", "tpu")
 # Little room: two groups take turns, everything else stays on the chip.
-SQUEEZE = (*TPU, "--net", "squeezenet", "--batch", "4", "--set", "memory.unified_buffer.size_kib=1536")
+SQUEEZE = (*TPU, "--net", "squeezenet", "--batch", "4",
+           "--set", "memory.unified_buffer.size_kib=1536")
 
 
 def program(*options):
@@ -59,13 +60,15 @@ class Mapping(unittest.TestCase):
         for options in (("--net", "alexnet"), ("--net", "alexnet", "--batch", "200"),
                         ("--net", "mobilenet-v1", "--batch", "3"),
                         ("--net", "resnet50", "--batch", "16"), ("--net", "vgg16", "--batch", "16"),
-                        ("--net", "vgg16", "--batch", "2", "--set", "memory.unified_buffer.size_kib=2048"),
+                        ("--net", "vgg16", "--batch", "2",
+                         "--set", "memory.unified_buffer.size_kib=2048"),
                         SQUEEZE[2:],
                         ("--net", "alexnet", "--set", "array.dataflow=os"),
                         ("--net", "alexnet", "--set", "array.dataflow=is", "--precision", "int16")):
             plan = self.save(*TPU, *options)
             text = self.file.read_text()
-            again = program(*TPU, *options, "--mapping", str(self.file), "--save-mapping", str(self.file))
+            again = program(*TPU, *options, "--mapping", str(self.file),
+                            "--save-mapping", str(self.file))
             self.assertTrue(plan == again, options)
             self.assertEqual(text, self.file.read_text())
 
@@ -79,8 +82,8 @@ class Mapping(unittest.TestCase):
         self.save(*SQUEEZE)
         text = self.layout()
         self.file.write_text(text)
-        program(*SQUEEZE, "--set", "mapper.objective=traffic", "--mapping", str(self.file), "--save-mapping",
-                str(self.file))
+        program(*SQUEEZE, "--set", "mapper.objective=traffic", "--mapping", str(self.file),
+                "--save-mapping", str(self.file))
         self.assertEqual(text, self.layout())
 
     def test_an_edited_group_takes_effect_and_stays_exact(self):
@@ -100,8 +103,10 @@ class Mapping(unittest.TestCase):
     def test_turns_are_as_equal_as_can_be_and_stay_exact(self):
         options = (*SQUEEZE[:4], "--batch", "7", "--set", "memory.unified_buffer.size_kib=12288")
         for images, most in ((5, 4), (3, 3)):  # 4 + 3, 3 + 2 + 2
-            self.file.write_text(f'groups = ( {{ first = "conv1"; last = "fire4"; images = {images}; }} );')
-            record = self.record(*options, "--mapping", str(self.file), "--save-mapping", str(self.file))
+            self.file.write_text(
+                f'groups = ( {{ first = "conv1"; last = "fire4"; images = {images}; }} );')
+            record = self.record(*options, "--mapping", str(self.file),
+                                 "--save-mapping", str(self.file))
             self.assertTrue(record["check"]["exact"])
             self.assertIn(f"images = {most};", self.file.read_text())
 
@@ -120,12 +125,14 @@ class Mapping(unittest.TestCase):
 
     def test_what_the_file_does_not_say_the_mapper_decides(self):
         self.file.write_text('values = ( { name = "fire6"; home = "host"; } );')
-        record = self.record(*SQUEEZE, "--mapping", str(self.file), "--save-mapping", str(self.file))
+        record = self.record(*SQUEEZE, "--mapping", str(self.file),
+                             "--save-mapping", str(self.file))
         self.assertTrue(record["check"]["exact"])
         self.assertIn('{ name = "fire6"; home = "host"; }', self.file.read_text())
         self.assertIn('first = "fire5"; last = "pool5"; images = 2;', self.file.read_text())
         self.file.write_text("groups = ();")
-        record = self.record(*SQUEEZE, "--mapping", str(self.file), "--save-mapping", str(self.file))
+        record = self.record(*SQUEEZE, "--mapping", str(self.file),
+                             "--save-mapping", str(self.file))
         self.assertTrue(record["check"]["exact"])
         self.assertIn('home = "host"', self.layout())
         self.assertNotIn("images", self.layout())
@@ -133,7 +140,8 @@ class Mapping(unittest.TestCase):
     def test_an_edited_block_takes_effect_and_stays_exact(self):
         self.save(*TPU, "--net", "alexnet")
         text = self.file.read_text()
-        edited = re.sub(r'(name = "conv2"; block_rows = )\d+(.*?parts = )\d+', r"\g<1>100\g<2>1", text)
+        edited = re.sub(r'(name = "conv2"; block_rows = )\d+(.*?parts = )\d+', r"\g<1>100\g<2>1",
+                        text)
         self.assertNotEqual(text, edited)
         self.file.write_text(edited)
         plan = cli.succeed("show", "plan", *TPU, "--net", "alexnet", "--mapping", str(self.file))
@@ -144,8 +152,8 @@ class Mapping(unittest.TestCase):
     def test_pieces_take_effect_and_stay_exact(self):
         self.save(*TPU, "--net", "alexnet")
         text = self.file.read_text()
-        self.file.write_text(re.sub(r'(name = "conv2"; block_rows = )\d+(.*?halves = )\w+(; parts = )\d+',
-                                    r"\g<1>300\g<2>false\g<3>3", text))
+        sharing = r'(name = "conv2"; block_rows = )\d+(.*?halves = )\w+(; parts = )\d+'
+        self.file.write_text(re.sub(sharing, r"\g<1>300\g<2>false\g<3>3", text))
         plan = cli.succeed("show", "plan", *TPU, "--net", "alexnet", "--mapping", str(self.file))
         self.assertIn("blocks of 300 rows, order nm, single accumulators in 3 parts", plan)
         record = cli.record(*TPU, "--net", "alexnet", "--mapping", str(self.file))
@@ -153,19 +161,25 @@ class Mapping(unittest.TestCase):
 
     def test_bad_mappings_are_refused(self):
         line = '{ name = "conv2"; block_rows = 64; order = "nm"; halves = true; chunk_images = 1; }'
-        self.refused(f"layers = ( {line.replace('conv2', 'convv2')} );", r"saved\.map:1", "convv2", "conv2")
+        self.refused(f"layers = ( {line.replace('conv2', 'convv2')} );", r"saved\.map:1", "convv2",
+                     "conv2")
         self.refused(f"layers = ( {line.replace('64', '100000')} );", "conv2", "100000", "1 to 729")
         self.refused(f"layers = ( {line.replace('64', '0')} );", "block_rows")
         self.refused(f"layers = ( {line.replace('nm', 'no')} );", "order", "mn")
-        self.refused(f"layers = ( {line.replace('images = 1', 'images = 2')} );", "chunk_images", "1 images")
-        self.refused(f"layers = ( {line.replace('block_rows', 'rows')} );", "unknown setting 'rows'")
+        self.refused(f"layers = ( {line.replace('images = 1', 'images = 2')} );", "chunk_images",
+                     "1 images")
+        self.refused(f"layers = ( {line.replace('block_rows', 'rows')} );",
+                     "unknown setting 'rows'")
         self.refused(f"layers = ( {line}, {line} );", "conv2", "twice")
-        self.refused(f"layers = ( {line.replace('halves', 'parts = 2; halves')} );", "conv2", "halves leave")
+        self.refused(f"layers = ( {line.replace('halves', 'parts = 2; halves')} );", "conv2",
+                     "halves leave")
         parts = line.replace("true", "false; parts = 2")
-        self.refused(f"layers = ( {parts} );", "conv2", "parts = 2", "at least 64 of block_rows = 64")
+        self.refused(f"layers = ( {parts} );", "conv2", "parts = 2",
+                     "at least 64 of block_rows = 64")
         self.refused(f"layers = ( {parts.replace('parts = 2', 'parts = 99')} );", "parts", "64")
         self.refused("layers = 5;", r"saved\.map:1", "layers")
-        self.refused(f"layers = ( {line.replace('conv2', 'norm1')} );", "norm1", "block_rows", "chunk_images")
+        self.refused(f"layers = ( {line.replace('conv2', 'norm1')} );", "norm1", "block_rows",
+                     "chunk_images")
         self.refused('layers = ( { name = "conv2"; } );', "conv2", "block_rows is missing")
         self.refused("blocks = ();", "blocks", "layers")
         self.refused("layers = ( 5 );", "group")
@@ -190,7 +204,8 @@ class Mapping(unittest.TestCase):
         bad_group("images = 2", "images = 4", "images = 4", "batch of 4")
         bad_group("images = 2", "images = 0", "images", "1 to")
         bad_group("images = 2; ", "", "images", "missing")
-        bad_group("fire2", "pool3", "'conv1' to 'pool3'", "images = 2: unified_buffer has room for 1")
+        bad_group("fire2", "pool3", "'conv1' to 'pool3'",
+                  "images = 2: unified_buffer has room for 1")
         bad(f"groups = (\n{group}, {group.replace('conv1', 'fire2_squeeze')} );", "fire2_squeeze",
             "in a group already")
         bad_value("fire6", "fire66", "fire66", "did you mean 'fire6'")
@@ -201,7 +216,8 @@ class Mapping(unittest.TestCase):
         text = self.layout()
         for old, new, *patterns in (
                 ('"fire3"; home = "turn"', '"fire3"; home = "host"', "fire3", '"turn" or "chip"'),
-                ('"fire3"; home = "turn"', '"fire3"; home = "chip"', "fire3", "no room for its 1512 KiB", "turn"),
+                ('"fire3"; home = "turn"', '"fire3"; home = "chip"', "fire3",
+                 "no room for its 1512 KiB", "turn"),
                 ('last = "pool3"', 'last = "fire3"', "fire3", "turn", '"chip" or "host"')):
             self.refused(text.replace(old, new), r"saved\.map:\d+", *patterns, options=SQUEEZE)
         one = 'values = ( { name = "data"; home = "chip"; },\n{ name = "pool1"; home = "chip"; } );'
@@ -217,15 +233,16 @@ class Mapping(unittest.TestCase):
 class Heuristic(unittest.TestCase):
     """The fast search's event cycles are within 10 % of the default's."""
 
-    NETS = ("alexnet", "resnet50", "googlenet", "inception-v3", "mobilenet-v2", "squeezenet", "lenet5")
+    NETS = ("alexnet", "resnet50", "googlenet", "inception-v3", "mobilenet-v2", "squeezenet",
+            "lenet5")
     LIMIT = 0.10
 
     def worst(self, nets):
         worst = -1, ""
         for net in nets:
             for batch in (1, 16):
-                cycles = [cli.record(*TPU, "--net", net, "--batch", str(batch), "--mode", "timing", "--set",
-                                     f"mapper.search={search}")["totals"]["cycles"]
+                cycles = [cli.record(*TPU, "--net", net, "--batch", str(batch), "--mode", "timing",
+                                     "--set", f"mapper.search={search}")["totals"]["cycles"]
                           for search in ("search", "heuristic")]
                 worst = max(worst, (cycles[1] / cycles[0] - 1, f"{net}, batch {batch}"))
         print(f"heuristic: at most {worst[0]:+.1%}, {worst[1]}")

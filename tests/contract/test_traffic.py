@@ -3,9 +3,10 @@
 
     test_traffic.py [CLASS[.TEST]...]
 
-The least is worked out here from the shapes of the layers, the size of the buffer and lifetimes, by dynamic
-programming over all ways to cut the row of layers into groups, to divide the batch into turns of each group, and
-to keep each value that crosses a cut on the chip or to send it to the host. docs/mapping.md says what is assumed.
+The least is worked out here from the shapes of the layers, the size of the buffer and lifetimes, by
+dynamic programming over all ways to cut the row of layers into groups, to divide the batch into
+turns of each group, and to keep each value that crosses a cut on the chip or to send it to the
+host. docs/mapping.md says what is assumed.
 """
 import itertools
 import math
@@ -56,7 +57,8 @@ def alexnet():
 def resnet50():
     layers = [Layer("conv1", ("data",), 64 * 56 * 56, (1, 112 * 112, 64, 3 * 7 * 7))]
     value, channels, side = "conv1", 64, 56
-    for stage, (width, n_block, stride) in enumerate(((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))):
+    stages = (64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)
+    for stage, (width, n_block, stride) in enumerate(stages):
         for block in range(n_block):
             out, wide, name = side // (1 if block else stride), 4 * width, f"{stage}.{block}."
             layers += [
@@ -65,18 +67,21 @@ def resnet50():
                 Layer(name + "3", (name + "2",), wide * out**2, (1, out**2, wide, width)),
             ]
             if block == 0:
-                layers.append(Layer(name + "skip", (value,), wide * out**2, (1, out**2, wide, channels)))
+                layers.append(Layer(name + "skip", (value,), wide * out**2,
+                                    (1, out**2, wide, channels)))
                 value = name + "skip"
             layers.append(Layer(name + "sum", (name + "3", value), wide * out**2))
             value, channels, side = name + "sum", wide, out
-    layers += [Layer("pool", (value,), 2048, on_host=True), Layer("fc", ("pool",), 1000, (1, 1, 1000, 2048))]
+    layers += [Layer("pool", (value,), 2048, on_host=True),
+               Layer("fc", ("pool",), 1000, (1, 1, 1000, 2048))]
     return Net({"data": 3 * 224 * 224}, layers, ("fc",))
 
 
 def tile_bytes(layer, images, alternating=False):
-    """Bytes of weight tiles that a layer reads for so many images: each tile once for each block of as many rows
-    as the accumulators have entries; once where all of K is one tile. alternating: every other block goes through
-    its tiles of K backwards, and finds the first one in the array."""
+    """Bytes of weight tiles that a layer reads for so many images: each tile once for each block of
+    as many rows as the accumulators have entries; once where all of K is one tile. alternating:
+    every other block goes through its tiles of K backwards, and finds the first one in the
+    array."""
     if not layer.product:
         return 0
     groups, m, n, k = layer.product
@@ -98,7 +103,8 @@ def subsets(values):
 
 
 class Least:
-    """Way over all layers; `cuts` holds those to each cut, by the values that stay on the chip there."""
+    """Way over all layers; `cuts` holds those to each cut, by the values that stay on the chip
+    there."""
 
     def __init__(self, net, alternating=False):
         self.net = net
@@ -106,7 +112,8 @@ class Least:
         self.from_host = {*net.inputs, *(layer.name for layer in net.layers if layer.on_host)}
         self.made = {layer.name: i for i, layer in enumerate(net.layers)}
         self.last = {value: i for i, layer in enumerate(net.layers) for value in layer.reads}
-        self.tiles = [[tile_bytes(layer, n, alternating) for n in range(BATCH + 1)] for layer in net.layers]
+        self.tiles = [[tile_bytes(layer, n, alternating) for n in range(BATCH + 1)]
+                      for layer in net.layers]
         self.turns = {}
         self.cuts = [{} for _ in range(len(net.layers) + 1)]
         self.cuts[0][frozenset()] = Way(0, 0, 0)
@@ -132,19 +139,21 @@ class Least:
             self.add(i + 1, kept, way, 0, self.whole(on_chip & set(self.net.layers[i].reads)))
 
     def weights(self, first, end, most):
-        """Of layers [first, end) with at most so many images a turn, the batch divided for the fewest bytes."""
+        """Of layers [first, end) with at most so many images a turn, the batch divided for the
+        fewest bytes."""
         key = first, end, most
         if key not in self.turns:
             turn = [sum(self.tiles[i][n] for i in range(first, end)) for n in range(BATCH + 1)]
             least = [0]
             for images in range(1, BATCH + 1):
-                least.append(min(least[images - n] + turn[n] for n in range(1, min(most, images) + 1)))
+                turns = range(1, min(most, images) + 1)
+                least.append(min(least[images - n] + turn[n] for n in turns))
             self.turns[key] = least[BATCH]
         return self.turns[key]
 
     def groups_from(self, first):
-        """All groups that begin here, a layer more at a time. spans: where in the group each of its values is
-        alive if it is not on the chip as a whole."""
+        """All groups that begin here, a layer more at a time. spans: where in the group each of its
+        values is alive if it is not on the chip as a whole."""
         spans, live, read = {}, [], set()
         for end in range(first + 1, len(self.net.layers) + 1):
             layer, at = self.net.layers[end - 1], end - 1
@@ -161,7 +170,8 @@ class Least:
                 self.group(first, end, on_chip, spans, live, read)
 
     def group(self, first, end, on_chip, spans, live, read):
-        crossing = [v for v in spans if self.made.get(v, -1) >= first and self.last.get(v, -1) >= end]
+        crossing = [v for v in spans
+                    if self.made.get(v, -1) >= first and self.last.get(v, -1) >= end]
         for kept in subsets(crossing):
             whole = on_chip | kept
             alive = list(live)
@@ -185,7 +195,8 @@ def plan_bytes(name, objective):
     record = cli.record("--arch", "tpu", "--net", name, "--batch", str(BATCH), "--set",
                         f"mapper.objective={objective}", "--mode", "timing")
     moved, needed = ((totals["weights"]["read"], totals["host"]["read"] + totals["host"]["write"])
-                     for totals in (record["totals"]["bytes"], record["totals"]["compulsory_bytes"]))
+                     for totals in (record["totals"]["bytes"],
+                                    record["totals"]["compulsory_bytes"]))
     return moved, needed, record["net"]["macs"], record["totals"]["cycles"]
 
 
@@ -200,8 +211,9 @@ class Traffic(unittest.TestCase):
         (weights, link), needed, macs, cycles = plan_bytes(name, objective)
         net, least = self.NETS[name], self.least[name]
         self.assertEqual(macs, sum(layer.macs() for layer in net.layers))
-        print(f"{name}, {objective}: {weights / 1e6:.2f} MB of weights + {link / 1e6:.2f} MB over the link; "
-              f"least {least.weights / 1e6:.2f} + {least.link / 1e6:.2f}, of the accumulators alone "
+        print(f"{name}, {objective}: {weights / 1e6:.2f} MB of weights + {link / 1e6:.2f} MB over "
+              f"the link; least {least.weights / 1e6:.2f} + {least.link / 1e6:.2f}, of the "
+              "accumulators alone "
               f"{sum(tile_bytes(layer, BATCH) for layer in net.layers) / 1e6:.2f}, compulsory "
               f"{needed[0] / 1e6:.2f} + {needed[1] / 1e6:.2f}; {cycles} cycles")
         self.assertGreaterEqual(weights + link, least.total)
@@ -222,13 +234,15 @@ class Traffic(unittest.TestCase):
         """That the least depends on the buffer at all: with half of it there are more turns."""
         self.addCleanup(globals().__setitem__, "BUFFER_BYTES", BUFFER_BYTES)
         globals()["BUFFER_BYTES"] = BUFFER_BYTES // 2
-        self.assertGreater(Least(self.NETS["resnet50"]).way.total, 1.02 * self.least["resnet50"].total)
+        self.assertGreater(Least(self.NETS["resnet50"]).way.total,
+                           1.02 * self.least["resnet50"].total)
 
     def test_what_alternating_blocks_would_save(self):
         """Not held: printed."""
         for name, net in self.NETS.items():
             way = Least(net, alternating=True).way
-            print(f"{name}: {way.weights / 1e6:.2f} MB of weights if every other block went through K backwards")
+            print(f"{name}: {way.weights / 1e6:.2f} MB of weights if every other block went "
+                  "through K backwards")
             self.assertLess(way.total, self.least[name].total)
 
 
