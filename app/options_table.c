@@ -45,7 +45,8 @@ const struct option_row option_rows[] = {
 
     ROW("mapping", TEXT, mapping, USE_PLAN, "F",
         "lay the network out as this file says, which --save-mapping wrote (default the search's)"),
-    ROW("save-mapping", TEXT, save_mapping, USE_PLAN, "F", "keep cuts, groups and homes, to be edited"),
+    ROW("save-mapping", TEXT, save_mapping, USE_PLAN, "F",
+        "keep cuts, groups and homes, to be edited"),
 
     ROW("mode", CHOICE, mode, USE_RUN, "M",
         "functional: compute the values and check them; timing: only time (default functional)",
