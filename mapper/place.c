@@ -142,29 +142,56 @@ void place_slots(struct plan *p)
     }
 }
 
-static bool overlaps(const struct item *a, const struct item *b)
+/* Items placed so far, by layer: chains of those that are there during it, and of those that begin
+ * with it. An item overlaps what is there when it begins, and what begins before it ends. */
+struct chained {
+    int item, next; /* -1: the last */
+};
+struct placed {
+    GArray *links;
+    int *there, *begins; /* first links; -1: none */
+};
+
+static void chain(struct placed *p, int *head, int item)
 {
-    return a->first <= b->last && b->first <= a->last;
+    const struct chained link = {item, *head};
+    *head = (int)p->links->len;
+    g_array_append_val(p->links, link);
+}
+
+static void note_placed(struct placed *p, const struct item *items, int i)
+{
+    chain(p, &p->begins[items[i].first], i);
+    for (int layer = items[i].first; layer <= items[i].last; layer++)
+        chain(p, &p->there[layer], i);
+}
+
+/* Moves the item behind all of a chain that lie where it does; whether it did. */
+static bool move_behind(const struct placed *p, int head, const struct item *items, struct item *it)
+{
+    bool moved = false;
+    for (int i = head; i >= 0; i = g_array_index(p->links, struct chained, i).next) {
+        const struct item *o = &items[g_array_index(p->links, struct chained, i).item];
+        if (it->address < o->address + o->bytes && o->address < it->address + it->bytes) {
+            it->address = o->address + o->bytes;
+            moved = true;
+        }
+    }
+    return moved;
 }
 
 /* The lowest address at which the item fits beside those placed before it. */
-static bool place(struct item *items, int i, uint64_t capacity_bytes)
+static bool place(struct placed *p, struct item *items, int i, uint64_t capacity_bytes)
 {
     struct item *it = &items[i];
-    uint64_t address = 0;
+    it->address = 0;
     for (bool moved = true; moved;) {
-        moved = false;
-        for (int j = 0; j < i; j++) {
-            const struct item *o = &items[j];
-            if (overlaps(it, o) && address < o->address + o->bytes &&
-                o->address < address + it->bytes) {
-                address = o->address + o->bytes;
-                moved = true;
-            }
-        }
+        moved = move_behind(p, p->there[it->first], items, it);
+        for (int layer = it->first + 1; layer <= it->last; layer++)
+            moved = move_behind(p, p->begins[layer], items, it) || moved;
     }
-    it->address = address;
-    return it->bytes <= capacity_bytes && address <= capacity_bytes - it->bytes;
+    note_placed(p, items, i);
+    return it->bytes <= capacity_bytes && it->address <= capacity_bytes - it->bytes;
 }
 
 static int larger_first(const void *a, const void *b)
@@ -218,25 +245,38 @@ static void collect(const struct plan *p, GArray *items)
     }
 }
 
-bool place_all(struct plan *p, int *first, int *last)
+static bool place_items(struct plan *p, struct placed *placed, struct item *items, guint n,
+                        int *first, int *last)
 {
     const uint64_t capacity = p->machine->memories[p->machine->activation_memory].size_bytes;
-    g_autoptr(GArray) items = g_array_new(FALSE, TRUE, sizeof(struct item));
-    collect(p, items);
-    struct item *at = (struct item *)(void *)items->data;
-    g_array_sort(items, larger_first);
-    for (guint i = 0; i < items->len; i++) {
-        if (!place(at, (int)i, capacity)) {
-            *first = at[i].first;
-            *last = at[i].last;
+    for (guint i = 0; i < n; i++) {
+        if (!place(placed, items, (int)i, capacity)) {
+            *first = items[i].first;
+            *last = items[i].last;
             return false;
         }
-        if (at[i].value >= 0) {
-            p->homes[at[i].value].address = at[i].address;
+        if (items[i].value >= 0) {
+            p->homes[items[i].value].address = items[i].address;
         } else {
-            p->slots[at[i].slot].address = at[i].address;
-            p->slots[at[i].slot].room_bytes = at[i].bytes;
+            p->slots[items[i].slot].address = items[i].address;
+            p->slots[items[i].slot].room_bytes = items[i].bytes;
         }
     }
     return true;
+}
+
+bool place_all(struct plan *p, int *first, int *last)
+{
+    g_autoptr(GArray) items = g_array_new(FALSE, TRUE, sizeof(struct item));
+    collect(p, items);
+    g_array_sort(items, larger_first);
+    g_autoptr(GArray) links = g_array_new(FALSE, FALSE, sizeof(struct chained));
+    struct placed placed = {links, g_new(int, (gsize)p->n_layer), g_new(int, (gsize)p->n_layer)};
+    for (int i = 0; i < p->n_layer; i++)
+        placed.there[i] = placed.begins[i] = -1;
+    const bool ok =
+        place_items(p, &placed, (struct item *)(void *)items->data, items->len, first, last);
+    g_free(placed.there);
+    g_free(placed.begins);
+    return ok;
 }
