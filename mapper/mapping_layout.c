@@ -114,12 +114,17 @@ static void number_groups(struct plan *p)
     }
 }
 
-/* Whether one group of several layers makes the value and reads it, for itself alone. */
-static bool stays_in_group(const struct plan *p, const struct home *h)
+/* Whether one group of several layers alone has to do with the value, */
+static bool is_in_group(const struct plan *p, const struct home *h)
 {
     const struct plan_layer *first = &p->layers[h->first_layer];
-    return !h->loaded && !h->stored && !plan_is_alone(p, first) &&
-           first->group == p->layers[h->last_layer].group;
+    return !plan_is_alone(p, first) && first->group == p->layers[h->last_layer].group;
+}
+
+/* and makes it for itself. */
+static bool stays_in_group(const struct plan *p, const struct home *h)
+{
+    return !h->loaded && !h->stored && is_in_group(p, h);
 }
 
 static bool take_value(void *user, const char *origin, GError **error)
@@ -178,6 +183,8 @@ static bool read_values(struct reading *r, GError **error)
         m->homes[v] = MAPPING_FREE;
         r->names[v] = p->homes[v].used ? p->graph->values[v].name : NULL;
     }
+    for (int v = 0; v < p->graph->n_value; v++) /* a turn's images need the least room */
+        p->homes[v].resident = p->homes[v].used && !is_in_group(p, &p->homes[v]);
     return mapping_each(m, "values", value_fields, &r->value, take_value, r, error);
 }
 

@@ -136,6 +136,10 @@ class Mapping(unittest.TestCase):
         self.assertTrue(record["check"]["exact"])
         self.assertIn('home = "host"', self.layout())
         self.assertNotIn("images", self.layout())
+        self.file.write_text('groups = ( { first = "fire6_squeeze"; last = "fire6"; images = 1; } );')
+        record = self.record(*SQUEEZE, "--mapping", str(self.file), "--save-mapping", str(self.file))
+        self.assertTrue(record["check"]["exact"])
+        self.assertIn('"fire6_relu_1x1"; home = "turn"', self.layout())
 
     def test_an_edited_block_takes_effect_and_stays_exact(self):
         self.save(*TPU, "--net", "alexnet")
