@@ -52,7 +52,7 @@ const struct option_row option_rows[] = {
         "functional: compute the values and check them; timing: only time (default functional)",
         .names = mode_names, .group = "How to run it"),
     ROW("fidelity", CHOICE, fidelity, USE_RUN, "F",
-        "event: simulate under SystemC; analytic: the closed forms (default event)",
+        "event: simulate under SystemC; analytic: work it out from the same rules (default event)",
         .names = fidelity_names),
     ROW("check", CHOICE, check, USE_RUN, "C",
         "layers compared with the reference: full, sample or none (default full)",

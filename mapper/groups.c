@@ -33,9 +33,9 @@ struct cuts {
     struct plan *plan;
     const struct target *target;
     struct way (*best)[2]; /* by cut and residency of what crosses it */
-    double *scores;        /* by layer and number of chunks, 0: not known yet */
-    int *like;             /* by layer: the first one of equal scores */
-    GArray **alive;        /* by layer: values alive during it */
+    double (*scores)[2]; /* by layer and number of chunks, in a group and alone; 0: not known yet */
+    int *like;           /* by layer: the first one of equal scores */
+    GArray **alive;      /* by layer: values alive during it */
 };
 
 /* What a group needs of the activation memory, and of the link. */
@@ -137,11 +137,11 @@ static void find_alike(struct cuts *c)
                 break;
 }
 
-static double layer_score(struct cuts *c, int layer, int64_t n_chunk)
+static double layer_score(struct cuts *c, int layer, int64_t n_chunk, bool alone)
 {
-    double *known = &c->scores[c->like[layer] * (MAX_CHUNKS + 1) + n_chunk];
+    double *known = &c->scores[c->like[layer] * (MAX_CHUNKS + 1) + n_chunk][alone];
     if (*known == 0)
-        *known = MAX(tiles_layer_score(c->plan, c->target, layer, n_chunk), 1e-9);
+        *known = MAX(tiles_layer_score(c->plan, c->target, layer, n_chunk, alone), 1e-9);
     return *known;
 }
 
@@ -155,7 +155,7 @@ static double group_score(struct cuts *c, int first, int end, const struct need 
     const double link = rate > 0 ? need->link_bytes / rate : 0;
     double layers = 0;
     for (int i = first; i < end; i++)
-        layers += layer_score(c, i, n_chunk);
+        layers += layer_score(c, i, n_chunk, end - first == 1);
     if (m->objective == OBJECTIVE_TRAFFIC)
         return layers + tiles_score(m, 0, link);
     return MAX(layers, link) + MIN(layers, link) / (double)n_chunk + tiles_score(m, 0, link);
@@ -332,7 +332,7 @@ void groups_improve(struct plan *p, const struct target *t, double score)
     struct cuts c = {.plan = p,
                      .target = t,
                      .best = g_malloc_n((gsize)p->n_layer + 1, sizeof(*c.best)),
-                     .scores = g_new0(double, (gsize)p->n_layer *(MAX_CHUNKS + 1)),
+                     .scores = g_malloc0_n((gsize)p->n_layer * (MAX_CHUNKS + 1), sizeof(*c.scores)),
                      .like = g_new(int, (gsize)p->n_layer),
                      .alive = g_new(GArray *, (gsize)p->n_layer)};
     find_alike(&c);

@@ -45,8 +45,10 @@ double tiles_score(const struct machine *m, double cycles, double traffic_cyc);
 /* Tilings: the search over block sizes, loop orders and chunks, driven by the analytic cost.
  * Returns the score of the whole network: cycles, and a little for traffic. */
 double tiles_choose(struct plan *p, const struct target *t);
-/* Score of one layer in n chunks that all its operands are there for. */
-double tiles_layer_score(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk);
+/* Score of one layer in n chunks that all its operands are there for: one after the other where it
+ * is alone in its group, else behind a barrier each. */
+double tiles_layer_score(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk,
+                         bool alone);
 
 /* Groups: where activations were spilled, layers that share a chunk size, if that has a lower score
  * than the plan as it is. */

@@ -11,10 +11,12 @@
 struct plan;
 
 /* What is left over from one layer to the next in the analytic model. */
+enum { COST_STATE_WORDS = 96 };
 struct cost_state {
     uint64_t now_cyc;
-    double prefetch_cyc;        /* of weight traffic for the next layer already done */
+    uint64_t end_cyc; /* all so far is done, also what the next layer does not wait for */
     double group_cyc, link_cyc; /* of the group so far: in all, and of the host link */
+    uint64_t family[COST_STATE_WORDS]; /* the family's own: what its units do over a layer's end */
 };
 
 struct target {

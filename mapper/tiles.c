@@ -67,7 +67,9 @@ static void try_mapping(struct search *s)
     s->plan->n_tried++;
     s->target->cost(s->target->self, s->plan, s->layer->index, &state, &out);
     const double cycles = (double)out.cycles, traffic = traffic_of(s, &out);
-    const double score = score_of(s->plan->machine, cycles, traffic, s->share);
+    /* Nobody knows yet whether a store that goes on will hide behind the next layer. */
+    const double end = (double)(MAX(state.end_cyc, state.now_cyc) - s->state.now_cyc);
+    const double score = score_of(s->plan->machine, end, traffic, s->share);
     if (score < s->best_score) {
         s->best_score = score;
         s->best_cyc = cycles;
@@ -90,7 +92,8 @@ static int64_t whole_units(const struct machine *m, int64_t block_m, int64_t cap
 static const struct {
     int parts;
     bool double_buffer;
-} sharings[] = {{1, true},   {4, false},  {16, false}, {1, false},  {2, false}, {8, false},
+} sharings[] = {{1, true},   {4, false},  {16, false}, {1, false},  {2, false},
+                {3, false},  {5, false},  {6, false},  {8, false},  {12, false},
                 {20, false}, {24, false}, {32, false}, {48, false}, {64, false}};
 enum { HEURISTIC_SHARINGS = 3 };
 
@@ -115,16 +118,23 @@ bool tiles_possible(const struct plan *p, const struct plan_layer *l)
            rows >= m->piece_rows && int64_div_up(t->block_m, rows) * rows <= entries;
 }
 
-/* Blocks of an n-th of the rows, if they are other than those before and possible. */
-static bool try_block_count(struct search *s, int64_t rows, int64_t n, int64_t cap, int64_t *before)
+/* Blocks of so many rows, if they are other than those before and possible. */
+static bool try_block(struct search *s, int64_t rows, int64_t *before)
 {
     struct plan_layer *l = s->layer;
-    l->tiling.block_m = MIN(whole_units(s->plan->machine, int64_div_up(rows, n), cap), rows);
-    if (l->tiling.block_m == *before || !tiles_possible(s->plan, l))
+    l->tiling.block_m = rows;
+    if (rows == *before || !tiles_possible(s->plan, l))
         return false;
-    *before = l->tiling.block_m;
+    *before = rows;
     try_orders(s);
     return true;
+}
+
+/* Blocks of an n-th of the rows. */
+static bool try_block_count(struct search *s, int64_t rows, int64_t n, int64_t cap, int64_t *before)
+{
+    const int64_t block_m = whole_units(s->plan->machine, int64_div_up(rows, n), cap);
+    return try_block(s, MIN(block_m, rows), before);
 }
 
 static int64_t common_divisor(int64_t a, int64_t b)
@@ -180,6 +190,12 @@ static bool try_blocks_in(struct search *s, int parts, bool double_buffer)
     l->tiling.parts = parts;
     bool any = m->n_array > 1 && try_even_blocks(s, &chunk, rows, fewest, cap);
     int64_t before = 0;
+    /* All full but for the last one, which drains the sooner; or no longer than a tile takes to be
+     * shifted in. */
+    if (m->search != SEARCH_HEURISTIC) {
+        any = try_block(s, MIN(cap, rows), &before) || any;
+        any = (fewest == 1 && m->tile_k < rows && try_block(s, m->tile_k, &before)) || any;
+    }
     for (int64_t n = fewest; n <= most; n++)
         any = try_block_count(s, rows, n, cap, &before) || any;
     /* The last chunk may be smaller, and have a block less where they are cut for it. */
@@ -299,7 +315,8 @@ double tiles_choose(struct plan *p, const struct target *t)
     return tiles_score(p->machine, sum.cycles, sum.traffic_cyc);
 }
 
-double tiles_layer_score(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk)
+double tiles_layer_score(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk,
+                         bool alone)
 {
     struct plan_layer *l = &p->layers[i_layer], kept = *l;
     struct search s = {.plan = p, .target = t, .layer = l, .share = TILES_TRAFFIC_SHARE};
@@ -308,7 +325,7 @@ double tiles_layer_score(struct plan *p, const struct target *t, int i_layer, in
     l->stores = false;
     l->chunk_row = o.h;
     l->chunk_image = int64_div_up(o.n, n_chunk);
-    l->n_pass = int64_div_up(o.n, l->chunk_image);
+    l->n_pass = alone ? 1 : int64_div_up(o.n, l->chunk_image);
     choose_layer(&s);
     *l = kept;
     return tiles_score(p->machine, s.best_cyc, s.best_traffic_cyc);

@@ -179,8 +179,8 @@ struct in_array {
     int64_t rows;
 };
 /* When the array itself lets a stream start: each column's foot gives one sum a cycle. */
-uint64_t core_stream_start(const struct systolic *s, const struct in_array *before,
-                           const struct stream *t);
+uint64_t core_stream_start(const struct systolic *s, const struct in_array *before, int64_t rows,
+                           uint64_t stream_cyc, bool begins, bool ends);
 /* Cycles of Activate of m rows of sums, at the rate of the activation unit: whole rows, also where
  * fewer columns are used, one a cycle at most. A row of sums lies at one address of all columns'
  * RAMs (Jouppi et al. 2017, section 2); nothing published says that unused ones save time. */

@@ -79,20 +79,20 @@ uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const st
 /* Sums of a stream of ws or is leave below, as many rows after their inputs as the stream uses.
  * With os a block of sums is moved down, `rows` of them, once the lowest has its last product; they
  * are all gone, or have moved on to shadow registers, when the next block needs their place. */
-uint64_t core_stream_start(const struct systolic *s, const struct in_array *before,
-                           const struct stream *t)
+uint64_t core_stream_start(const struct systolic *s, const struct in_array *before, int64_t rows,
+                           uint64_t stream_cyc, bool begins, bool ends)
 {
     uint64_t start = 0;
     if (!before->any)
         return 0;
-    const uint64_t was = (uint64_t)before->rows, is = (uint64_t)t->rows;
+    const uint64_t was = (uint64_t)before->rows, is = (uint64_t)rows;
     if (s->cfg.dataflow != FLOW_OS)
         return before->end_cyc + was > is ? before->end_cyc + was - is : 0;
-    if (t->begins && !s->cfg.double_buffer)
+    if (begins && !s->cfg.double_buffer)
         start = before->end_cyc + was - 1;
     const uint64_t end = before->end_cyc + was + (was > is ? was - is : 0);
-    if (t->ends && end > t->stream_cyc)
-        start = MAX(start, end - t->stream_cyc);
+    if (ends && end > stream_cyc)
+        start = MAX(start, end - stream_cyc);
     return start;
 }
 

@@ -113,7 +113,7 @@ static void run_stream(struct unit_state *u, const struct insn *in, uint32_t i)
     const bool one_tile = flow_one_tile(self, s->plan, in);
     const bool stays = self->cfg.dataflow != FLOW_OS, streams = self->cfg.dataflow != FLOW_WS;
     const bool takes = stays && t.begins && !in->reuse;
-    sim_wait_until(core_stream_start(self, &a->before, &t));
+    sim_wait_until(core_stream_start(self, &a->before, t.rows, t.stream_cyc, t.begins, t.ends));
     if (takes)
         feed_take_tile(a, in);
     if (streams && (one_tile ? i == 0 && !in->reuse_weights : true))

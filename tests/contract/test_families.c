@@ -303,8 +303,8 @@ static uint64_t timed(const struct subject *s, enum accsim_fidelity fidelity,
     return cycles;
 }
 
-/* The closed forms leave out what one instruction a cycle costs and how blocks overlap at their
- * ends; a tenth is what the issue that asked for them allows a layer. */
+/* The analytic model follows the first of several arrays alone; a tenth is what it may be off on a
+ * layer. */
 static void compare_fidelities(const struct subject *s)
 {
     const double event = (double)timed(s, ACCSIM_EVENT, s->set);

@@ -129,7 +129,7 @@ class Mapping(unittest.TestCase):
                              "--save-mapping", str(self.file))
         self.assertTrue(record["check"]["exact"])
         self.assertIn('{ name = "fire6"; home = "host"; }', self.file.read_text())
-        self.assertIn('first = "fire5"; last = "pool5"; images = 2;', self.file.read_text())
+        self.assertIn('first = "fire5"; last = "fire6"; images = 2;', self.file.read_text())
         self.file.write_text("groups = ();")
         record = self.record(*SQUEEZE, "--mapping", str(self.file),
                              "--save-mapping", str(self.file))

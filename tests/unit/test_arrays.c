@@ -116,15 +116,17 @@ START_TEST(test_a_tile_that_both_need_is_read_once)
 }
 END_TEST
 
-/* One memory read, one after the other: the tile for both is there when the slower one has room. */
+/* One memory read, one after the other: the tile for both is there when the slower one has room. A
+ * read takes 8 cycles, so that both arrays are worth it. */
 START_TEST(test_a_read_for_both_waits_for_both)
 {
-    const char *const shared[] = {"array.count=2", "memory.weights.latency_ns=1000", NULL};
+    const char *const shared[] = {"array.count=2", "memory.weights.latency_ns=1000",
+                                  "memory.weights.bandwidth_gb_s=32", NULL};
     const char *const apart[] = {"array.count=2", "memory.weights.latency_ns=1000",
-                                 "array.broadcast=false", NULL};
+                                 "memory.weights.bandwidth_gb_s=32", "array.broadcast=false", NULL};
     const uint64_t rest = 16 + 16 + 31 + 16 + 512;
-    ck_assert_uint_eq(total(ROWS, shared), 1 + 128 + 1000 + rest);
-    ck_assert_uint_eq(total(ROWS, apart), 1 + 128 + 128 + 1000 + rest);
+    ck_assert_uint_eq(total(ROWS, shared), 1 + 8 + 1000 + rest);
+    ck_assert_uint_eq(total(ROWS, apart), 1 + 8 + 8 + 1000 + rest);
 }
 END_TEST
 

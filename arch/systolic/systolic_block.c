@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A block of partial sums in the recurrence of systolic_units.c: its tiles, its streams in each
+ * dataflow, and how its sums leave the accumulators. */
+#include "arch/systolic/systolic_cost.h"
+#include "sim/base/size.h"
+#include "sim/parts/cycles.h"
+
+/* When the next tile is there: it is asked for once it has a slot of the FIFO. */
+static uint64_t fetch(struct units *u, double bytes)
+{
+    struct ahead *a = &u->ahead;
+    const struct systolic *s = u->s;
+    a->i_slot = (int64_t)a->i_slot + 1 < u->n_slot ? a->i_slot + 1 : 0;
+    const uint64_t request = MAX(u->free[UNIT_WEIGHTS], a->slots[a->i_slot]);
+    u->free[UNIT_WEIGHTS] = request;
+    u->work.tile++;
+    if (u->l->from_buffer) {
+        const double cyc = (double)core_buffer_tile_cyc(s, u->l, (uint64_t)bytes);
+        u->work.bus += cyc;
+        return (uint64_t)(a->bus = MAX(a->bus, (double)request) + cyc);
+    }
+    u->work.bytes += u->reads * bytes;
+    if (s->stream_bytes_per_cyc == 0)
+        return request;
+    const double cyc = u->reads * bytes / s->stream_bytes_per_cyc;
+    u->work.bus += cyc;
+    a->bus = MAX(a->bus, (double)request) + cyc;
+    return cycles_ceil(a->bus + s->first_byte_cyc);
+}
+
+/* The tile that is to stay is in the shadow registers, cycle by cycle as the array waits for it. */
+static uint64_t take_tile(struct units *u, int64_t lines, double bytes, uint64_t now)
+{
+    struct ahead *a = &u->ahead;
+    const bool ws = u->s->cfg.dataflow == FLOW_WS;
+    const uint64_t there = ws ? fetch(u, bytes) : u->free[UNIT_INPUTS];
+    const uint64_t start = core_shift_start(there, a->shadow);
+    const uint64_t end = start + (uint64_t)((double)lines * u->shift_cyc + 0.5);
+    if (ws)
+        a->slots[a->i_slot] = end;
+    else
+        u->free[UNIT_INPUTS] = end;
+    if (end <= now)
+        return now;
+    const uint64_t shift = CLAMP(start, now, end);
+    u->work.stall += ws ? (double)(shift - now) : 0;
+    u->work.shift += (double)(end - shift);
+    return end;
+}
+
+/* The weights that are to stream are at the FIFO's head. */
+static uint64_t take_weights(struct units *u, double bytes, uint64_t now)
+{
+    const uint64_t there = fetch(u, bytes);
+    u->work.stall += there > now ? (double)(there - now) : 0;
+    return MAX(there, now);
+}
+
+/* A stream of a block, as run_stream() has it. */
+struct pass {
+    int64_t rows, cols; /* of the array that are paid for */
+    uint64_t stream_cyc;
+    double bytes; /* of its tile, if one is fetched for it */
+    bool begins, ends, takes, fetches;
+};
+
+static void stream(struct units *u, const struct pass *p)
+{
+    const struct systolic *s = u->s;
+    struct ahead *a = &u->ahead;
+    const bool stays = s->cfg.dataflow != FLOW_OS, streams = s->cfg.dataflow != FLOW_WS;
+    uint64_t now = u->free[UNIT_MATRIX];
+    if (s->cfg.edge == EDGE_TRIMMED || !stays) /* else sums leave as rows enter */
+        now =
+            MAX(now, core_stream_start(s, &a->before, p->rows, p->stream_cyc, p->begins, p->ends));
+    if (p->takes)
+        now = take_tile(u, core_shifts_sideways(s, u->l) ? p->cols : p->rows, p->bytes, now);
+    if (p->fetches)
+        now = take_weights(u, p->bytes, now);
+    if (p->takes && s->cfg.double_buffer)
+        a->shadow = now;
+    const uint64_t end = now + p->stream_cyc;
+    u->free[UNIT_MATRIX] = end;
+    u->work.busy += (double)p->stream_cyc;
+    if (streams)
+        a->slots[a->i_slot] = end;
+    if (stays && p->ends && !s->cfg.double_buffer)
+        a->shadow = end;
+    if (stays || p->ends)
+        a->before = (struct in_array){true, end, p->rows};
+    u->sums = end + flow_latency_cyc(s, p->rows, p->cols);
+}
+
+static int64_t part(int64_t size, int64_t tile, int64_t i)
+{
+    return MIN(tile, size - i * tile);
+}
+
+/* Rows of a block, all of them or a piece's; or the stay of what is in the array meanwhile. */
+struct rows {
+    const struct block *block;
+    int64_t m;
+    bool again; /* the tile is that of the rows before */
+    int64_t i_stay;
+};
+
+static double tile_bytes(const struct units *u, int64_t i_k, int64_t tile_n)
+{
+    if (u->s->cfg.edge == EDGE_FULL)
+        return u->tile_bytes;
+    return (double)(part(u->l->gemm.k, u->s->cfg.rows, i_k) *
+                    part(u->l->gemm.n, u->s->cfg.cols, tile_n)) *
+           (double)number_bytes(u->l->weight_format);
+}
+
+/* ws: tile i of k, */
+static void stream_ws(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows *r = arg;
+    const struct block *b = r->block;
+    const struct systolic *s = u->s;
+    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
+    struct pass p = {.takes = !r->again && !b->reuse};
+    p.bytes = tile_bytes(u, i, b->n0 / s->cfg.cols);
+    p.rows = trimmed ? part(u->l->gemm.k, s->cfg.rows, i) : s->cfg.rows;
+    p.cols = trimmed ? b->n : s->cfg.cols;
+    p.stream_cyc = (uint64_t)((double)r->m * u->row_cyc + 0.5);
+    p.begins = p.ends = true;
+    stream(u, &p);
+}
+
+/* Where the FIFO is too shallow for the memory's latency its slots are waited for in turn, so that
+ * as many tiles come together. */
+static int64_t tiles_alike(const struct units *u)
+{
+    return u->slots_bind ? u->n_slot : 1;
+}
+
+/* os: tile i of k for the rows of a stay. */
+static void stream_os(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows *r = arg;
+    const struct block *b = r->block;
+    const struct systolic *s = u->s;
+    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
+    struct pass p = {.fetches = u->tiles_k > 1 || (r->i_stay == 0 && !b->reuse_weights)};
+    p.bytes = tile_bytes(u, i, b->n0 / s->cfg.cols);
+    p.rows = trimmed ? part(b->m, s->cfg.rows, r->i_stay) : s->cfg.rows;
+    p.cols = trimmed ? b->n : s->cfg.cols;
+    p.stream_cyc = (uint64_t)((double)part(u->l->gemm.k, s->cfg.rows, i) * u->row_cyc + 0.5);
+    p.begins = i == 0;
+    p.ends = i == u->tiles_k - 1;
+    stream(u, &p);
+}
+
+static void stay_os(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows stay = {.block = arg, .i_stay = i};
+    units_repeat(u, u->tiles_k, tiles_alike(u), stream_os, &stay);
+}
+
+static int64_t tiles_across(const struct units *u, const struct block *b)
+{
+    return (b->n0 + b->n - 1) / u->s->cfg.cols - b->n0 / u->s->cfg.cols + 1;
+}
+
+/* is: weight tile i of those across the block, past the inputs of a tile of k. */
+static void stream_is(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows *r = arg;
+    const struct block *b = r->block;
+    const struct systolic *s = u->s;
+    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
+    const int64_t n_tile = tiles_across(u, b), tile_n = b->n0 / s->cfg.cols + i;
+    const int64_t from = MAX(b->n0, tile_n * s->cfg.cols);
+    const int64_t to = MIN(b->n0 + b->n, (tile_n + 1) * s->cfg.cols);
+    const bool one_tile = u->tiles_k == 1 && n_tile == 1;
+    struct pass p = {.takes = i == 0 && !b->reuse, .fetches = !one_tile || !b->reuse_weights};
+    p.bytes = tile_bytes(u, r->i_stay, tile_n);
+    p.rows = trimmed ? part(u->l->gemm.k, s->cfg.rows, r->i_stay) : s->cfg.rows;
+    p.cols = trimmed ? b->m : s->cfg.cols;
+    p.stream_cyc = (uint64_t)((double)(to - from) * u->row_cyc + 0.5);
+    p.begins = i == 0;
+    p.ends = i == n_tile - 1;
+    stream(u, &p);
+}
+
+static void stay_is(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows stay = {.block = arg, .i_stay = i};
+    units_repeat(u, tiles_across(u, arg), tiles_alike(u), stream_is, &stay);
+}
+
+/* The matrix unit waits until what lies in place i from here has left. */
+static void wait_place(struct units *u, int i)
+{
+    if (u->n_placed + i >= u->n_place)
+        units_wait(u, UNIT_MATRIX, u->drained[(u->i_place + i) % u->n_place]);
+}
+
+/* Rows of sums leave their place. */
+static void drain(struct units *u, int64_t rows)
+{
+    const uint64_t cycles = core_activate_cyc(u->s, rows);
+    units_next(u, UNIT_MATRIX);
+    units_wait(u, UNIT_ACTIVATION, MAX(u->sums, u->free[UNIT_MATRIX]));
+    units_next(u, UNIT_ACTIVATION);
+    u->free[UNIT_ACTIVATION] += cycles;
+    u->work.activation += (double)cycles;
+    units_next(u, UNIT_ACTIVATION);
+    u->drained[u->i_place] = u->free[UNIT_ACTIVATION];
+    u->i_place = u->i_place + 1 < u->n_place ? u->i_place + 1 : 0;
+    u->n_placed++;
+}
+
+static void between(struct units *u, const void *arg, int64_t i)
+{
+    stream_ws(u, arg, i + 1);
+}
+
+/* As lower_pieces(). */
+static void run_pieces(struct units *u, const struct block *b)
+{
+    const int64_t n = int64_div_up(b->entries, u->piece_rows);
+    for (int64_t i = 0; i < n; i++) {
+        const struct rows piece = {b, part(b->entries, u->piece_rows, i), i > 0, 0};
+        wait_place(u, (int)i);
+        units_next(u, UNIT_MATRIX);
+        stream_ws(u, &piece, 0);
+    }
+    const struct rows all = {b, b->entries, false, 0};
+    if (u->tiles_k > 2)
+        units_next(u, UNIT_MATRIX);
+    units_repeat(u, u->tiles_k - 2, tiles_alike(u), between, &all);
+    for (int64_t i = 0; i < n; i++) {
+        const struct rows piece = {b, part(b->entries, u->piece_rows, i), i > 0, 0};
+        units_next(u, UNIT_MATRIX);
+        stream_ws(u, &piece, u->tiles_k - 1);
+        drain(u, piece.m);
+    }
+}
+
+/* A block's Read_Weights is at hand; the next one's is issued. */
+static void read_weights(struct units *u)
+{
+    struct ahead *a = &u->ahead;
+    if (!a->any_read)
+        a->next_read = units_issue(u, UNIT_WEIGHTS);
+    a->any_read = true;
+    units_take(u, UNIT_WEIGHTS, a->next_read);
+    a->next_read = units_issue(u, UNIT_WEIGHTS);
+}
+
+void units_block(struct units *u, const struct block *b)
+{
+    const enum dataflow flow = (enum dataflow)u->s->cfg.dataflow;
+    const struct rows all = {b, b->entries, false, 0};
+    if (!b->reuse_weights && !(flow == FLOW_WS && b->reuse))
+        read_weights(u);
+    if (flow == FLOW_IS && !b->reuse)
+        units_next(u, UNIT_INPUTS);
+    if (u->piece_rows > 0) {
+        run_pieces(u, b);
+        return;
+    }
+    wait_place(u, 0);
+    units_next(u, UNIT_MATRIX);
+    if (flow == FLOW_WS)
+        units_repeat(u, u->tiles_k, tiles_alike(u), stream_ws, &all);
+    else if (flow == FLOW_OS)
+        units_repeat(u, int64_div_up(b->m, u->s->cfg.rows), 1, stay_os, b);
+    else
+        units_repeat(u, u->tiles_k, 1, stay_is, b);
+    drain(u, b->entries);
+}

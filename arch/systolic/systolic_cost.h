@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The analytic model's own: the units of an array as systolic_proc.c has them, each the cycle from
+ * which it is free, moved on instruction by instruction in program order. */
+#pragma once
+
+#include "arch/systolic/systolic.h"
+
+/* A FIFO, a queue or accumulators that hold more than these are looked at as if they held so many,
+ * a queue as if it were never full: what lies so far back is done. */
+enum { MOST_SLOTS = 64, MOST_QUEUED = 64, MOST_PLACES = 64 };
+
+/* What goes on over a layer's end: of cost_state. Cycles count from the begin of the run. */
+struct ahead {
+    double bus;                 /* of the weight memory: free */
+    uint64_t request;           /* the last tile was asked for */
+    uint64_t slots[MOST_SLOTS]; /* of the FIFO: free */
+    uint64_t i_slot;            /* of the last tile */
+    uint64_t shadow;            /* registers: free */
+    uint64_t issue;             /* the controller's next instruction */
+    uint64_t next_read;         /* the next block's Read_Weights was issued, */
+    uint64_t any_read;          /* if one was */
+    uint64_t host, stored;      /* the DMA is free, and has stored what was to be */
+    uint64_t tile;              /* address of the last block's only one, and 1; 0: it had several */
+    struct in_array before;
+};
+
+/* A unit's queue: when the instructions that had its places were taken from it. */
+struct queue {
+    uint64_t taken[MOST_QUEUED];
+    int i;            /* place of the next one */
+    uint64_t n_taken; /* in all */
+};
+
+/* Work of a unit, and what a record tells. */
+struct work {
+    double bus, activation, host, tile, bytes, busy, stall, shift, input;
+};
+
+struct units {
+    const struct systolic *s;
+    const struct plan *p;
+    const struct plan_layer *l;
+    int64_t n_slot, n_queued;    /* n_queued 0: queues are never full */
+    int64_t tiles_k, piece_rows; /* piece_rows 0: blocks leave in one piece */
+    double row_cyc, shift_cyc;   /* of a row that streams, and of one of what stays */
+    double tile_bytes;
+    bool slots_bind; /* the FIFO's, not the bus, say when the next tile comes */
+    double reads;    /* tiles that the memory reads for each of this array's */
+    struct ahead ahead;
+    struct queue queues[N_UNIT];
+    uint64_t free[N_UNIT];
+    uint64_t sums;                 /* are in the accumulators */
+    uint64_t drained[MOST_PLACES]; /* what lies there */
+    int n_place, i_place;
+    int64_t n_placed;                 /* since the layer began */
+    uint64_t loaded, done, stored[2]; /* of chunks: the inputs of the next one, the outputs of the
+                                       * last one, and the last two at the host, the last first */
+    uint64_t n_insn;                  /* issued */
+    struct work work;
+};
+
+/* A block of partial sums. */
+struct block {
+    int64_t entries;    /* rows of sums */
+    int64_t n0, n, m;   /* columns and rows of the product */
+    uint64_t tile;      /* address of its first one */
+    bool reuse;         /* what stays is in the array already */
+    bool reuse_weights; /* the weights are at the FIFO's head */
+};
+
+/* The controller puts the next instruction into the unit's queue. */
+static inline uint64_t units_issue(struct units *u, enum unit unit)
+{
+    const struct queue *q = &u->queues[unit];
+    const uint64_t at = MAX(u->ahead.issue, q->taken[q->i]);
+    u->ahead.issue = at + 1;
+    u->n_insn++;
+    return at;
+}
+
+/* The unit comes to it. */
+static inline void units_take(struct units *u, enum unit unit, uint64_t issued)
+{
+    struct queue *q = &u->queues[unit];
+    const uint64_t now = MAX(u->free[unit], issued);
+    u->free[unit] = now;
+    q->n_taken++;
+    q->taken[q->i] = u->n_queued ? now : 0;
+    q->i = q->i + 1 < u->n_queued ? q->i + 1 : 0;
+}
+
+static inline void units_next(struct units *u, enum unit unit)
+{
+    units_take(u, unit, units_issue(u, unit));
+}
+
+/* A Sync wait. */
+static inline void units_wait(struct units *u, enum unit unit, uint64_t until_cyc)
+{
+    units_next(u, unit);
+    u->free[unit] = MAX(u->free[unit], until_cyc);
+}
+
+/* systolic_units.c */
+void units_begin(struct units *u, const struct systolic *s, const struct plan *p,
+                 const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc);
+
+/* Calls step(u, arg, i) for i of [0, n), but for many that lie between the first and the last ones:
+ * by these each unit is moved on. What is repeated is alike for every `period`-th. */
+void units_repeat(struct units *u, int64_t n, int64_t period,
+                  void (*step)(struct units *u, const void *arg, int64_t i), const void *arg);
+
+/* systolic_block.c */
+void units_block(struct units *u, const struct block *b);
+
+/* systolic_nest.c: all blocks of a chunk. */
+void nest_run(struct units *u, const struct region *r, bool is_first);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The processes of systolic_proc.c as a recurrence: no unit waits for what stands behind it in the
+ * program, so that in program order each time is the largest of a few that are known. */
+#include <string.h>
+
+#include "arch/systolic/systolic_cost.h"
+#include "sim/base/size.h"
+#include "sim/parts/cycles.h"
+
+/* As many cycles for a tile as the memory needs where each of the FIFO's slots is waited for. */
+static double slot_cyc(const struct units *u, double bus, double tile)
+{
+    const double held = (double)u->s->cfg.rows * u->shift_cyc;
+    return tile > 0 ? (u->s->first_byte_cyc + bus / tile + held) / (double)u->n_slot : 0;
+}
+
+void units_begin(struct units *u, const struct systolic *s, const struct plan *p,
+                 const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc)
+{
+    const bool matrix = l->kind == LAYER_MATRIX;
+    u->s = s;
+    u->p = p;
+    u->l = l;
+    u->ahead = *ahead;
+    u->n_slot = MIN(s->cfg.fifo_tiles, MOST_SLOTS);
+    u->n_queued = s->cfg.queue_depth <= MOST_QUEUED ? s->cfg.queue_depth : 0;
+    u->tiles_k = matrix ? int64_div_up(l->gemm.k, s->cfg.rows) : 0;
+    u->shift_cyc = matrix ? (double)core_shift_cyc(s, p, l, 1) : 0;
+    u->row_cyc = matrix ? (double)core_rows_cyc(s, p, l, 1) : 0;
+    u->reads = 1;
+    u->n_place = l->tiling.double_buffer ? 2 : 1;
+    u->piece_rows = 0;
+    u->tile_bytes = matrix ? (double)core_tile_bytes(s, l) : 0;
+    const double bus = s->stream_bytes_per_cyc > 0 ? u->tile_bytes / s->stream_bytes_per_cyc : 0;
+    u->slots_bind = slot_cyc(u, bus, 1) > bus;
+    if (matrix && systolic_parts(s, l) > 1) {
+        const struct places places = systolic_places(s, p, l);
+        u->piece_rows = places.rows;
+        u->n_place = (int)MIN(places.n, MOST_PLACES);
+    }
+    for (int i = 0; i < N_UNIT; i++) {
+        memset(u->queues[i].taken, 0, (size_t)MAX(u->n_queued, 1) * sizeof(uint64_t));
+        u->queues[i].i = 0;
+        u->queues[i].n_taken = 0;
+        u->free[i] = now_cyc;
+    }
+    u->free[UNIT_HOST] = u->ahead.host;
+    u->free[UNIT_WEIGHTS] = l->from_buffer ? now_cyc : u->ahead.request;
+    u->sums = 0;
+    u->i_place = 0;
+    u->n_placed = 0;
+    u->done = now_cyc;
+    u->stored[0] = u->stored[1] = u->ahead.stored;
+    u->loaded = now_cyc;
+    u->n_insn = 0;
+    u->work = (struct work){0};
+}
+
+/* Where units stand, and what they have done. */
+struct mark {
+    uint64_t free[N_UNIT], n_taken[N_UNIT], n_insn;
+    struct work work;
+};
+
+static struct mark mark_of(const struct units *u)
+{
+    struct mark m = {.n_insn = u->n_insn, .work = u->work};
+    for (int i = 0; i < N_UNIT; i++) {
+        m.free[i] = u->free[i];
+        m.n_taken[i] = u->queues[i].n_taken;
+    }
+    return m;
+}
+
+static void add_work(struct work *w, const struct work *from, double n)
+{
+    w->bus += n * (w->bus - from->bus);
+    w->activation += n * (w->activation - from->activation);
+    w->host += n * (w->host - from->host);
+    w->tile += n * (w->tile - from->tile);
+    w->bytes += n * (w->bytes - from->bytes);
+    w->busy += n * (w->busy - from->busy);
+    w->stall += n * (w->stall - from->stall);
+    w->shift += n * (w->shift - from->shift);
+    w->input += n * (w->input - from->input);
+}
+
+static void move_all(uint64_t *times, int64_t n, uint64_t by)
+{
+    for (int64_t i = 0; i < n; i++)
+        times[i] += by;
+}
+
+/* Cycles since the mark, of the unit that comes last: one that runs ahead at first will be held
+ * back. */
+static uint64_t pace(const struct units *u, const struct mark *m)
+{
+    const uint64_t last = u->free[UNIT_ACTIVATION] - m->free[UNIT_ACTIVATION];
+    return last > 0 ? last : u->free[UNIT_MATRIX] - m->free[UNIT_MATRIX];
+}
+
+/* n tiles more on the bus: without a pause from now on, or from when one of the next ones finds the
+ * slot that it waits for. */
+static void move_bus(struct units *u, double n, double cyc)
+{
+    struct ahead *a = &u->ahead;
+    double bus = a->bus + n * cyc;
+    int64_t i = (int64_t)a->i_slot;
+    for (int64_t k = 0; k < u->n_slot && (double)k < n; k++) {
+        i = i + 1 < u->n_slot ? i + 1 : 0;
+        bus = MAX(bus, (double)a->slots[i] + (n - (double)k) * cyc);
+    }
+    a->bus = bus;
+}
+
+/* n times as many instructions are issued: a cycle each from now on, or from when a unit's queue is
+ * full of those that it has not come to. */
+static void move_issue(struct units *u, const struct mark *m, int64_t n)
+{
+    const uint64_t n_insn = u->n_insn - m->n_insn;
+    uint64_t issue = u->ahead.issue + (uint64_t)n * n_insn;
+    for (int i = 0; i < N_UNIT && u->n_queued; i++) {
+        const int64_t taken = (int64_t)(u->queues[i].n_taken - m->n_taken[i]);
+        const int64_t later = taken > 0 ? n - u->n_queued / taken : 0;
+        if (later > 0)
+            issue = MAX(issue, m->free[i] + (uint64_t)later * n_insn);
+    }
+    u->ahead.issue = issue;
+}
+
+/* n times more of what was done since the mark. Each resource has its own work to do, all go on at
+ * one pace, and what waits for others finds them as late as the slower of both. */
+static void move_on(struct units *u, const struct mark *m, int64_t n)
+{
+    const struct work *w = &u->work, *was = &m->work;
+    const double times = (double)n, bus = w->bus - was->bus, tile = w->tile - was->tile;
+    const double in_slots = tile * slot_cyc(u, bus, tile);
+    const uint64_t matrix = (uint64_t)n * pace(u, m);
+    const uint64_t activation = (uint64_t)(times * (w->activation - was->activation));
+    const uint64_t host = (uint64_t)(times * (w->host - was->host));
+    const uint64_t drain = MAX(matrix, activation);
+    const uint64_t slots = MAX(matrix, (uint64_t)(times * MAX(bus, in_slots)));
+    if (tile > 0)
+        move_bus(u, times * tile, bus / tile);
+    u->ahead.shadow += matrix;
+    u->ahead.before.end_cyc += matrix;
+    u->sums += matrix;
+    if (host > 0) { /* chunks; what is within one moves nothing over the link */
+        u->free[UNIT_HOST] += host;
+        u->loaded += MAX(drain, host);
+        u->done += drain;
+        move_all(u->stored, 2, MAX(drain, host));
+    }
+    u->free[UNIT_MATRIX] += matrix;
+    u->free[UNIT_INPUTS] += matrix;
+    u->free[UNIT_ACTIVATION] += activation;
+    move_all(u->ahead.slots, u->n_slot, slots);
+    if (u->n_insn > m->n_insn) { /* blocks; tiles of one are a single instruction's */
+        move_issue(u, m, n);
+        u->ahead.next_read += matrix;
+        move_all(u->drained, u->n_place, drain);
+        move_all(u->queues[UNIT_MATRIX].taken, u->n_queued, matrix);
+        move_all(u->queues[UNIT_WEIGHTS].taken, u->n_queued, matrix);
+        move_all(u->queues[UNIT_ACTIVATION].taken, u->n_queued, drain);
+    }
+    add_work(&u->work, was, times);
+}
+
+/* Whether what was done since the mark took as long as what was done before that, but for a
+ * fraction of a cycle; or the pace goes on changing, and has done so for long. */
+static bool settles(const struct units *u, const struct mark *m, int64_t i, uint64_t *before)
+{
+    enum { MOST = 16 };
+    const uint64_t now = pace(u, m), was = *before;
+    *before = now;
+    return i >= MOST || (was > 0 && now <= was + 1 && was <= now + 1);
+}
+
+void units_repeat(struct units *u, int64_t n, int64_t period,
+                  void (*step)(struct units *u, const void *arg, int64_t i), const void *arg)
+{
+    enum { FIRST = 1, LAST = 1 }; /* the first is not as the others, and the last may be smaller */
+    struct mark mark = {0};
+    uint64_t before = 0;
+    int64_t i = 0;
+    for (int64_t look = FIRST; i < n; i++) {
+        if (i == look && n - LAST - i >= period) {
+            if (i > FIRST && settles(u, &mark, i, &before)) {
+                const int64_t times = (n - LAST - i) / period;
+                move_on(u, &mark, times);
+                i += times * period;
+                break;
+            }
+            look += period;
+            mark = mark_of(u);
+        }
+        step(u, arg, i);
+    }
+    for (; i < n; i++)
+        step(u, arg, i);
+}
