@@ -45,7 +45,7 @@ class Attention(unittest.TestCase):
             self.check(record)
             self.assertGreater(record["check"]["snr_db"], snr, form)
 
-    def test_every_dataflow_is_exact_and_the_closed_forms_near(self):
+    def test_every_dataflow_is_exact_and_the_analytic_model_near(self):
         for flow in ("ws", "os", "is"):
             for count, steps in ((1, 9), (3, 21)):
                 cycles = []
@@ -59,8 +59,8 @@ class Attention(unittest.TestCase):
                 self.assertLess(abs(cycles[1] / cycles[0] - 1), 0.1, (flow, count, cycles))
 
     def test_matrices_that_do_not_fit_take_turns(self):
-        """Nothing of it is the host's, every chunk exact, the closed forms as near as with room for
-        all."""
+        """Nothing of it is the host's, every chunk exact, the analytic model as near as with room
+        for all."""
         for flow in ("ws", "os", "is"):
             for count, form, size_kib in ((1, "int8", 2), (3, "int8", 4), (1, "bf16", 4),
                                           (3, "bf16", 12)):

@@ -90,7 +90,7 @@ class Broadcast(unittest.TestCase):
             self.assertEqual(busy["fc", op], busy["numbers", op])
             self.assertEqual(busy["fc", op] - busy["column", op], 6 * (3 - 1))
 
-    def test_the_closed_forms_count_the_same(self):
+    def test_the_analytic_model_counts_the_same(self):
         for operands in ('"fc", "numbers"', '"fc", "column"'):
             event, analytic = (
                 cli.layer(self.run_text(ROWS.format(op="mul", operands=operands), "--mode",

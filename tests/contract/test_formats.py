@@ -220,7 +220,8 @@ class Functions(unittest.TestCase):
                 (unit,) = (u for u in record["units"] if u["name"] == "activation_unit")
                 busy = unit["busy_cycles"]
                 self.assertLessEqual(cycles, busy)
-                self.assertLessEqual(busy, 1.02 * cycles)  # the last columns of each chunk leave behind
+                # the last columns of each chunk leave behind
+                self.assertLessEqual(busy, 1.02 * cycles)
 
     def test_a_function_that_the_unit_lacks_runs_on_the_host(self):
         record = cli.record("--arch", "tpu", "--net", "lstm", "--mode", "timing")

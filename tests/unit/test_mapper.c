@@ -335,7 +335,7 @@ START_TEST(test_sums_that_could_overflow_are_refused)
 }
 END_TEST
 
-/* What a mapping takes by the closed forms; traffic in cycles of the weight memory and the link. */
+/* What a mapping takes by the analytic model; traffic in cycles of weight memory and link. */
 struct taken {
     double cycles, traffic_cyc;
 };
