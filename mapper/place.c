@@ -142,14 +142,17 @@ void place_slots(struct plan *p)
     }
 }
 
-/* Items placed so far, by layer: chains of those that are there during it, and of those that begin
- * with it. An item overlaps what is there when it begins, and what begins before it ends. */
+/* Items placed so far, in chains: by layer those that begin with it; and a segment tree over the
+ * layers, n of them, whose node i has those that are there during all that lies below it, its
+ * leaves from n on. An item overlaps what is there when it begins, and what begins before it ends.
+ */
 struct chained {
     int item, next; /* -1: the last */
 };
 struct placed {
     GArray *links;
-    int *there, *begins; /* first links; -1: none */
+    int n_layer;
+    int *there, *begins; /* first links, by node and by layer; -1: none */
 };
 
 static void chain(struct placed *p, int *head, int item)
@@ -162,8 +165,13 @@ static void chain(struct placed *p, int *head, int item)
 static void note_placed(struct placed *p, const struct item *items, int i)
 {
     chain(p, &p->begins[items[i].first], i);
-    for (int layer = items[i].first; layer <= items[i].last; layer++)
-        chain(p, &p->there[layer], i);
+    int left = items[i].first + p->n_layer, right = items[i].last + 1 + p->n_layer;
+    for (; left < right; left /= 2, right /= 2) {
+        if (left % 2)
+            chain(p, &p->there[left++], i);
+        if (right % 2)
+            chain(p, &p->there[--right], i);
+    }
 }
 
 /* Moves the item behind all of a chain that lie where it does; whether it did. */
@@ -186,7 +194,9 @@ static bool place(struct placed *p, struct item *items, int i, uint64_t capacity
     struct item *it = &items[i];
     it->address = 0;
     for (bool moved = true; moved;) {
-        moved = move_behind(p, p->there[it->first], items, it);
+        moved = false;
+        for (int node = it->first + p->n_layer; node > 0; node /= 2)
+            moved = move_behind(p, p->there[node], items, it) || moved;
         for (int layer = it->first + 1; layer <= it->last; layer++)
             moved = move_behind(p, p->begins[layer], items, it) || moved;
     }
@@ -271,9 +281,10 @@ bool place_all(struct plan *p, int *first, int *last)
     collect(p, items);
     g_array_sort(items, larger_first);
     g_autoptr(GArray) links = g_array_new(FALSE, FALSE, sizeof(struct chained));
-    struct placed placed = {links, g_new(int, (gsize)p->n_layer), g_new(int, (gsize)p->n_layer)};
-    for (int i = 0; i < p->n_layer; i++)
-        placed.there[i] = placed.begins[i] = -1;
+    const size_t n = (size_t)p->n_layer;
+    struct placed placed = {links, p->n_layer, g_new(int, 2 * n), g_new(int, n)};
+    memset(placed.there, -1, 2 * n * sizeof(int));
+    memset(placed.begins, -1, n * sizeof(int));
     const bool ok =
         place_items(p, &placed, (struct item *)(void *)items->data, items->len, first, last);
     g_free(placed.there);

@@ -91,11 +91,6 @@ static void stream(struct units *u, const struct pass *p)
     u->sums = end + flow_latency_cyc(s, p->rows, p->cols);
 }
 
-static int64_t part(int64_t size, int64_t tile, int64_t i)
-{
-    return MIN(tile, size - i * tile);
-}
-
 /* Rows of a block, all of them or a piece's; or the stay of what is in the array meanwhile. */
 struct rows {
     const struct block *block;
@@ -108,8 +103,8 @@ static double tile_bytes(const struct units *u, int64_t i_k, int64_t tile_n)
 {
     if (u->s->cfg.edge == EDGE_FULL)
         return u->tile_bytes;
-    return (double)(part(u->l->gemm.k, u->s->cfg.rows, i_k) *
-                    part(u->l->gemm.n, u->s->cfg.cols, tile_n)) *
+    return (double)(units_part(u->l->gemm.k, u->s->cfg.rows, i_k) *
+                    units_part(u->l->gemm.n, u->s->cfg.cols, tile_n)) *
            (double)number_bytes(u->l->weight_format);
 }
 
@@ -122,7 +117,7 @@ static void stream_ws(struct units *u, const void *arg, int64_t i)
     const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
     struct pass p = {.takes = !r->again && !b->reuse};
     p.bytes = tile_bytes(u, i, b->n0 / s->cfg.cols);
-    p.rows = trimmed ? part(u->l->gemm.k, s->cfg.rows, i) : s->cfg.rows;
+    p.rows = trimmed ? units_part(u->l->gemm.k, s->cfg.rows, i) : s->cfg.rows;
     p.cols = trimmed ? b->n : s->cfg.cols;
     p.stream_cyc = (uint64_t)((double)r->m * u->row_cyc + 0.5);
     p.begins = p.ends = true;
@@ -145,9 +140,9 @@ static void stream_os(struct units *u, const void *arg, int64_t i)
     const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
     struct pass p = {.fetches = u->tiles_k > 1 || (r->i_stay == 0 && !b->reuse_weights)};
     p.bytes = tile_bytes(u, i, b->n0 / s->cfg.cols);
-    p.rows = trimmed ? part(b->m, s->cfg.rows, r->i_stay) : s->cfg.rows;
+    p.rows = trimmed ? units_part(b->m, s->cfg.rows, r->i_stay) : s->cfg.rows;
     p.cols = trimmed ? b->n : s->cfg.cols;
-    p.stream_cyc = (uint64_t)((double)part(u->l->gemm.k, s->cfg.rows, i) * u->row_cyc + 0.5);
+    p.stream_cyc = (uint64_t)((double)units_part(u->l->gemm.k, s->cfg.rows, i) * u->row_cyc + 0.5);
     p.begins = i == 0;
     p.ends = i == u->tiles_k - 1;
     stream(u, &p);
@@ -177,7 +172,7 @@ static void stream_is(struct units *u, const void *arg, int64_t i)
     const bool one_tile = u->tiles_k == 1 && n_tile == 1;
     struct pass p = {.takes = i == 0 && !b->reuse, .fetches = !one_tile || !b->reuse_weights};
     p.bytes = tile_bytes(u, r->i_stay, tile_n);
-    p.rows = trimmed ? part(u->l->gemm.k, s->cfg.rows, r->i_stay) : s->cfg.rows;
+    p.rows = trimmed ? units_part(u->l->gemm.k, s->cfg.rows, r->i_stay) : s->cfg.rows;
     p.cols = trimmed ? b->m : s->cfg.cols;
     p.stream_cyc = (uint64_t)((double)(to - from) * u->row_cyc + 0.5);
     p.begins = i == 0;
@@ -223,7 +218,7 @@ static void run_pieces(struct units *u, const struct block *b)
 {
     const int64_t n = int64_div_up(b->entries, u->piece_rows);
     for (int64_t i = 0; i < n; i++) {
-        const struct rows piece = {b, part(b->entries, u->piece_rows, i), i > 0, 0};
+        const struct rows piece = {b, units_part(b->entries, u->piece_rows, i), i > 0, 0};
         wait_place(u, (int)i);
         units_next(u, UNIT_MATRIX);
         stream_ws(u, &piece, 0);
@@ -233,7 +228,7 @@ static void run_pieces(struct units *u, const struct block *b)
         units_next(u, UNIT_MATRIX);
     units_repeat(u, u->tiles_k - 2, tiles_alike(u), between, &all);
     for (int64_t i = 0; i < n; i++) {
-        const struct rows piece = {b, part(b->entries, u->piece_rows, i), i > 0, 0};
+        const struct rows piece = {b, units_part(b->entries, u->piece_rows, i), i > 0, 0};
         units_next(u, UNIT_MATRIX);
         stream_ws(u, &piece, u->tiles_k - 1);
         drain(u, piece.m);

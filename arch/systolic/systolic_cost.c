@@ -206,15 +206,6 @@ static void keep_ahead(struct cost_state *state, const struct units *u, uint64_t
     memcpy(state->family, &a, sizeof a);
 }
 
-static void add_work(struct work *sum, const struct work *w, double n)
-{
-    sum->bytes += n * w->bytes;
-    sum->busy += n * w->busy;
-    sum->stall += n * w->stall;
-    sum->shift += n * w->shift;
-    sum->input += n * w->input;
-}
-
 /* The array's stalls are those of its cycles in which it does not work. */
 static void put_work(const struct work *w, struct record_layer *out)
 {
@@ -254,17 +245,18 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     struct units u;
     uint64_t now = state->now_cyc;
     const uint64_t begin = run_pass(&u, s, p, l, &ahead, now, 0, is_first ? load_a : 0);
-    struct work work = {0};
-    add_work(&work, &u.work, 1);
+    const struct work none = {0};
+    struct work work = none;
+    units_add_work(&work, &u.work, &none, 1);
     if (now == 0) { /* later passes come behind one, as that of the run's first layer does not */
         ahead = u.ahead;
         now = begin;
     }
     ahead.tile = 0;
     const uint64_t again = run_pass(&u, s, p, l, &ahead, now, 0, 0);
-    add_work(&work, &u.work, n - 1);
+    units_add_work(&work, &u.work, &none, n - 1);
     const uint64_t end = run_pass(&u, s, p, l, &ahead, now, l->n_pass - 1, 0);
-    add_work(&work, &u.work, n_z);
+    units_add_work(&work, &u.work, &none, n_z);
     if (is_first)
         state->group_cyc = state->link_cyc = 0;
     double cycles =

@@ -68,6 +68,12 @@ struct block {
     bool reuse_weights; /* the weights are at the FIFO's head */
 };
 
+/* Of a size cut into tiles, the i-th. */
+static inline int64_t units_part(int64_t size, int64_t tile, int64_t i)
+{
+    return MIN(tile, size - i * tile);
+}
+
 /* The controller puts the next instruction into the unit's queue. */
 static inline uint64_t units_issue(struct units *u, enum unit unit)
 {
@@ -102,6 +108,8 @@ static inline void units_wait(struct units *u, enum unit unit, uint64_t until_cy
 }
 
 /* systolic_units.c */
+/* Adds n times what `to` has beyond `from`. */
+void units_add_work(struct work *sum, const struct work *to, const struct work *from, double n);
 void units_begin(struct units *u, const struct systolic *s, const struct plan *p,
                  const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc);
 

@@ -126,16 +126,12 @@ struct blocks {
     int64_t size, across;
 };
 
-static int64_t part(int64_t size, int64_t tile, int64_t i)
-{
-    return MIN(tile, size - i * tile);
-}
-
 static struct block block_of(const struct units *u, const struct blocks *b, int64_t group,
                              int64_t tile, int64_t block)
 {
     const int64_t block_m = u->l->tiling.block_m, cols = u->s->cfg.cols;
-    const int64_t entries = part(b->size, block_m, block), across = part(b->across, cols, tile);
+    const int64_t entries = units_part(b->size, block_m, block),
+                  across = units_part(b->across, cols, tile);
     const int64_t n0 = b->nest.is ? block * block_m : tile * cols;
     const int64_t n_n = int64_div_up(u->l->gemm.n, cols);
     return (struct block){.entries = entries,
@@ -188,7 +184,7 @@ static void run_at(struct units *u, const void *arg, int64_t i)
         find(u, &b, &before, same_group && tile == was_tile);
     } else { /* the layer before */
         const bool again = one_tile(u, &b) && u->ahead.tile == b.tile + 1;
-        b.reuse = n->is ? false : u->s->cfg.dataflow == FLOW_WS && again;
+        b.reuse = u->s->cfg.dataflow == FLOW_WS && again;
         b.reuse_weights = u->s->cfg.dataflow != FLOW_WS && again;
     }
     units_block(u, &b);

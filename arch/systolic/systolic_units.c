@@ -72,17 +72,17 @@ static struct mark mark_of(const struct units *u)
     return m;
 }
 
-static void add_work(struct work *w, const struct work *from, double n)
+void units_add_work(struct work *sum, const struct work *to, const struct work *from, double n)
 {
-    w->bus += n * (w->bus - from->bus);
-    w->activation += n * (w->activation - from->activation);
-    w->host += n * (w->host - from->host);
-    w->tile += n * (w->tile - from->tile);
-    w->bytes += n * (w->bytes - from->bytes);
-    w->busy += n * (w->busy - from->busy);
-    w->stall += n * (w->stall - from->stall);
-    w->shift += n * (w->shift - from->shift);
-    w->input += n * (w->input - from->input);
+    sum->bus += n * (to->bus - from->bus);
+    sum->activation += n * (to->activation - from->activation);
+    sum->host += n * (to->host - from->host);
+    sum->tile += n * (to->tile - from->tile);
+    sum->bytes += n * (to->bytes - from->bytes);
+    sum->busy += n * (to->busy - from->busy);
+    sum->stall += n * (to->stall - from->stall);
+    sum->shift += n * (to->shift - from->shift);
+    sum->input += n * (to->input - from->input);
 }
 
 static void move_all(uint64_t *times, int64_t n, uint64_t by)
@@ -163,7 +163,7 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
         move_all(u->queues[UNIT_WEIGHTS].taken, u->n_queued, matrix);
         move_all(u->queues[UNIT_ACTIVATION].taken, u->n_queued, drain);
     }
-    add_work(&u->work, was, times);
+    units_add_work(&u->work, &u->work, was, times);
 }
 
 /* Whether what was done since the mark took as long as what was done before that, but for a
@@ -180,19 +180,21 @@ void units_repeat(struct units *u, int64_t n, int64_t period,
                   void (*step)(struct units *u, const void *arg, int64_t i), const void *arg)
 {
     enum { FIRST = 1, LAST = 1 }; /* the first is not as the others, and the last may be smaller */
-    struct mark mark = {0};
+    struct mark mark;
     uint64_t before = 0;
     int64_t i = 0;
     for (int64_t look = FIRST; i < n; i++) {
-        if (i == look && n - LAST - i >= period) {
+        const int64_t left = n - LAST - i;
+        if (i == look && left >= period) {
             if (i > FIRST && settles(u, &mark, i, &before)) {
-                const int64_t times = (n - LAST - i) / period;
+                const int64_t times = left / period;
                 move_on(u, &mark, times);
                 i += times * period;
                 break;
             }
             look += period;
-            mark = mark_of(u);
+            if (left >= 2 * period) /* there is a next look */
+                mark = mark_of(u);
         }
         step(u, arg, i);
     }
