@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_core.h"
 
 #include <inttypes.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A step's tile nest: blocks of partial sums, dealt to the arrays, and the pieces of a block. */
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_lower.h"
 #include "sim/base/size.h"
 

@@ -2,6 +2,7 @@
 /* From what the processes counted to the record. */
 #include <string.h>
 
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
 
 /* A layer's share of the total is that of its passes. A pass's share runs from the end of the

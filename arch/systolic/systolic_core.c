@@ -2,7 +2,7 @@
 /* State and timing rules. Each rule with its source is in docs/systolic.md. */
 #include <math.h>
 
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_core.h"
 #include "mapper/host.h"
 #include "mapper/move.h"
 #include "mapper/vector.h"

@@ -3,7 +3,7 @@
  * which it is free, moved on instruction by instruction in program order. */
 #pragma once
 
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_core.h"
 
 /* A FIFO, a queue or accumulators that hold more than these are looked at as if they held so many,
  * a queue as if it were never full: what lies so far back is done. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What feeds an array: weight memory, FIFO and the shadow registers that a tile is shifted into. */
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
 
 /* Tiles of another layer's values take turns on the array's path from the buffer. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a matrix instruction is made of in each dataflow (docs/systolic.md, "Dataflows"). */
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_core.h"
 #include "sim/base/size.h"
 
 static const struct plan_layer *layer_of(const struct plan *p, const struct insn *in)

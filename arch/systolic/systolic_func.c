@@ -2,6 +2,7 @@
 /* The machine's contents and what its instructions do to them. */
 #include <string.h>
 
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_func.h"
 #include "arch/systolic/systolic_product.h"
 #include "arch/systolic/systolic_vector.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lowering: steps -> instructions. */
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_lower.h"
 #include "sim/base/size.h"
 

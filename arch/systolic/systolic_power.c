@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Power over time: what each unit spent on a step, over the cycles in which it was at the step. */
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
 #include "sim/stat/power.h"
 

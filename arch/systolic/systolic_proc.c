@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Processes: a unit each, which executes its queue, asks the core for times and waits. Values are
  * computed when an instruction ends. */
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
 #include "mapper/lookup.h"
 

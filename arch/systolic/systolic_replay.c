@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program in program order, without a clock: the values alone. Program order is one that the
  * Sync instructions allow, so the values are those of an event run. */
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_func.h"
 
 static void replay_stream(struct machine_state *m, const struct insn *in, uint32_t i)

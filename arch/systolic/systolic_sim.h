@@ -2,6 +2,7 @@
 /* The state that the processes of one run share. */
 #pragma once
 
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_func.h"
 #include "sim/kernel/sk.h"
 

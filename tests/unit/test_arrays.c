@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/run/internal.h"
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
 #include "sim/base/error.h"
 #include "tests/unit/random_net.h"

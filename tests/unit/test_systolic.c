@@ -2,6 +2,7 @@
 #include <glib/gstdio.h>
 
 #include "app/run/internal.h"
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
 #include "sim/base/error.h"
 #include "tests/unit/random_net.h"

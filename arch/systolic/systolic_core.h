@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What instructions are made of, and the timing rules: pure functions of state and time.
+ * docs/systolic.md gives each formula. */
+#pragma once
+
+#include "arch/systolic/systolic.h"
+#include "sim/parts/dma.h"
+#include "sim/parts/link.h"
+
+/* systolic_flow.c: what a matrix instruction is made of. A stream is rows that enter back to back
+ * against one tile of weights. During one or more streams something stays in the array: weights
+ * (ws), sums (os) or inputs (is). */
+struct stream {
+    struct insn in;      /* the part of the instruction that it computes */
+    uint32_t i_k;        /* which tile of K */
+    uint64_t tile;       /* of weights: its address */
+    int64_t rows, cols;  /* of the array that are paid for */
+    uint64_t stream_cyc; /* in which rows enter */
+    bool begins, ends;   /* the stay of what stays */
+};
+struct stream flow_stream(const struct systolic *s, const struct plan *p, const struct insn *in,
+                          uint32_t i);
+uint32_t flow_n_stream(const struct systolic *s, const struct plan *p, const struct insn *in);
+/* All streams are against one tile of weights. */
+bool flow_one_tile(const struct systolic *s, const struct plan *p, const struct insn *in);
+/* Weight tiles that columns [n0, n0 + n) lie in. */
+int64_t flow_tiles_n(const struct systolic *s, const struct insn *in);
+/* Rows of sums of a block: rows of the product, or its columns where inputs stay. */
+int64_t flow_entries(const struct systolic *s, const struct insn *in);
+/* Cycles in which rows enter the array. */
+uint64_t flow_active_cyc(const struct systolic *s, const struct plan *p, const struct insn *in);
+/* From the end of a stream to its last sum in the accumulators. */
+uint64_t flow_latency_cyc(const struct systolic *s, int64_t rows, int64_t cols);
+/* What is fetched for a stream's tile, and for all tiles of a READ_WEIGHTS. */
+uint64_t flow_tile_bytes(const struct systolic *s, const struct plan *p, const struct stream *t);
+uint64_t flow_read_bytes(const struct systolic *s, const struct plan *p, const struct insn *in);
+
+/* In how many pieces the first and the last tile of k of a layer's blocks are worked off. */
+static inline int systolic_parts(const struct systolic *s, const struct plan_layer *l)
+{
+    return l->tiling.double_buffer || l->gemm.k <= s->cfg.rows ? 1 : l->tiling.parts;
+}
+
+/* Pieces lie in places of equal size in the accumulators, taken in turn: rows of a place, and how
+ * many there are. */
+struct places {
+    int64_t rows, n;
+};
+static inline struct places systolic_places(const struct systolic *s, const struct plan *p,
+                                            const struct plan_layer *l)
+{
+    const int64_t rows = (l->tiling.block_m + l->tiling.parts - 1) / l->tiling.parts;
+    return (struct places){rows, s->cfg.accumulators / plan_sum_words(p, l) / rows};
+}
+
+/* systolic_core.c: state and timing rules; time is an argument. */
+struct systolic_core {
+    struct dram weights;
+    struct link host;
+    struct dma dma;             /* of the host link */
+    uint64_t buffer_busy_ports; /* cycles that the buffer's ports have been taken, of all of them */
+};
+void core_init(struct systolic_core *c, const struct systolic *s);
+void core_clear(struct systolic_core *c);
+/* Arrays that the buffer serves in the same cycle. */
+int64_t core_ports(const struct systolic *s);
+/* When an array has read from the buffer for so many cycles, of those that want to one after the
+ * other where they are more than its ports. */
+uint64_t core_buffer_ready(struct systolic_core *c, const struct systolic *s, uint64_t cycles,
+                           uint64_t now_cyc);
+/* Of a pass of so many cycles, those of each activation unit. */
+uint64_t core_share_cyc(const struct systolic *s, uint64_t cycles);
+/* Bytes of a whole weight tile: what it takes in weight memory, edge tiles padded. */
+uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l);
+/* Passes of one row of inputs through the array: operands of twice the native width go through in
+ * two pieces, those of both sides in four. */
+uint64_t core_row_cyc(const struct systolic *s, enum number in, enum number weight);
+/* Cycles of so many rows of a layer's operands. */
+uint64_t core_rows_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                       int64_t rows);
+/* Bytes of a sum in the accumulators: products of 16-bit integers need two entries a sum. */
+uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l);
+/* Whether a layer's tiles, transposed in the buffer, are shifted in from the side, by columns. */
+bool core_shifts_sideways(const struct systolic *s, const struct plan_layer *l);
+/* Cycles to shift in so many rows (or columns) of what stays in the array: one of native operands a
+ * cycle. */
+uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        int64_t rows);
+/* The array's last stream, or with os its last block of sums: they leave before those of the next.
+ */
+struct in_array {
+    bool any;
+    uint64_t end_cyc;
+    int64_t rows;
+};
+/* When the array itself lets a stream start: each column's foot gives one sum a cycle. */
+uint64_t core_stream_start(const struct systolic *s, const struct in_array *before, int64_t rows,
+                           uint64_t stream_cyc, bool begins, bool ends);
+/* Cycles of Activate of m rows of sums, at the rate of the activation unit: whole rows, also where
+ * fewer columns are used, one a cycle at most. A row of sums lies at one address of all columns'
+ * RAMs (Jouppi et al. 2017, section 2); nothing published says that unused ones save time. */
+uint64_t core_activate_cyc(const struct systolic *s, int64_t m);
+/* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
+ * as a row of the array. */
+uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                        int i_in);
+int64_t core_path_bytes(const struct systolic *s); /* of the activation unit, a cycle */
+/* Cycles of a layer on the host, at its rates. */
+uint64_t core_host_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l);
+/* Cycles in which so many bytes of a tile come from the unified buffer: a row of the array's values
+ * a cycle, or of a tile that is turned on its way a value. */
+uint64_t core_buffer_tile_cyc(const struct systolic *s, const struct plan_layer *l, uint64_t bytes);
+/* How often a pass reads its operands: once, but for operators over rows. */
+uint64_t core_reads(const struct plan *p, const struct plan_layer *l);
+/* Cycles of a pass from buffer to buffer: each pixel of each operand. */
+uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p,
+                         const struct plan_step *st);
+/* When the shift of a tile can start: it has arrived and the shadow registers are free. */
+uint64_t core_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc);
