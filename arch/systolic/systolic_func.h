@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine's contents and the arithmetic of its instructions, bit by bit. */
+/* The machine's contents and the arithmetic of its instructions, bit by bit: systolic_state.c makes
+ * room for the contents, systolic_gather.c reads a product's inputs, systolic_product.c multiplies,
+ * systolic_vector.c activates and pools; systolic_func.c is what remains. */
 #pragma once
 
 #include "arch/systolic/systolic.h"
