@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A layer of a plan: one node of the graph and what is fused to it, how it is cut, and where its
+ * weights lie. mapper/plan.h says how layers make a plan. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mapper/dims.h"
+#include "workloads/graph.h"
+
+struct plan;
+
+#define PLAN_MAX_FUSED 4
+#define PLAN_MAX_IN    32 /* inputs of a layer on the machine */
+
+enum layer_kind {
+    LAYER_MATRIX, /* a product: gemm and tiling say how */
+    LAYER_VECTOR, /* element by element, a window of elements, or a move of them */
+    LAYER_LOOKUP, /* rows of a table */
+    LAYER_HOST,   /* what the machine cannot run, on the host */
+};
+
+/* C[m, n] = A[m, k] B[k, n], `groups` times side by side. m counts the whole batch. */
+struct gemm {
+    int64_t m, n, k, groups;
+};
+
+enum loop_order { ORDER_NM, ORDER_MN }; /* which loop is outer: output tiles or row blocks */
+extern const char *const loop_order_names[];
+
+/* How a matrix layer is cut. From the outside: chunks, groups, then n tiles and m blocks in
+ * `order`, then k tiles, whose partial sums stay in the accumulators. */
+struct tiling {
+    int64_t block_m; /* rows of a block of partial sums; see plan_block_rows() */
+    enum loop_order order;
+    bool double_buffer; /* two blocks take turns in the accumulators */
+    /* Without double_buffer, where k has several tiles: into so many pieces of rows the block's
+     * first and last tile of k are cut. A piece of the last tile is drained as soon as it is
+     * complete, and the next block's first tile overwrites it as soon as that is done. */
+    int parts;
+};
+
+/* A region of a layer's output that is computed in one go: whole images, or rows of one image. */
+struct region {
+    int64_t image, n_image, row, n_row;
+};
+
+struct plan_layer {
+    int index;
+    const char *name;  /* of the first node */
+    const char *op;    /* "conv2d+relu" */
+    const char *shape; /* of the output, without the batch */
+    enum layer_kind kind;
+    int nodes[PLAN_MAX_FUSED], n_node;
+    int in[OP_MAX_IN], n_in; /* values, seen through flatten and dropout */
+    int out;                 /* value */
+    uint64_t macs;
+    enum number format, weight_format; /* of its output and of its weights */
+
+    /* LAYER_MATRIX */
+    struct gemm gemm; /* as the machine multiplies it */
+    struct tiling tiling;
+    int64_t channels; /* of the input, in one group of the operator */
+    int64_t packed;   /* groups of the operator in one of gemm's: block-diagonal weights */
+    bool from_buffer; /* what stays in the array is no parameter: input 1, which a layer makes */
+    bool turned;      /* from_buffer: its matrices lie transposed */
+    uint64_t *stationary_address; /* from_buffer: by chunk, of input 1 in the activation memory */
+
+    /* LAYER_VECTOR */
+    const struct plan_move *move; /* it moves values (mapper/move.h); else NULL */
+    uint32_t broadcast;           /* bit j: input j is of another shape (mapper/broadcast.h) */
+
+    const struct plan_lookup *lookup; /* LAYER_LOOKUP (mapper/lookup.h); its one input: indices */
+
+    /* Chunks, and what crosses the host link for them. */
+    int64_t chunk_image; /* images of a chunk */
+    int64_t chunk_row;   /* rows of a chunk: all of them, or fewer of one image */
+    int group;
+    int64_t n_pass; /* how often its group comes to it: once a chunk where other layers share the
+                     * group, else once for all chunks */
+    uint32_t loads; /* bit j: input j comes over the host link for this layer */
+    bool stores;    /* its output goes back over it */
+
+    uint64_t weight_address; /* of its first tile, or of its table, in the weight memory */
+    int weights_of; /* the first layer with these weights, or this table: itself or another */
+};
+
+/* The product as the operator has it: without the zeros beside the blocks of packed groups. */
+struct gemm plan_operator_gemm(const struct plan_layer *l);
+/* Entries of the accumulators that a sum of the layer takes: two where a product of integers is
+ * wider than 16 bits, since 32 bits overflow after few of them. */
+int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l);
+/* The last of a layer's nodes for which `op` is the operator's name, or NULL. */
+const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l,
+                                   const char *op);
+/* The pooling that a layer's values go through on their way out, or NULL: a layer has one at most,
+ * and a ReLU behind it commutes with it. */
+const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l);
+
+/* What a layer's values are clamped to on their way out, by a ReLU or a clip that is fused. */
+struct plan_cut {
+    bool at_zero; /* from below */
+    double upper; /* INFINITY: nowhere */
+};
+struct plan_cut plan_layer_cut(const struct plan *p, const struct plan_layer *l);
+
+/* Products that are computed side by side for a region of the output: matrices of a stack
+ * (from_buffer), or groups of a convolution. */
+int64_t plan_groups(const struct plan_layer *l, const struct region *out);
+/* from_buffer: the first of these matrices in its stack; 0 of other layers. */
+int64_t plan_first_matrix(const struct plan_layer *l, const struct region *out);
