@@ -26,7 +26,7 @@ static bool operand(const struct host *h, const struct node *n, int i_in, struct
     }
     const struct shape shape = x->shape;
     x->shape = g->values[root].shape;
-    quant_from_nhwc(x, h->machine[root], quant_storage(h->plan, h->quant, root));
+    storage_from_nhwc(x, h->machine[root], quant_storage(h->plan, h->quant, root));
     x->shape = shape;
     return true;
 }

@@ -16,53 +16,35 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mapper/requant.h"
+#include "mapper/storage.h"
 #include "workloads/executor.h"
 
 struct plan;
 
-/* A real factor as mult / 2^shift, 0 <= mult < 2^31, 1 <= shift <= 62. */
-struct requant {
-    int32_t mult;
-    int shift;
-};
-
-struct requant requant_make(double factor); /* 0 <= factor <= 2^29 */
-
-/* Rounds half up (towards +infinity), as one adder and a shift do. */
-static inline int64_t requant_round(int64_t acc, struct requant r)
-{
-    return (int64_t)(((__int128)acc * r.mult + ((__int128)1 << (r.shift - 1))) >> r.shift);
-}
-
-static inline int8_t requant_clamp(int64_t y, int8_t lo)
-{
-    return (int8_t)(y < lo ? lo : y > 127 ? 127 : y);
-}
-
-/* Numbers for one layer. Matrix: weights [groups * n][k], as stored, with k in the order row,
- * column, channel of the kernel (fc: row, column, channel of the image), bias and requant by output
- * channel. Vector: requant by input; lrn: the table. Floating-point layers have float_bias alone.
- * Look-up: weights are the rows of its table. */
+/* Numbers of one layer, in the arena of struct quant; NULL where its kind has none. */
 struct quant_layer {
+    /* Matrix: [groups * n][k], as stored, with k in the order row, column, channel of the kernel
+     * (fc: row, column, channel of the image). Look-up: the rows of its table, as stored. */
     void *weight;
-    int64_t *bias;
-    float *float_bias;
-    struct requant *requant;
-    int32_t *lrn_table; /* QUANT_LRN_NODES values of the normalisation factor, lrn_bits of them
-                           fractional */
+    int64_t *bias;           /* matrix of integers: by output channel, in steps of its sums */
+    float *float_bias;       /* matrix of a floating-point format: by output channel */
+    struct requant *requant; /* matrix of integers: by output channel. Vector: by input; avgpool: by
+                              * how many elements the window has, less 1 */
+    /* lrn: the normalisation factor s_in/s_out * (k + alpha/size * s_in^2 * sum)^-beta, tabulated
+     * over the integer sum of squares and interpolated linearly between nodes. */
+    int32_t *lrn_table; /* [QUANT_LRN_NODES], lrn_bits of each fractional */
     int lrn_step_shift; /* a node every 2^shift of the sum of squares */
-    int lrn_bits; /* fractional bits of the table: 24, or as many as its largest value leaves */
+    int lrn_bits;       /* QUANT_LRN_MOST_BITS, or as many as the largest node leaves */
 };
-
-/* The normalisation factor s_in/s_out * (k + alpha/size * s_in^2 * sum)^-beta is tabulated over the
- * integer sum of squares and interpolated linearly between nodes. */
 enum { QUANT_LRN_NODES = 513, QUANT_LRN_MOST_BITS = 24 };
+/* The factor of a sum of squares, lrn_bits of it fractional. */
 int64_t quant_lrn_factor(const struct quant_layer *q, int64_t sum_of_squares);
 
 struct quant {
     struct arena *arena;
     float *scale; /* by value: of roots that a layer makes or the graph is given; 0: none */
-    struct quant_layer *layers;
+    struct quant_layer *layers; /* by layer of the plan */
 };
 
 /* Whether any value of the plan is stored as an integer, so that its range must be known. */
@@ -70,42 +52,27 @@ bool quant_needs_ranges(const struct plan *p);
 
 /* What the values of a network are like, by value of its graph. */
 struct quant_ranges {
-    const float *max_abs;
-    const float *flex_scale; /* predicted by Autoflex; NULL: from max_abs */
+    const float *max_abs;    /* max|x| */
+    const float *flex_scale; /* of flex16, predicted by Autoflex; NULL: from max_abs */
 };
 
-/* max|x| by value, filled by a reference run through quant_observe (an executor_visit_fn whose user
- * is the array). */
+/* max|x| of a tensor of fp32, 0 of another. */
+float quant_max_abs(const struct tensor *t);
+/* Fills max_abs, a float by value, in a run of the reference: an executor_visit_fn whose user is
+ * that array. Cannot fail. */
 bool quant_observe(const struct graph *g, int value, const struct tensor *t, void *max_abs,
                    GError **error);
-float quant_max_abs(const struct tensor *t);
 
-/* Scales and integer parameters of every layer of the plan from fp32 parameters. */
+/* Scales and integer parameters of every layer of the plan, from fp32 parameters by value of the
+ * graph. ERROR_LIMIT where there is no memory for weights. The caller frees it. */
 struct quant *quant_new(const struct plan *p, const struct values *params,
                         const struct quant_ranges *ranges, GError **error);
-void quant_free(struct quant *q);
-
-/* How a machine stores an activation: x / scale in an integer format, x in a floating-point one. */
-struct storage {
-    enum number format;
-    float scale;
-};
-/* The largest integer that a format keeps: 127 or 32767; 0 of a floating-point format. */
-int32_t storage_limit(enum number format);
-/* A bound in the integers of a storage: beyond the largest one where it does not cut. */
-int64_t storage_bound(struct storage s, double upper);
+void quant_free(struct quant *q); /* NULL is ignored */
+/* How the machine stores a value of the plan. */
 struct storage quant_storage(const struct plan *p, const struct quant *q, int value);
 
-/* n elements from fp32 to what is stored, and back. */
-void storage_encode(struct storage s, void *stored, const float *x, int64_t n);
-void storage_decode(struct storage s, float *x, const void *stored, int64_t n);
-/* fp32 NCHW -> stored NHWC and back. Tensors of other than 4 dimensions are 1 x 1 images; of
- * integers they are stored as they are. */
-void quant_to_nhwc(void *stored, const struct tensor *t, struct storage s);
-void quant_from_nhwc(struct tensor *t, const void *stored, struct storage s);
-
-/* The graph in the machine's integer arithmetic, layer by layer, without tiles or buffers: the twin
- * that check.exact compares with. `host` has, by value of the graph, fp32 inputs and parameters.
+/* The twin: the graph in the machine's arithmetic, layer by layer, without tiles or buffers;
+ * check.exact compares with it. `host` has, by value of the graph, fp32 inputs and parameters.
  * Layers with skip[i] (NULL: none) are not computed: machine[i], NHWC as stored, stands in for
  * them. `visit` gets the output of each layer that was computed, in order: NHWC as stored, or fp32
  * NCHW of a layer on the host; it is freed after the call. */

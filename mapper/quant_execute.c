@@ -211,7 +211,7 @@ static bool take_inputs(struct twin *t, const struct plan_layer *l, GError **err
             continue;
         if (!(t->at[v] = new_value(t, v, error)))
             return false;
-        quant_to_nhwc(t->at[v], &t->host[v], quant_storage(t->plan, t->quant, v));
+        storage_to_nhwc(t->at[v], &t->host[v], quant_storage(t->plan, t->quant, v));
     }
     return true;
 }

@@ -194,7 +194,7 @@ static bool load_part(const struct plan *p, const struct quant *q, const struct 
         return error_set(error, ERROR_LIMIT, "no memory for an operand of layer '%s'", l->name);
     if (!tensor_alloc(part, NUMBER_fp32, &s, error))
         return false;
-    quant_from_nhwc(part, spreads ? stored : in, quant_storage(p, q, l->in[j]));
+    storage_from_nhwc(part, spreads ? stored : in, quant_storage(p, q, l->in[j]));
     return true;
 }
 
@@ -228,7 +228,7 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
     ok = ok && op_run(n->op, &call, error);
     threads_free(threads);
     if (ok)
-        quant_to_nhwc(out, &result, quant_storage(p, q, l->out));
+        storage_to_nhwc(out, &result, quant_storage(p, q, l->out));
     for (int j = 0; j < l->n_in; j++)
         tensor_clear(&parts[j]);
     tensor_clear(&result);

@@ -48,7 +48,7 @@ static float *machine_value(const struct accsim *a, int i_layer, const struct te
     if (l->kind == LAYER_HOST)
         memcpy(t.data, a->io.host[l->out].data, tensor_bytes(like));
     else
-        quant_from_nhwc(&t, a->io.out[i_layer], quant_storage(a->plan, a->quant, l->out));
+        storage_from_nhwc(&t, a->io.out[i_layer], quant_storage(a->plan, a->quant, l->out));
     return t.data;
 }
 

@@ -28,7 +28,7 @@ static bool machine_output(const struct accsim *a, int value, struct tensor *t, 
         return false;
     for (int i = 0; i < a->plan->n_layer; i++)
         if (a->plan->layers[i].out == root && a->io.out[i])
-            quant_from_nhwc(t, a->io.out[i], quant_storage(a->plan, a->quant, root));
+            storage_from_nhwc(t, a->io.out[i], quant_storage(a->plan, a->quant, root));
     if (a->io.host[root].data)
         memcpy(t->data, a->io.host[root].data, tensor_bytes(t));
     t->shape = g->values[value].shape;

@@ -181,7 +181,7 @@ static bool host_operator(struct machine_state *m, const struct insn *in, GError
     for (int i = 0; i < n->n_out; i++) {
         const int v = n->out[i];
         if (v >= 0 && m->host[v]) /* layers on the machine read it */
-            quant_to_nhwc(m->host[v], &host[v], quant_storage(m->plan, m->plan->quant, v));
+            storage_to_nhwc(m->host[v], &host[v], quant_storage(m->plan, m->plan->quant, v));
     }
     return true;
 }

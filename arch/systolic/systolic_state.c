@@ -28,8 +28,8 @@ static bool init_host(struct machine_state *m, GError **error)
                        error))
             return false;
         if (g->values[s->value].kind != VALUE_NODE)
-            quant_to_nhwc(m->host[s->value], &m->io->host[s->value],
-                          quant_storage(m->plan, m->plan->quant, s->value));
+            storage_to_nhwc(m->host[s->value], &m->io->host[s->value],
+                            quant_storage(m->plan, m->plan->quant, s->value));
     }
     return true;
 }

@@ -72,11 +72,11 @@ START_TEST(test_layout_turns_there_and_back)
     for (size_t i = 0; i < G_N_ELEMENTS(x); i++)
         x[i] = 0.25f * ((float)i - 12);
     struct tensor t = {NUMBER_fp32, {4, {2, 3, 2, 2}}, x};
-    quant_to_nhwc(q, &t, (struct storage){NUMBER_int8, 0.25f});
+    storage_to_nhwc(q, &t, (struct storage){NUMBER_int8, 0.25f});
     /* image 1, row 1, column 0, channel 2: 1 * 12 + 2 * 4 + 2 in NCHW */
     ck_assert_int_eq(q[1 * 12 + (1 * 2 + 0) * 3 + 2], 22 - 12);
     t.data = back;
-    quant_from_nhwc(&t, q, (struct storage){NUMBER_int8, 0.25f});
+    storage_from_nhwc(&t, q, (struct storage){NUMBER_int8, 0.25f});
     ck_assert_mem_eq(back, x, sizeof(x));
 }
 END_TEST
@@ -86,7 +86,7 @@ START_TEST(test_values_beyond_the_range_saturate_symmetrically)
     float x[] = {1000, -1000, 63.4f, -0.5f};
     int8_t q[4];
     const struct tensor t = {NUMBER_fp32, {2, {1, 4}}, x};
-    quant_to_nhwc(q, &t, (struct storage){NUMBER_int8, 0.5f});
+    storage_to_nhwc(q, &t, (struct storage){NUMBER_int8, 0.5f});
     const int8_t expected[] = {127, -127, 127, -1};
     ck_assert_mem_eq(q, expected, sizeof(q));
     ck_assert_float_eq(quant_max_abs(&t), 1000);
@@ -231,7 +231,7 @@ static int8_t *quantised_input(const struct fixture *f)
 {
     const int v = f->graph->inputs[0];
     int8_t *q = g_malloc((gsize)shape_count(&f->graph->values[v].shape));
-    quant_to_nhwc(q, &f->values->at[v], quant_storage(f->plan, f->quant, v));
+    storage_to_nhwc(q, &f->values->at[v], quant_storage(f->plan, f->quant, v));
     return q;
 }
 

@@ -174,7 +174,7 @@ static bool execute(struct scalar_run *r, const struct plan_step *st, GError **e
         struct tensor t = r->io->host[st->value];
         t.data = (float *)t.data + first;
         t.shape.dim[0] = st->region.n_image;
-        quant_to_nhwc(r->buffer + st->address, &t, quant_storage(p, p->quant, st->value));
+        storage_to_nhwc(r->buffer + st->address, &t, quant_storage(p, p->quant, st->value));
         return true;
     }
     case STEP_STORE:
