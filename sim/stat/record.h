@@ -10,64 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum {
-    RECORD_MAX_CAUSE = 8,
-    RECORD_MAX_MEMORY = 8,
-    RECORD_MAX_COMPONENT = 12,
-    RECORD_MAX_UNIT = 12,
-    RECORD_MAX_AREA = 12,
-    RECORD_MAX_POWER = 128,
-};
-
-/* A counter's name as it appears in JSON, its unit and a sentence for the manual. */
-struct stat_desc {
-    const char *name;
-    const char *unit;
-    const char *help;
-};
-
-enum record_bound { BOUND_NONE, BOUND_COMPUTE, BOUND_MEMORY, BOUND_LATENCY, BOUND_SYNC };
-extern const char *const record_bound_names[]; /* NULL for BOUND_NONE, then "compute" ... */
-
-struct record_bytes {
-    uint64_t read, write;
-};
-
-/* Comparison of values with a reference. Only meaningful where `done`. */
-struct record_check {
-    bool done;
-    bool has_exact; /* an exact twin exists for this layer (integer and bit-true formats) */
-    bool exact;     /* equal, bit for bit, to the same arithmetic done untiled by other code */
-    bool pass;
-    const char *reference; /* "fp32 OpenBLAS" */
-    double max_abs_error;
-    double relative_l2_error; /* NaN never: 0 where the reference is 0 */
-};
-
-struct record_layer {
-    int index;         /* position in the record */
-    const char *name;  /* first node of the fused group: "conv1" */
-    const char *op;    /* "conv2d+relu" */
-    const char *shape; /* of the output, "96x55x55", without the batch */
-    int device;
-    bool on_host;                       /* ran on the host, timed over the host link */
-    const char *format, *weight_format; /* of its values and weights on a machine; NULL: none */
-    uint64_t macs;
-    uint64_t cycles; /* its share of the total; shares add up to the total */
-    uint64_t start_cycle, end_cycle;
-    double peak_macs_per_cycle; /* 0 where the layer multiplies nothing */
-    enum record_bound bound;
-    uint64_t stall_cyc[RECORD_MAX_CAUSE];
-    struct record_bytes bytes[RECORD_MAX_MEMORY];
-    uint64_t bound_cyc; /* no mapping of it on this machine takes less; 0: not known */
-    /* What any mapping must move: each weight, input and output of the network once. */
-    struct record_bytes compulsory[RECORD_MAX_MEMORY];
-    double energy_pj[RECORD_MAX_COMPONENT];
-    bool has_saturated; /* its format is one of integers, and values were computed */
-    uint64_t saturated; /* values that it could not hold */
-    uint64_t host_cyc;  /* on_host: that the host computes, at its rates */
-    struct record_check check;
-};
+#include "sim/stat/record_layer.h"
 
 /* What a memory that knows rows and banks did over the whole run. Only meaningful where `known`. */
 struct record_dram {
@@ -114,8 +57,7 @@ struct record {
     const char *precision;
     double clock_hz;
     double peak_macs_per_cycle;
-    const char
-        *known_error; /* a sentence: how far this model is known to be off, with its source */
+    const char *known_error; /* how far this model is known to be off, with its source */
     struct record_setting *settings;
     int n_setting;
     struct stat_desc causes[RECORD_MAX_CAUSE];
@@ -145,8 +87,8 @@ struct record {
     int n_area;
     double power_w[RECORD_MAX_POWER]; /* mean of each of n_power equal intervals of the run */
     int n_power;                      /* 0: not known */
-    uint64_t n_mapping; /* of layers, that the mapper looked at */
-    double map_seconds; /* processor time that it took for them */
+    uint64_t n_mapping;               /* of layers, that the mapper looked at */
+    double map_seconds;               /* processor time that it took for them */
     double host_seconds;
 
     /* the network's values */
@@ -171,7 +113,7 @@ struct record_bytes record_compulsory_bytes(const struct record *r, int i_memory
 uint64_t record_bound_cyc(const struct record *r);
 /* cycles / bound - 1; negative where there is no bound. */
 double record_gap(uint64_t cycles, uint64_t bound_cyc);
+/* Of one layer, over all components. */
 double record_layer_energy_j(const struct record *r, const struct record_layer *l);
-/* macs / (cycles * peak); 0 where not applicable. */
-double record_layer_utilization(const struct record_layer *l);
+/* macs / (cycles * peak) of the whole run. */
 double record_utilization(const struct record *r);

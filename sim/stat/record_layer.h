@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a run tells of one layer, and what its counters are called; mapper and families fill it
+ * without knowing the rest of the record. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    RECORD_MAX_CAUSE = 8,
+    RECORD_MAX_MEMORY = 8,
+    RECORD_MAX_COMPONENT = 12,
+    RECORD_MAX_UNIT = 12,
+    RECORD_MAX_AREA = 12,
+    RECORD_MAX_POWER = 128,
+};
+
+/* A counter's name as it appears in JSON, its unit and a sentence for the manual. */
+struct stat_desc {
+    const char *name;
+    const char *unit;
+    const char *help;
+};
+
+enum record_bound { BOUND_NONE, BOUND_COMPUTE, BOUND_MEMORY, BOUND_LATENCY, BOUND_SYNC };
+extern const char *const record_bound_names[]; /* NULL for BOUND_NONE, then "compute" ... */
+
+struct record_bytes {
+    uint64_t read, write;
+};
+
+/* Comparison of values with a reference. Only meaningful where `done`. */
+struct record_check {
+    bool done;
+    bool has_exact; /* an exact twin exists for this layer (integer and bit-true formats) */
+    bool exact;     /* equal, bit for bit, to the same arithmetic done untiled by other code */
+    bool pass;
+    const char *reference; /* "fp32 OpenBLAS" */
+    double max_abs_error;
+    double relative_l2_error; /* NaN never: 0 where the reference is 0 */
+};
+
+struct record_layer {
+    int index;         /* position in the record */
+    const char *name;  /* first node of the fused group: "conv1" */
+    const char *op;    /* "conv2d+relu" */
+    const char *shape; /* of the output, "96x55x55", without the batch */
+    int device;
+    bool on_host;                       /* ran on the host, timed over the host link */
+    const char *format, *weight_format; /* of its values and weights on a machine; NULL: none */
+    uint64_t macs;
+    uint64_t cycles; /* its share of the total; shares add up to the total */
+    uint64_t start_cycle, end_cycle;
+    double peak_macs_per_cycle; /* 0 where the layer multiplies nothing */
+    enum record_bound bound;
+    uint64_t stall_cyc[RECORD_MAX_CAUSE];
+    struct record_bytes bytes[RECORD_MAX_MEMORY];
+    uint64_t bound_cyc; /* no mapping of it on this machine takes less; 0: not known */
+    /* What any mapping must move: each weight, input and output of the network once. */
+    struct record_bytes compulsory[RECORD_MAX_MEMORY];
+    double energy_pj[RECORD_MAX_COMPONENT];
+    bool has_saturated; /* its format is one of integers, and values were computed */
+    uint64_t saturated; /* values that it could not hold */
+    uint64_t host_cyc;  /* on_host: that the host computes, at its rates */
+    struct record_check check;
+};
+
+/* macs / (cycles * peak); 0 where not applicable. */
+double record_layer_utilization(const struct record_layer *l);
