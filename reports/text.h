@@ -43,6 +43,8 @@ struct text text_begin(const struct report_style *style);
 int text_columns(const char *s);
 /* Valid, printable, and ASCII where the style says so; NULL gives "". */
 char *text_clean(const struct text *t, const char *s);
+/* A name that is a key, of a cause or a component: its underscores read as blanks. */
+char *text_spoken(const struct text *t, const char *key);
 /* At most `width` columns; the middle gives way, since both ends of a name tell layers apart. */
 char *text_fit(const struct text *t, const char *s, int width);
 
@@ -68,3 +70,7 @@ enum { TEXT_LABEL = 17 }; /* "activation unit" and two blanks */
 void text_layers(struct text *t, const struct record *r);
 void text_totals(struct text *t, const struct record *r);
 void text_words(struct text *t, const struct record *r);
+/* Subjects of text_totals(). */
+void text_memories(struct text *t, const struct record *r);
+void text_energy(struct text *t, const struct record *r);
+void text_units(struct text *t, const struct record *r);

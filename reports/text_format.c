@@ -76,6 +76,11 @@ char *text_clean(const struct text *t, const char *s)
     return g_string_free(clean, FALSE);
 }
 
+char *text_spoken(const struct text *t, const char *key)
+{
+    return g_strdelimit(text_clean(t, key), "_", ' ');
+}
+
 /* The start of the longest tail of s that takes at most `width` columns. */
 static const char *tail(const char *s, int width)
 {

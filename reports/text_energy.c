@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Totals of energy, power and area. */
+#include "reports/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "reports/total.h"
+#include "sim/stat/power.h"
+
+struct part {
+    int index;
+    double amount;
+};
+
+static int by_amount(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+    return x->amount != y->amount ? (x->amount < y->amount ? 1 : -1) : x->index - y->index;
+}
+
+static void put_energy(struct text *t, const struct record *r)
+{
+    double energy_j = record_energy_j(r);
+    if (r->n_component == 0)
+        return;
+    struct record_layer total = total_layer(r);
+    struct part parts[RECORD_MAX_COMPONENT];
+    for (int i = 0; i < r->n_component; i++)
+        parts[i] = (struct part){i, total.energy_pj[i] * 1e-12};
+    qsort(parts, (size_t)r->n_component, sizeof(parts[0]), by_amount);
+    g_autofree char *energy = text_si(t, energy_j, "J");
+    GString *body = g_string_new(energy);
+    if (r->total_cyc > 0 && r->clock_hz > 0) {
+        g_autofree char *power = text_si(t, energy_j / record_seconds(r), "W");
+        g_string_append_printf(body, ", %s", power);
+    }
+    if (r->n_power > 0) {
+        g_autofree char *peak = text_si(t, power_peak_w(r), "W");
+        g_string_append_printf(body, " (peak %s)", peak);
+    }
+    for (int i = 0; i < r->n_component && parts[i].amount > 0; i++) {
+        g_autofree char *name = text_spoken(t, r->components[parts[i].index].name);
+        g_autofree char *share = text_percent(parts[i].amount / energy_j, 1);
+        g_string_append_printf(body, "%s %s %s", i == 0 ? ":" : ",", name, share);
+    }
+    text_paragraph(t, TEXT_BOLD, "energy", body->str);
+    g_string_free(body, TRUE);
+}
+
+/* Mean power of the intervals that a column stands for, from nothing to the peak. */
+static void put_power(struct text *t, const struct record *r)
+{
+    const int width = MIN(r->n_power, MAX(1, MIN(64, t->width - TEXT_LABEL)));
+    const double peak_w = power_peak_w(r);
+    if (!t->power || r->n_power == 0 || peak_w <= 0)
+        return;
+    text_put_padded(t, TEXT_BOLD, "power", TEXT_LABEL, false);
+    for (int x = 0; x < width; x++) {
+        const int from = x * r->n_power / width, to = (x + 1) * r->n_power / width;
+        double sum_w = 0;
+        for (int i = from; i < to; i++)
+            sum_w += r->power_w[i];
+        const int level = (int)ceil(8 * sum_w / (to - from) / peak_w);
+        text_put(t, TEXT_CYAN, t->glyphs->levels[CLAMP(level, 1, 8) - 1]);
+    }
+    g_autofree char *peak = text_si(t, peak_w, "W");
+    g_autofree char *interval = text_si(t, power_interval_s(r), "s");
+    g_autofree char *body =
+        g_strdup_printf("0 to %s, %d intervals of %s", peak, r->n_power, interval);
+    g_string_append_c(t->out, '\n');
+    text_paragraph(t, TEXT_BOLD, "", body);
+}
+
+static void put_area(struct text *t, const struct record *r)
+{
+    if (r->area_mm2 <= 0)
+        return;
+    struct part parts[RECORD_MAX_AREA];
+    for (int i = 0; i < r->n_area; i++)
+        parts[i] = (struct part){i, r->areas[i].mm2};
+    qsort(parts, (size_t)r->n_area, sizeof(parts[0]), by_amount);
+    g_autofree char *area = text_float(r->area_mm2 < 9.95 ? "%.1f" : "%.0f", r->area_mm2);
+    GString *body = g_string_new(NULL);
+    g_string_printf(body, "%s mm%s", area, t->glyphs->square);
+    for (int i = 0; i < r->n_area && parts[i].amount > 0; i++) {
+        g_autofree char *name = text_spoken(t, r->areas[parts[i].index].name);
+        g_autofree char *share = text_percent(parts[i].amount / r->area_mm2, 1);
+        g_string_append_printf(body, "%s %s %s", i == 0 ? ":" : ",", name, share);
+    }
+    text_paragraph(t, TEXT_BOLD, "area", body->str);
+    g_string_free(body, TRUE);
+}
+
+void text_energy(struct text *t, const struct record *r)
+{
+    put_energy(t, r);
+    put_power(t, r);
+    put_area(t, r);
+}
