@@ -1,84 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recurrent layers as ONNX defines them: rnn, gru, lstm. The inputs' products are made for all
- * steps at once; then each step adds its state's product and applies the gates. */
-#include <cblas.h>
-#include <math.h>
+/* Recurrent layers as ONNX defines them: rnn, gru, lstm. */
+#include "workloads/ops/recurrent.h"
+
 #include <stddef.h>
-#include <string.h>
 
 #include "sim/base/error.h"
-#include "sim/base/size.h"
 #include "workloads/ops/infer.h"
-#include "workloads/ops/matrix.h"
-#include "workloads/ops/vector_math.h"
 
 #define LD G_GINT64_FORMAT
 
-enum { LSTM_I, LSTM_O, LSTM_F, LSTM_C };
-enum { GRU_Z, GRU_R, GRU_H };
-enum { IN_X, IN_LENGTHS, IN_H, IN_C };
-
-static float act_relu(float x)
-{
-    return x > 0 ? x : 0;
-}
-
-static float act_softsign(float x)
-{
-    return x / (1 + fabsf(x));
-}
-
-static float act_softplus(float x)
-{
-    return log1pf(expf(x));
-}
-
-static float act_hard_sigmoid(float x)
-{
-    return fminf(fmaxf(0.2f * x + 0.5f, 0), 1);
-}
-
-static float act_tanh(float x)
-{
-    return vm_tanh(x);
-}
-
-static float act_sigmoid(float x)
-{
-    return vm_sigmoid(x);
-}
-
-typedef float (*activation_fn)(float x);
-static const struct {
-    const char *name;
-    activation_fn fn;
-} activations[] = {
-    {"sigmoid", act_sigmoid},   {"tanh", act_tanh},         {"relu", act_relu},
-    {"softsign", act_softsign}, {"softplus", act_softplus}, {"hardsigmoid", act_hard_sigmoid},
-};
-
-static activation_fn find_activation(const char *name)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(activations); i++)
-        if (strcmp(activations[i].name, name) == 0)
-            return activations[i].fn;
-    return NULL;
-}
-
 static const char *const directions[] = {"forward", "reverse", "bidirectional", NULL};
 #define FIELDS                                                                                     \
-    {"hidden", CFG_INT, offsetof(struct recurrent_attr, hidden), 0, INT32_MAX, "0", NULL,          \
-     "Size of the state; a recurrent weight that is given tells it.", NULL},                       \
-        {"direction", CFG_ENUM, offsetof(struct recurrent_attr, direction), 0, 0, "forward", NULL, \
-         "In which order the steps are taken; bidirectional does both.", directions},              \
-        {"activations", CFG_STRINGS, offsetof(struct recurrent_attr, activations), 0, 0, "", NULL, \
-         "Functions of the gates: sigmoid, tanh, relu, softsign, softplus or hardsigmoid.", NULL}, \
-        {"clip", CFG_FLOAT, offsetof(struct recurrent_attr, clip), 0, 1e30, "0.0", NULL,           \
-         "Bound of what goes into a gate; 0: none.", NULL},                                        \
-        {"bias", CFG_BOOL, offsetof(struct recurrent_attr, bias), 0, 0, "true", NULL,              \
-         "Adds numbers to the gates.", NULL},                                                      \
-        {"layout", CFG_INT, offsetof(struct recurrent_attr, layout), 0, 1, "0", NULL,              \
-         "1: the batch is the first dimension, the steps the second.", NULL}
+    {"hidden",                                                                                     \
+     CFG_INT,                                                                                      \
+     offsetof(struct recurrent_attr, hidden),                                                      \
+     0,                                                                                            \
+     INT32_MAX,                                                                                    \
+     "0",                                                                                          \
+     NULL,                                                                                         \
+     "Size of the state; a recurrent weight that is given tells it.",                              \
+     NULL},                                                                                        \
+        {"direction",                                                                              \
+         CFG_ENUM,                                                                                 \
+         offsetof(struct recurrent_attr, direction),                                               \
+         0,                                                                                        \
+         0,                                                                                        \
+         "forward",                                                                                \
+         NULL,                                                                                     \
+         "In which order the steps are taken; bidirectional does both.",                           \
+         directions},                                                                              \
+        {"activations",                                                                            \
+         CFG_STRINGS,                                                                              \
+         offsetof(struct recurrent_attr, activations),                                             \
+         0,                                                                                        \
+         0,                                                                                        \
+         "",                                                                                       \
+         NULL,                                                                                     \
+         "Functions of the gates: sigmoid, tanh, relu, softsign, softplus or hardsigmoid.",        \
+         NULL},                                                                                    \
+        {"clip", CFG_FLOAT, offsetof(struct recurrent_attr, clip),      0,   1e30,                 \
+         "0.0",  NULL,      "Bound of what goes into a gate; 0: none.", NULL},                     \
+        {"bias", CFG_BOOL, offsetof(struct recurrent_attr, bias), 0,   0,                          \
+         "true", NULL,     "Adds numbers to the gates.",          NULL},                           \
+    {                                                                                              \
+        "layout", CFG_INT, offsetof(struct recurrent_attr, layout), 0, 1, "0", NULL,               \
+            "1: the batch is the first dimension, the steps the second.", NULL                     \
+    }
 static const struct cfg_field rnn_fields[] = {FIELDS, {0}};
 static const struct cfg_field gru_fields[] = {
     FIELDS,
@@ -95,25 +62,11 @@ static const struct cfg_field lstm_fields[] = {
     {0},
 };
 
-struct kind {
-    int n_gate, n_state; /* outputs behind the first */
-    int n_data;
-    const char *defaults[3]; /* activations */
-    int n_activation;
-};
-static const struct kind rnn = {1, 1, 3, {"tanh"}, 1};
-static const struct kind gru = {3, 1, 3, {"sigmoid", "tanh"}, 2};
-static const struct kind lstm = {4, 2, 4, {"sigmoid", "tanh", "tanh"}, 3};
-
-static int n_direction(const struct recurrent_attr *a)
-{
-    return a->direction == DIRECTION_BIDIRECTIONAL ? 2 : 1;
-}
-
-static int params_of(const struct op_infer *c, const struct kind *k, struct op_param *out)
+static int params_of(const struct op_infer *c, const struct recurrent_kind *k, struct op_param *out)
 {
     const struct recurrent_attr *a = c->attr;
-    const int64_t d = n_direction(a), h = a->hidden, g = k->n_gate, in = c->in[0]->shape.dim[2];
+    const int64_t d = recurrent_n_direction(a), h = a->hidden, g = k->n_gate,
+                  in = c->in[0]->shape.dim[2];
     out[0] = (struct op_param){"weight", {3, {d, g * h, in}}, in, false, 0, 0};
     out[1] = (struct op_param){"recurrent", {3, {d, g * h, h}}, h, false, 0, 0};
     out[2] = (struct op_param){"bias", {2, {d, 2 * g * h}}, 0, false, 0, 0};
@@ -121,18 +74,19 @@ static int params_of(const struct op_infer *c, const struct kind *k, struct op_p
     return a->peephole ? 4 : a->bias ? 3 : 2;
 }
 
-static bool check_activations(const struct recurrent_attr *a, const struct kind *k, GError **error)
+static bool check_activations(const struct recurrent_attr *a, const struct recurrent_kind *k,
+                              GError **error)
 {
-    if (a->activations.n && a->activations.n != k->n_activation * n_direction(a))
+    if (a->activations.n && a->activations.n != k->n_activation * recurrent_n_direction(a))
         return error_set(error, ERROR_INPUT, "%d activations, %d are expected", a->activations.n,
-                         k->n_activation * n_direction(a));
+                         k->n_activation * recurrent_n_direction(a));
     for (int i = 0; i < a->activations.n; i++)
-        if (!find_activation(a->activations.v[i]))
+        if (!recurrent_find_activation(a->activations.v[i]))
             return error_set(error, ERROR_UNSUPPORTED, "activation '%s'", a->activations.v[i]);
     return true;
 }
 
-static bool check_given(const struct op_infer *c, const struct kind *k, GError **error)
+static bool check_given(const struct op_infer *c, const struct recurrent_kind *k, GError **error)
 {
     struct op_param params[OP_MAX_PARAM];
     params_of(c, k, params);
@@ -144,14 +98,16 @@ static bool check_given(const struct op_infer *c, const struct kind *k, GError *
     return true;
 }
 
-static bool infer_kind(const struct op_infer *c, const struct kind *k, GError **error)
+static bool infer_kind(const struct op_infer *c, const struct recurrent_kind *k, GError **error)
 {
     struct recurrent_attr *a = c->attr;
     const struct shape *x = &c->in[0]->shape;
     const struct operand *r = infer_input(c, k->n_data + 1);
     if (x->n_dim != 3)
-        return error_set(error, ERROR_INPUT, "the input has %d dimensions, not 3 (steps, batch, "
-                                             "features)", x->n_dim);
+        return error_set(error, ERROR_INPUT,
+                         "the input has %d dimensions, not 3 (steps, batch, "
+                         "features)",
+                         x->n_dim);
     if (r && r->shape.n_dim == 3)
         a->hidden = r->shape.dim[2];
     if (r) {
@@ -162,7 +118,8 @@ static bool infer_kind(const struct op_infer *c, const struct kind *k, GError **
         return error_set(error, ERROR_INPUT, "the state has %" LD " elements", a->hidden);
     if (!check_activations(a, k, error) || !check_given(c, k, error))
         return false;
-    const int64_t d = n_direction(a), batch = x->dim[!a->layout], steps = x->dim[a->layout];
+    const int64_t d = recurrent_n_direction(a), batch = x->dim[!a->layout],
+                  steps = x->dim[a->layout];
     const struct shape state = a->layout ? (struct shape){3, {batch, d, a->hidden}}
                                          : (struct shape){3, {d, batch, a->hidden}};
     c->out[0].shape = a->layout ? (struct shape){4, {batch, steps, d, a->hidden}}
@@ -177,255 +134,30 @@ static bool infer_kind(const struct op_infer *c, const struct kind *k, GError **
            error_set(error, ERROR_INPUT, "there are not as many lengths as sequences");
 }
 
-static uint64_t macs_of(const struct op_infer *c, const struct kind *k)
+static uint64_t macs_of(const struct op_infer *c, const struct recurrent_kind *k)
 {
     const struct recurrent_attr *a = c->attr;
     const struct shape *x = &c->in[0]->shape;
-    return op_product(5, (int64_t[]){x->dim[0] * x->dim[1], n_direction(a), k->n_gate, a->hidden,
-                                     x->dim[2] + a->hidden});
-}
-
-/* One direction of one call. Arrays of batch x hidden for each gate, gate by gate in a row. */
-struct pass {
-    const struct op_call *c;
-    const struct recurrent_attr *a;
-    const struct kind *k;
-    int d;
-    int64_t steps, batch, hidden, gates; /* gates: elements of a row, n_gate * hidden */
-    const float *weight, *recurrent, *bias, *peephole;
-    float *inputs; /* [steps, batch, gates] */
-    float *sums;   /* [batch, gates] */
-    float *h, *cell, *spare; /* [batch, hidden] */
-    activation_fn f[3];
-};
-
-static const float *param(const struct pass *p, int i, int64_t per_direction)
-{
-    const struct tensor *t = p->k->n_data + i < p->c->n_in ? p->c->in[p->k->n_data + i] : NULL;
-    return t ? (const float *)t->data + p->d * per_direction : NULL;
-}
-
-static int64_t row_of_x(const struct pass *p, int64_t step, int64_t b)
-{
-    return p->a->layout ? b * p->steps + step : step * p->batch + b;
-}
-
-static float clipped(const struct pass *p, float x)
-{
-    const float most = (float)p->a->clip;
-    return most > 0 ? fminf(fmaxf(x, -most), most) : x;
-}
-
-/* y [batch, cols] += h W^T, W [cols, hidden] */
-static void add_state(const struct pass *p, const float *h, const float *w, int64_t cols, float *y,
-                      int64_t pitch)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)p->batch, (int)cols, (int)p->hidden,
-                1, h, (int)p->hidden, w, (int)p->hidden, 1, y, (int)pitch);
-}
-
-static void make_inputs(const struct pass *p)
-{
-    const struct tensor *x = p->c->in[0];
-    const int64_t n_row = p->steps * p->batch, depth = x->shape.dim[2];
-    for (int64_t row = 0; row < n_row; row++)
-        for (int64_t i = 0; i < p->gates; i++)
-            p->inputs[row * p->gates + i] = p->bias ? p->bias[i] : 0;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n_row, (int)p->gates, (int)depth, 1,
-                x->data, (int)depth, p->weight, (int)depth, 1, p->inputs, (int)p->gates);
-}
-
-/* Recurrent biases lie behind the inputs' ones. */
-static float state_bias(const struct pass *p, int64_t i)
-{
-    return p->bias ? p->bias[p->gates + i] : 0;
-}
-
-static void begin_step(const struct pass *p, int64_t step)
-{
-    for (int64_t b = 0; b < p->batch; b++)
-        memcpy(p->sums + b * p->gates, p->inputs + row_of_x(p, step, b) * p->gates,
-               (size_t)p->gates * sizeof(float));
-}
-
-static void step_rnn(struct pass *p, float *next, float *next_cell)
-{
-    (void)next_cell;
-    add_state(p, p->h, p->recurrent, p->gates, p->sums, p->gates);
-    for (int64_t i = 0; i < p->batch * p->hidden; i++)
-        next[i] = p->f[0](clipped(p, p->sums[i] + state_bias(p, i % p->hidden)));
-}
-
-static void step_lstm(struct pass *p, float *next, float *next_cell)
-{
-    const int64_t n = p->hidden;
-    const float *peep = p->peephole; /* i, o, f */
-    add_state(p, p->h, p->recurrent, p->gates, p->sums, p->gates);
-    for (int64_t b = 0; b < p->batch; b++)
-        for (int64_t u = 0; u < n; u++) {
-            const float *s = p->sums + b * p->gates + u;
-            const float c = p->cell[b * n + u];
-            float g[4];
-            for (int k = 0; k < 4; k++)
-                g[k] = s[k * n] + state_bias(p, k * n + u);
-            g[LSTM_I] += peep ? peep[u] * c : 0;
-            g[LSTM_F] += peep ? peep[2 * n + u] * c : 0;
-            const float i = p->f[0](clipped(p, g[LSTM_I]));
-            const float f = p->a->input_forget ? 1 - i : p->f[0](clipped(p, g[LSTM_F]));
-            const float now = f * c + i * p->f[1](clipped(p, g[LSTM_C]));
-            g[LSTM_O] += peep ? peep[n + u] * now : 0;
-            next_cell[b * n + u] = now;
-            next[b * n + u] = p->f[0](clipped(p, g[LSTM_O])) * p->f[2](now);
-        }
-}
-
-static void step_gru(struct pass *p, float *next, float *next_cell)
-{
-    const int64_t n = p->hidden;
-    float *reset = next_cell; /* r h, or R h of the candidate: a spare row set of a GRU */
-    add_state(p, p->h, p->recurrent, 2 * n, p->sums, p->gates);
-    for (int64_t b = 0; b < p->batch; b++)
-        for (int64_t u = 0; u < 2 * n; u++) {
-            float *s = p->sums + b * p->gates + u;
-            *s = p->f[0](clipped(p, *s + state_bias(p, u)));
-        }
-    for (int64_t i = 0; i < p->batch * n; i++)
-        reset[i] = p->a->linear_before_reset
-                       ? state_bias(p, 2 * n + i % n)
-                       : p->sums[i / n * p->gates + n + i % n] * p->h[i];
-    if (p->a->linear_before_reset)
-        add_state(p, p->h, p->recurrent + 2 * n * n, n, reset, n);
-    else
-        add_state(p, reset, p->recurrent + 2 * n * n, n, p->sums + 2 * n, p->gates);
-    for (int64_t i = 0; i < p->batch * n; i++) {
-        const float *s = p->sums + i / n * p->gates + i % n;
-        const float state = p->a->linear_before_reset ? s[n] * reset[i]
-                                                      : state_bias(p, 2 * n + i % n);
-        const float candidate = p->f[1](clipped(p, s[2 * n] + state));
-        next[i] = (1 - s[0]) * candidate + s[0] * p->h[i];
-    }
-}
-
-static int64_t length_of(const struct pass *p, int64_t b)
-{
-    const struct tensor *t = p->c->n_in > IN_LENGTHS ? p->c->in[IN_LENGTHS] : NULL;
-    return t ? CLAMP(number_get_int64(t->data, t->type, (size_t)b), 0, p->steps) : p->steps;
-}
-
-static float *output_at(const struct pass *p, int64_t step, int64_t b)
-{
-    const int64_t n_d = n_direction(p->a);
-    const int64_t row = p->a->layout ? (b * p->steps + step) * n_d + p->d
-                                     : (step * n_d + p->d) * p->batch + b;
-    return (float *)p->c->out[0]->data + row * p->hidden;
-}
-
-/* Sequences that have ended keep their state and give zeros. */
-static void end_step(struct pass *p, int64_t step, float *next, float *next_cell)
-{
-    const size_t row = (size_t)p->hidden * sizeof(float);
-    for (int64_t b = 0; b < p->batch; b++) {
-        const bool is_on = step < length_of(p, b);
-        const int64_t at = b * p->hidden;
-        if (is_on) {
-            memcpy(p->h + at, next + at, row);
-            if (p->k->n_state == 2)
-                memcpy(p->cell + at, next_cell + at, row);
-            memcpy(output_at(p, step, b), next + at, row);
-        } else {
-            memset(output_at(p, step, b), 0, row);
-        }
-    }
-}
-
-static float *state_at(const struct pass *p, void *data, int64_t b)
-{
-    const int64_t n_d = n_direction(p->a);
-    return (float *)data + (p->a->layout ? b * n_d + p->d : p->d * p->batch + b) * p->hidden;
-}
-
-static void move_states(const struct pass *p, bool is_end)
-{
-    const size_t row = (size_t)p->hidden * sizeof(float);
-    for (int s = 0; s < p->k->n_state; s++)
-        for (int64_t b = 0; b < p->batch; b++) {
-            float *own = (s ? p->cell : p->h) + b * p->hidden;
-            const int i_in = IN_H + s, i_out = 1 + s;
-            if (is_end && i_out < p->c->n_out && p->c->out[i_out])
-                memcpy(state_at(p, p->c->out[i_out]->data, b), own, row);
-            else if (!is_end && i_in < p->c->n_in && p->c->in[i_in])
-                memcpy(own, state_at(p, p->c->in[i_in]->data, b), row);
-            else if (!is_end)
-                memset(own, 0, row);
-        }
-}
-
-static void run_pass(struct pass *p, void (*step_fn)(struct pass *p, float *next, float *next_cell))
-{
-    const bool is_reverse = p->d == 1 || p->a->direction == DIRECTION_REVERSE;
-    float *next = p->spare, *next_cell = p->spare + p->batch * p->hidden;
-    make_inputs(p);
-    move_states(p, false);
-    for (int64_t i = 0; i < p->steps; i++) {
-        const int64_t step = is_reverse ? p->steps - 1 - i : i;
-        begin_step(p, step);
-        step_fn(p, next, next_cell);
-        end_step(p, step, next, next_cell);
-    }
-    move_states(p, true);
-}
-
-static bool run(const struct op_call *c, const struct kind *k,
-                void (*step_fn)(struct pass *p, float *next, float *next_cell), GError **error)
-{
-    const struct recurrent_attr *a = c->attr;
-    const struct shape *x = &c->in[0]->shape;
-    struct pass p = {.c = c, .a = a, .k = k, .steps = x->dim[a->layout],
-                     .batch = x->dim[!a->layout], .hidden = a->hidden,
-                     .gates = k->n_gate * a->hidden};
-    int64_t rows;
-    const int64_t state = p.batch * p.hidden;
-    if (!int64_mul(&rows, p.steps * p.batch + p.batch, p.gates) ||
-        MAX(p.steps * p.batch, MAX(p.gates, x->dim[2])) > INT32_MAX)
-        return error_set(error, ERROR_LIMIT, "the layer is too large for OpenBLAS");
-    p.inputs = g_try_malloc_n((gsize)(rows + 4 * state), sizeof(float));
-    if (!p.inputs)
-        return error_set(error, ERROR_LIMIT, "no memory for a recurrent layer");
-    p.sums = p.inputs + p.steps * p.batch * p.gates;
-    p.h = p.sums + p.batch * p.gates;
-    p.cell = p.h + state;
-    p.spare = p.cell + state;
-    for (p.d = 0; p.d < n_direction(a); p.d++) {
-        p.weight = param(&p, 0, p.gates * x->dim[2]);
-        p.recurrent = param(&p, 1, p.gates * p.hidden);
-        p.bias = param(&p, 2, 2 * p.gates);
-        p.peephole = param(&p, 3, 3 * p.hidden);
-        for (int i = 0; i < k->n_activation; i++)
-            p.f[i] = find_activation(a->activations.n
-                                         ? a->activations.v[p.d * k->n_activation + i]
-                                         : k->defaults[i]);
-        run_pass(&p, step_fn);
-    }
-    g_free(p.inputs);
-    return true;
+    return op_product(5, (int64_t[]){x->dim[0] * x->dim[1], recurrent_n_direction(a), k->n_gate,
+                                     a->hidden, x->dim[2] + a->hidden});
 }
 
 #define OPERATOR(op_name, text)                                                                    \
     static bool op_name##_infer(const struct op_infer *c, GError **error)                          \
     {                                                                                              \
-        return infer_kind(c, &op_name, error);                                                     \
+        return infer_kind(c, &recurrent_##op_name, error);                                         \
     }                                                                                              \
     static int op_name##_params(const struct op_infer *c, struct op_param *out)                    \
     {                                                                                              \
-        return params_of(c, &op_name, out);                                                        \
+        return params_of(c, &recurrent_##op_name, out);                                            \
     }                                                                                              \
     static uint64_t op_name##_macs(const struct op_infer *c)                                       \
     {                                                                                              \
-        return macs_of(c, &op_name);                                                               \
+        return macs_of(c, &recurrent_##op_name);                                                   \
     }                                                                                              \
     static bool op_name##_forward(const struct op_call *c, GError **error)                         \
     {                                                                                              \
-        return run(c, &op_name, step_##op_name, error);                                            \
+        return recurrent_run(c, &recurrent_##op_name, error);                                      \
     }                                                                                              \
     const struct op op_##op_name = {                                                               \
         .name = #op_name,                                                                          \
