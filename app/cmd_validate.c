@@ -170,24 +170,24 @@ static void add_text(const struct figure *f, struct table *t)
 static json_t *figure_json(const struct figure *f)
 {
     json_t *item = json_object();
-    emit_string(item, "arch", f->cells[ARCH]);
-    emit_string(item, "net", f->cells[NET]);
-    emit_count(item, "batch", g_ascii_strtoull(f->cells[BATCH], NULL, 10));
-    emit_string(item, "set", *f->cells[SET] ? f->cells[SET] : NULL);
-    emit_string(item, "quantity", f->cells[QUANTITY]);
-    emit_string(item, "unit", f->cells[UNIT]);
-    emit_real(item, "simulated", f->simulated);
+    json_put_text(item, "arch", f->cells[ARCH]);
+    json_put_text(item, "net", f->cells[NET]);
+    json_put_count(item, "batch", g_ascii_strtoull(f->cells[BATCH], NULL, 10));
+    json_put_text(item, "set", *f->cells[SET] ? f->cells[SET] : NULL);
+    json_put_text(item, "quantity", f->cells[QUANTITY]);
+    json_put_text(item, "unit", f->cells[UNIT]);
+    json_put_real(item, "simulated", f->simulated);
     if (f->has_value) {
-        emit_real(item, "published", f->value);
-        emit_real(item, "error", f->simulated - f->value);
+        json_put_real(item, "published", f->value);
+        json_put_real(item, "error", f->simulated - f->value);
     }
     if (f->has_low)
-        emit_real(item, "low", f->low);
+        json_put_real(item, "low", f->low);
     if (f->has_high)
-        emit_real(item, "high", f->high);
+        json_put_real(item, "high", f->high);
     if (f->has_low || f->has_high)
         json_object_set_new(item, "pass", json_boolean(f->pass));
-    emit_string(item, "source", f->cells[SOURCE]);
+    json_put_text(item, "source", f->cells[SOURCE]);
     return item;
 }
 
@@ -248,8 +248,8 @@ static bool write_all(const struct options *o, struct table *t, GString *csv, js
 {
     json_t *doc = emit_doc("accsim-validate/1");
     json_object_set_new(doc, "figures", items);
-    emit_count(doc, "judged", (uint64_t)n_judged);
-    emit_count(doc, "failed", (uint64_t)n_failed);
+    json_put_count(doc, "judged", (uint64_t)n_judged);
+    json_put_count(doc, "failed", (uint64_t)n_failed);
     GString *text = g_string_new(NULL);
     table_print(t, text);
     g_string_append_printf(text, "\n%d figures judged, %d outside of what is allowed\n", n_judged,

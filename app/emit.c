@@ -50,24 +50,6 @@ bool emit(const struct options *o, GString *text, json_t *doc, GError **error)
 json_t *emit_doc(const char *schema)
 {
     json_t *doc = json_object();
-    emit_string(doc, "schema", schema);
+    json_put_text(doc, "schema", schema);
     return doc;
-}
-
-void emit_string(json_t *object, const char *key, const char *value)
-{
-    if (!value)
-        return;
-    g_autofree char *valid = g_utf8_make_valid(value, -1);
-    json_object_set_new(object, key, json_string(valid));
-}
-
-void emit_count(json_t *object, const char *key, uint64_t value)
-{
-    json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-void emit_real(json_t *object, const char *key, double value)
-{
-    json_object_set_new(object, key, json_real(value));
 }

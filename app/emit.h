@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "app/options.h"
+#include "reports/json_put.h"
 
 /* Writes to a path by the rules of sim/base/out.h, putting Ctrl-C off while a file is replaced, so
  * that no part of one is left. Takes the text over. */
@@ -16,10 +17,5 @@ bool emit_text(const char *path, char *text, GError **error);
  * Takes both over. */
 bool emit(const struct options *o, GString *text, json_t *doc, GError **error);
 
-/* {"schema": schema}. */
+/* {"schema": schema}; what follows is set by reports/json_put.h. */
 json_t *emit_doc(const char *schema);
-
-/* Sets a key; an absent string (NULL) leaves it out. Bytes that are no UTF-8 become U+FFFD. */
-void emit_string(json_t *object, const char *key, const char *value);
-void emit_count(json_t *object, const char *key, uint64_t value);
-void emit_real(json_t *object, const char *key, double value);

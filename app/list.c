@@ -15,7 +15,7 @@ static bool emit_list(const struct options *o, const char *kind, struct table *t
                       GError **error)
 {
     json_t *doc = emit_doc("accsim-list/1");
-    emit_string(doc, "kind", kind);
+    json_put_text(doc, "kind", kind);
     json_object_set_new(doc, "items", items);
     GString *text = g_string_new(NULL);
     table_print(t, text);
@@ -73,9 +73,9 @@ static char *comment_line(const char *file)
 static json_t *broken_item(const char *name, const char *path, GError *error)
 {
     json_t *item = json_object();
-    emit_string(item, "name", name);
-    emit_string(item, "file", path);
-    emit_string(item, "error", error->message);
+    json_put_text(item, "name", name);
+    json_put_text(item, "file", path);
+    json_put_text(item, "error", error->message);
     g_error_free(error);
     return item;
 }
@@ -99,10 +99,10 @@ static gboolean add_arch(gpointer name, gpointer path, gpointer user)
     if (family) { /* else settings of something that is no machine */
         g_autofree char *summary = comment_line(path);
         json_t *item = json_object();
-        emit_string(item, "name", name);
-        emit_string(item, "family", family);
-        emit_string(item, "summary", summary);
-        emit_string(item, "file", path);
+        json_put_text(item, "name", name);
+        json_put_text(item, "family", family);
+        json_put_text(item, "summary", summary);
+        json_put_text(item, "file", path);
         json_array_append_new(user, item);
     }
     cfg_free(cfg);
@@ -138,12 +138,12 @@ static gboolean add_net(gpointer name, gpointer path, gpointer user)
         return FALSE;
     }
     json_t *item = json_object();
-    emit_string(item, "name", name);
-    emit_count(item, "layers", (uint64_t)g->n_node);
-    emit_count(item, "macs", graph_macs(g));
-    emit_count(item, "parameters", graph_parameters(g));
-    emit_string(item, "source", g->source);
-    emit_string(item, "file", path);
+    json_put_text(item, "name", name);
+    json_put_count(item, "layers", (uint64_t)g->n_node);
+    json_put_count(item, "macs", graph_macs(g));
+    json_put_count(item, "parameters", graph_parameters(g));
+    json_put_text(item, "source", g->source);
+    json_put_text(item, "file", path);
     json_array_append_new(user, item);
     graph_free(g);
     return FALSE;
@@ -183,8 +183,8 @@ bool list_nets(const struct options *o, GError **error)
 static void add_named(struct table *t, json_t *items, const char *name, const char *summary)
 {
     json_t *item = json_object();
-    emit_string(item, "name", name);
-    emit_string(item, "summary", summary);
+    json_put_text(item, "name", name);
+    json_put_text(item, "summary", summary);
     json_array_append_new(items, item);
     table_row(t, name, summary);
 }
@@ -210,15 +210,15 @@ bool list_families(const struct options *o, GError **error)
 /* What the files of a set say of it. */
 static void describe_set(json_t *item, const struct data_info *info)
 {
-    emit_string(item, "format", info->format);
-    emit_count(item, "train", (uint64_t)info->n[DATA_TRAIN]);
-    emit_count(item, "test", (uint64_t)info->n[DATA_TEST]);
+    json_put_text(item, "format", info->format);
+    json_put_count(item, "train", (uint64_t)info->n[DATA_TRAIN]);
+    json_put_count(item, "test", (uint64_t)info->n[DATA_TEST]);
     json_t *shape = json_array();
     for (int i = 0; i < info->shape.n_dim; i++)
         json_array_append_new(shape, json_integer(info->shape.dim[i]));
     json_object_set_new(item, "shape", shape);
     if (info->n_class > 0)
-        emit_count(item, "classes", (uint64_t)info->n_class);
+        json_put_count(item, "classes", (uint64_t)info->n_class);
 }
 
 /* "1x28x28"; the caller frees it. */
@@ -253,15 +253,15 @@ static void add_set_row(struct table *t, const char *name, const json_t *item)
 static json_t *set_item(const struct data_known *known, const char *const *dirs)
 {
     json_t *item = json_object();
-    emit_string(item, "name", known->name);
-    emit_string(item, "summary", known->summary);
-    emit_string(item, "source", known->source);
-    emit_string(item, "package", known->package);
+    json_put_text(item, "name", known->name);
+    json_put_text(item, "summary", known->summary);
+    json_put_text(item, "source", known->source);
+    json_put_text(item, "package", known->package);
     g_autofree char *path = data_known_path(known, dirs);
-    emit_string(item, "file", path);
+    json_put_text(item, "file", path);
     if (!path) {
         g_autofree char *advice = data_known_advice(known);
-        emit_string(item, "install", advice);
+        json_put_text(item, "install", advice);
         return item;
     }
     GError *error = NULL;
@@ -269,7 +269,7 @@ static json_t *set_item(const struct data_known *known, const char *const *dirs)
     if (d)
         describe_set(item, data_describe(d));
     else
-        emit_string(item, "error", error->message);
+        json_put_text(item, "error", error->message);
     g_clear_error(&error);
     data_close(d);
     return item;

@@ -26,8 +26,8 @@ static json_t *peaks_doc(const struct machine *m)
         if (m->peak_macs_per_cyc[n] <= 0)
             continue;
         json_t *peak = json_object();
-        emit_real(peak, "macs_per_cycle", m->peak_macs_per_cyc[n]);
-        emit_real(peak, "ops_per_second", peak_ops_per_second(m, (enum number)n));
+        json_put_real(peak, "macs_per_cycle", m->peak_macs_per_cyc[n]);
+        json_put_real(peak, "ops_per_second", peak_ops_per_second(m, (enum number)n));
         json_object_set_new(peaks, number_names[n], peak);
     }
     return peaks;
@@ -36,14 +36,14 @@ static json_t *peaks_doc(const struct machine *m)
 static json_t *memory_doc(const struct machine *m, const struct machine_memory *memory)
 {
     json_t *doc = json_object();
-    emit_string(doc, "name", memory->name);
-    emit_string(doc, "help", memory->help);
+    json_put_text(doc, "name", memory->name);
+    json_put_text(doc, "help", memory->help);
     if (memory->parent >= 0)
-        emit_string(doc, "filled_from", m->memories[memory->parent].name);
+        json_put_text(doc, "filled_from", m->memories[memory->parent].name);
     if (memory->size_bytes > 0)
-        emit_count(doc, "size_bytes", memory->size_bytes);
+        json_put_count(doc, "size_bytes", memory->size_bytes);
     if (memory->bytes_per_cyc > 0)
-        emit_real(doc, "bytes_per_second", memory->bytes_per_cyc * m->clock_hz);
+        json_put_real(doc, "bytes_per_second", memory->bytes_per_cyc * m->clock_hz);
     return doc;
 }
 
@@ -51,7 +51,7 @@ static json_t *area_doc(const struct machine *m)
 {
     json_t *doc = json_object();
     for (int i = 0; i < m->n_area; i++)
-        emit_real(doc, m->areas[i].name, m->areas[i].mm2);
+        json_put_real(doc, m->areas[i].name, m->areas[i].mm2);
     return doc;
 }
 
@@ -60,22 +60,22 @@ static json_t *leakage_doc(const struct machine *m)
     json_t *doc = json_object();
     for (int i = 0; i < m->n_area; i++)
         if (m->areas[i].leakage_w > 0)
-            emit_real(doc, m->areas[i].name, m->areas[i].leakage_w);
+            json_put_real(doc, m->areas[i].name, m->areas[i].leakage_w);
     return doc;
 }
 
 static json_t *setting_doc(const struct record_setting *s)
 {
     json_t *doc = json_object();
-    emit_string(doc, "path", s->path);
+    json_put_text(doc, "path", s->path);
     /* Numbers, booleans and lists of them are written in a settings file as they are in JSON. */
     json_t *value = s->is_string ? NULL : json_loads(s->value, JSON_DECODE_ANY, NULL);
     if (value)
         json_object_set_new(doc, "value", value);
     else
-        emit_string(doc, "value", s->value);
-    emit_string(doc, "unit", s->unit);
-    emit_string(doc, "help", s->help);
+        json_put_text(doc, "value", s->value);
+    json_put_text(doc, "unit", s->unit);
+    json_put_text(doc, "help", s->help);
     json_object_set_new(doc, "is_default", json_boolean(s->is_default));
     if (s->is_derived)
         json_object_set_new(doc, "is_derived", json_true());
@@ -85,19 +85,19 @@ static json_t *setting_doc(const struct record_setting *s)
 static json_t *arch_doc(const struct machine *m, const struct record_setting *settings, int n)
 {
     json_t *doc = emit_doc("accsim-arch/1");
-    emit_string(doc, "name", m->name);
-    emit_string(doc, "family", m->family);
-    emit_string(doc, "file", m->file);
-    emit_real(doc, "clock_hz", m->clock_hz);
-    emit_string(doc, "precision", number_names[m->precision]);
-    emit_string(doc, "known_error", m->known_error);
+    json_put_text(doc, "name", m->name);
+    json_put_text(doc, "family", m->family);
+    json_put_text(doc, "file", m->file);
+    json_put_real(doc, "clock_hz", m->clock_hz);
+    json_put_text(doc, "precision", number_names[m->precision]);
+    json_put_text(doc, "known_error", m->known_error);
     json_object_set_new(doc, "peak", peaks_doc(m));
     json_t *memories = json_array();
     for (int i = 0; i < m->n_memory; i++)
         json_array_append_new(memories, memory_doc(m, &m->memories[i]));
     json_object_set_new(doc, "memories", memories);
     if (m->area_mm2 > 0) {
-        emit_real(doc, "area_mm2", m->area_mm2);
+        json_put_real(doc, "area_mm2", m->area_mm2);
         json_object_set_new(doc, "area", area_doc(m));
         json_object_set_new(doc, "leakage_w", leakage_doc(m));
     }

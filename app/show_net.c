@@ -83,28 +83,28 @@ static void add_row(struct table *t, const char *index, const char *name, const 
 
 static void emit_work(json_t *object, const struct work *w)
 {
-    emit_count(object, "macs", w->macs);
-    emit_count(object, "parameters", w->parameters);
-    emit_count(object, "weight_bytes", (uint64_t)w->weight_bytes);
-    emit_count(object, "input_bytes", (uint64_t)w->input_bytes);
-    emit_count(object, "output_bytes", (uint64_t)w->output_bytes);
+    json_put_count(object, "macs", w->macs);
+    json_put_count(object, "parameters", w->parameters);
+    json_put_count(object, "weight_bytes", (uint64_t)w->weight_bytes);
+    json_put_count(object, "input_bytes", (uint64_t)w->input_bytes);
+    json_put_count(object, "output_bytes", (uint64_t)w->output_bytes);
     if (w->macs)
-        emit_real(object, "macs_per_byte", intensity(w));
+        json_put_real(object, "macs_per_byte", intensity(w));
 }
 
 static json_t *layer_doc(const struct graph *g, const struct node *n, const struct work *w)
 {
     json_t *layer = json_object();
-    emit_count(layer, "index", (uint64_t)n->index);
-    emit_string(layer, "name", n->name);
-    emit_string(layer, "op", n->op->name);
+    json_put_count(layer, "index", (uint64_t)n->index);
+    json_put_text(layer, "name", n->name);
+    json_put_text(layer, "op", n->op->name);
     json_t *dims = json_array();
     const struct shape *s = &g->values[n->out[0]].shape;
     for (int i = 0; i < s->n_dim; i++)
         json_array_append_new(dims, json_integer(s->dim[i]));
     json_object_set_new(layer, "shape", dims);
     if (n->precision >= 0)
-        emit_string(layer, "precision", number_names[n->precision]);
+        json_put_text(layer, "precision", number_names[n->precision]);
     emit_work(layer, w);
     return layer;
 }
@@ -112,11 +112,11 @@ static json_t *layer_doc(const struct graph *g, const struct node *n, const stru
 static json_t *net_doc(const struct graph *g, enum number precision)
 {
     json_t *doc = emit_doc("accsim-net/1");
-    emit_string(doc, "name", g->name);
-    emit_string(doc, "file", g->file);
-    emit_string(doc, "source", g->source);
-    emit_count(doc, "batch", (uint64_t)g->batch);
-    emit_string(doc, "precision", number_names[precision]);
+    json_put_text(doc, "name", g->name);
+    json_put_text(doc, "file", g->file);
+    json_put_text(doc, "source", g->source);
+    json_put_count(doc, "batch", (uint64_t)g->batch);
+    json_put_text(doc, "precision", number_names[precision]);
     json_t *layers = json_array();
     struct work total = {0};
     for (int i = 0; i < g->n_node; i++) {
@@ -126,7 +126,7 @@ static json_t *net_doc(const struct graph *g, enum number precision)
     }
     json_object_set_new(doc, "layers", layers);
     json_t *totals = json_object();
-    emit_count(totals, "layers", (uint64_t)g->n_node);
+    json_put_count(totals, "layers", (uint64_t)g->n_node);
     emit_work(totals, &total);
     json_object_set_new(doc, "totals", totals);
     return doc;
@@ -172,8 +172,7 @@ static GString *net_text(const struct graph *g, enum number precision)
 bool show_net(const struct options *o, GError **error)
 {
     g_auto(GStrv) dirs = accsim_net_dirs();
-    const struct net_options options = {.batch = o->batch,
-                                        .shapes = (const char *const *)o->shape};
+    const struct net_options options = {.batch = o->batch, .shapes = (const char *const *)o->shape};
     struct graph *g = net_load(o->words[0], (const char *const *)dirs, &options, error);
     if (!g)
         return false;

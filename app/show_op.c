@@ -50,10 +50,10 @@ static json_t *limit_doc(const struct cfg_field *f, double limit)
 static json_t *field_doc(const struct cfg_field *f)
 {
     json_t *field = json_object();
-    emit_string(field, "name", f->path);
-    emit_string(field, "type", type_names[f->type]);
+    json_put_text(field, "name", f->path);
+    json_put_text(field, "type", type_names[f->type]);
     json_object_set_new(field, "required", json_boolean(!f->def));
-    emit_string(field, "default", f->def && *f->def ? f->def : NULL);
+    json_put_text(field, "default", f->def && *f->def ? f->def : NULL);
     if (is_number(f)) {
         json_object_set_new(field, "min", limit_doc(f, f->min));
         json_object_set_new(field, "max", limit_doc(f, f->max));
@@ -64,18 +64,18 @@ static json_t *field_doc(const struct cfg_field *f)
             json_array_append_new(names, json_string(f->names[i]));
         json_object_set_new(field, "values", names);
     }
-    emit_string(field, "unit", f->unit);
-    emit_string(field, "help", f->help);
+    json_put_text(field, "unit", f->unit);
+    json_put_text(field, "help", f->help);
     return field;
 }
 
 static json_t *op_doc(const struct op *op)
 {
     json_t *doc = emit_doc("accsim-op/1");
-    emit_string(doc, "name", op->name);
-    emit_string(doc, "summary", op->summary);
-    emit_count(doc, "min_inputs", (uint64_t)op->min_data);
-    emit_count(doc, "max_inputs", (uint64_t)op->max_data);
+    json_put_text(doc, "name", op->name);
+    json_put_text(doc, "summary", op->summary);
+    json_put_count(doc, "min_inputs", (uint64_t)op->min_data);
+    json_put_count(doc, "max_inputs", (uint64_t)op->max_data);
     json_object_set_new(doc, "matrix", json_boolean(op->is_matrix));
     json_t *fields = json_array();
     for (const struct cfg_field *f = op->fields; f && f->path; f++)

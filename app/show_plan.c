@@ -11,9 +11,9 @@ static json_t *plan_doc(const struct accsim *a, const char *text)
 {
     const struct record *r = accsim_record(a);
     json_t *doc = emit_doc("accsim-plan/1");
-    emit_string(doc, "arch", r->arch_name);
-    emit_string(doc, "net", r->net_name);
-    emit_count(doc, "batch", r->batch);
+    json_put_text(doc, "arch", r->arch_name);
+    json_put_text(doc, "net", r->net_name);
+    json_put_count(doc, "batch", r->batch);
     json_t *lines = json_array();
     for (const char *line = text; *line;) {
         size_t n = strcspn(line, "\n");

@@ -4,18 +4,9 @@
 #pragma once
 
 #include <jansson.h>
-#include <stdbool.h>
-#include <stdint.h>
 
+#include "reports/json_put.h"
 #include "sim/stat/record.h"
-
-/* A member of an object; what does not apply is left out: a text that is NULL, a number that is NaN
- * or infinite, which JSON does not know, and an object without members, which is taken over. */
-void json_put_text(json_t *o, const char *key, const char *s);
-void json_put_count(json_t *o, const char *key, uint64_t v);
-void json_put_real(json_t *o, const char *key, double v);
-void json_put_bool(json_t *o, const char *key, bool v);
-void json_put_object(json_t *o, const char *key, json_t *member);
 
 /* The machine and the network, as the record describes them. */
 json_t *json_arch(const struct record *r);

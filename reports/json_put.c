@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Members of JSON objects. */
+#include "reports/json_put.h"
+
 #include <glib.h>
 #include <inttypes.h>
 #include <math.h>
-
-#include "reports/json_parts.h"
 
 void json_put_text(json_t *o, const char *key, const char *s)
 {

@@ -16,6 +16,14 @@ static json_t *cause_object(const struct record *r, const uint64_t *cyc, bool ov
     return o;
 }
 
+static json_t *moved_object(const struct record_bytes *bytes)
+{
+    json_t *o = json_object();
+    json_put_count(o, "read", bytes->read);
+    json_put_count(o, "write", bytes->write);
+    return o;
+}
+
 /* Every memory that saw traffic during the run, so that all layers have the same ones. */
 static json_t *bytes_object(const struct record *r, const struct record_bytes *bytes)
 {
@@ -24,10 +32,7 @@ static json_t *bytes_object(const struct record *r, const struct record_bytes *b
         struct record_bytes all = record_memory_bytes(r, i);
         if (all.read == 0 && all.write == 0)
             continue;
-        json_t *memory = json_object();
-        json_put_count(memory, "read", bytes[i].read);
-        json_put_count(memory, "write", bytes[i].write);
-        json_object_set_new(o, r->memories[i].name, memory);
+        json_object_set_new(o, r->memories[i].name, moved_object(&bytes[i]));
     }
     return o;
 }
@@ -39,10 +44,7 @@ static json_t *compulsory_object(const struct record *r, const struct record_byt
     for (int i = 0; i < r->n_memory; i++) {
         if (bytes[i].read == 0 && bytes[i].write == 0)
             continue;
-        json_t *memory = json_object();
-        json_put_count(memory, "read", bytes[i].read);
-        json_put_count(memory, "write", bytes[i].write);
-        json_object_set_new(o, r->memories[i].name, memory);
+        json_object_set_new(o, r->memories[i].name, moved_object(&bytes[i]));
     }
     return o;
 }
