@@ -39,21 +39,6 @@ static bool expand_infer(const struct op_infer *c, GError **error)
     return infer_broadcast(&both, &c->out[0].shape, error);
 }
 
-static bool expand_forward(const struct op_call *c, GError **error)
-{
-    struct mapped m = mapped_of(c);
-    bool ok = true;
-    for (int d = 0; ok && d < m.out.n_dim; d++) {
-        if (m.in.dim[d] == m.out.dim[d])
-            continue;
-        int64_t *map = mapped_dim(&m, d, error);
-        ok = map != NULL;
-        for (int64_t i = 0; ok && i < m.out.dim[d]; i++)
-            map[i] = 0;
-    }
-    return finish(&m, ok, c);
-}
-
 static const struct cfg_field tile_fields[] = {
     {"repeats", CFG_INTS, offsetof(struct axes_attr, axes), 0, 0x1p40, "", NULL,
      "Copies along each dimension; a second input overrides it.", NULL},
@@ -92,6 +77,12 @@ static bool tile_forward(const struct op_call *c, GError **error)
     return finish(&m, ok, c);
 }
 
+/* A dimension of 1 is what is repeated. */
+static bool expand_forward(const struct op_call *c, GError **error)
+{
+    return tile_forward(c, error);
+}
+
 static const struct cfg_field reverse_fields[] = {
     {"axes", CFG_INTS, offsetof(struct axes_attr, axes), -SHAPE_MAX_DIM, SHAPE_MAX_DIM - 1, NULL,
      NULL, "Dimensions, negative ones counted from the end.", NULL},
@@ -120,7 +111,9 @@ static bool reverse_forward(const struct op_call *c, GError **error)
 }
 
 #define BOUND(name, def, text)                                                                     \
-    {#name, CFG_INTS, offsetof(struct slice_attr, name), -0x1p63, 0x1p62, def, NULL, text, NULL}
+    {                                                                                              \
+#name, CFG_INTS, offsetof(struct slice_attr, name), -0x1p63, 0x1p62, def, NULL, text, NULL \
+    }
 static const struct cfg_field slice_fields[] = {
     BOUND(starts, "", "First index of each axis; negative counts from the end."),
     BOUND(ends, "", "Index behind the last one."),
@@ -158,7 +151,8 @@ static bool cuts_of(const struct slice_attr *a, const struct shape *in, struct c
         (a->axes.n && a->axes.n != a->starts.n) || (a->steps.n && a->steps.n != a->starts.n))
         return error_set(error, ERROR_INPUT,
                          "starts, ends, axes and steps have %d, %d, %d and %d numbers, the input "
-                         "%d dimensions", a->starts.n, a->ends.n, a->axes.n, a->steps.n, in->n_dim);
+                         "%d dimensions",
+                         a->starts.n, a->ends.n, a->axes.n, a->steps.n, in->n_dim);
     bool flags[SHAPE_MAX_DIM] = {false};
     if (!infer_axes(&a->axes, in->n_dim, flags, error))
         return false;
@@ -210,9 +204,10 @@ static const char *const pad_modes[] = {"constant", "reflect", "edge", "wrap", N
 static const struct cfg_field pad_fields[] = {
     {"pads", CFG_INTS, offsetof(struct pad_attr, pads), -0x1p40, 0x1p40, "", NULL,
      "Elements added before each dimension, then behind each; negative ones are taken away. A "
-     "second input overrides it.", NULL},
-    {"axes", CFG_INTS, offsetof(struct pad_attr, axes), -SHAPE_MAX_DIM, SHAPE_MAX_DIM - 1, "",
-     NULL, "Dimensions that `pads` tells of; all where none are named.", NULL},
+     "second input overrides it.",
+     NULL},
+    {"axes", CFG_INTS, offsetof(struct pad_attr, axes), -SHAPE_MAX_DIM, SHAPE_MAX_DIM - 1, "", NULL,
+     "Dimensions that `pads` tells of; all where none are named.", NULL},
     {"mode", CFG_ENUM, offsetof(struct pad_attr, mode), 0, 0, "constant", NULL,
      "What is added: a constant, the mirrored inside, the nearest element, or the other end.",
      pad_modes},
@@ -251,8 +246,9 @@ static bool pad_infer(const struct op_infer *c, GError **error)
         !sides_of(a, in, sides, error))
         return false;
     if (value && (value->type != c->in[0]->type || shape_count(&value->shape) != 1))
-        return error_set(error, ERROR_INPUT, "the constant is no single number of the input's "
-                                             "format");
+        return error_set(error, ERROR_INPUT,
+                         "the constant is no single number of the input's "
+                         "format");
     c->out[0].shape.n_dim = in->n_dim;
     for (int d = 0; d < in->n_dim; d++) {
         const int64_t most = a->mode == PAD_REFLECT ? in->dim[d] - 1

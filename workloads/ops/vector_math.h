@@ -4,31 +4,18 @@
 #pragma once
 
 #include <stdint.h>
-#include <string.h>
 
-static inline uint32_t vm_bits(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof(u));
-    return u;
-}
-
-static inline float vm_float(uint32_t u)
-{
-    float x;
-    memcpy(&x, &u, sizeof(x));
-    return x;
-}
+#include "sim/base/bits.h"
 
 static inline float vm_abs(float x)
 {
-    return vm_float(vm_bits(x) & 0x7fffffff);
+    return fp32_of_bits(bits_of_fp32(x) & 0x7fffffff);
 }
 
 /* |x| with the sign of y. */
 static inline float vm_sign(float x, float y)
 {
-    return vm_float((vm_bits(x) & 0x7fffffff) | (vm_bits(y) & 0x80000000));
+    return fp32_of_bits((bits_of_fp32(x) & 0x7fffffff) | (bits_of_fp32(y) & 0x80000000));
 }
 
 /* e^x = 2^n e^r with |r| <= ln(2)/2 in two parts (Cody and Waite 1980), e^r by its series up to
@@ -47,9 +34,10 @@ static inline float vm_exp(float x)
     p = p * r + 1.0f / 6;
     p = p * r + 0.5f;
     p = p * r * r + r + 1;
-    int32_t k = (int32_t)(vm_bits(shifted) - vm_bits(0x1.8p23f));
+    int32_t k = (int32_t)(bits_of_fp32(shifted) - bits_of_fp32(0x1.8p23f));
     int32_t half = k >> 1;
-    return p * vm_float((uint32_t)(half + 127) << 23) * vm_float((uint32_t)(k - half + 127) << 23);
+    return p * fp32_of_bits((uint32_t)(half + 127) << 23) *
+           fp32_of_bits((uint32_t)(k - half + 127) << 23);
 }
 
 static inline float vm_sigmoid(float x)

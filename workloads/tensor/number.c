@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "sim/base/bits.h"
+
 const char *const number_names[NUMBER_COUNT + 1] = {
 #define NUMBER(name, bits, help) #name,
 #include "workloads/tensor/numbers.def"
@@ -28,34 +30,6 @@ bool number_from_name(const char *name, enum number *out)
         }
     }
     return false;
-}
-
-static inline uint32_t bits_of_fp32(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof(u));
-    return u;
-}
-
-static inline float fp32_of_bits(uint32_t u)
-{
-    float x;
-    memcpy(&x, &u, sizeof(x));
-    return x;
-}
-
-static inline uint64_t bits_of_fp64(double x)
-{
-    uint64_t u;
-    memcpy(&u, &x, sizeof(u));
-    return u;
-}
-
-static inline double fp64_of_bits(uint64_t u)
-{
-    double x;
-    memcpy(&x, &u, sizeof(x));
-    return x;
 }
 
 /* A normal result keeps 10 mantissa bits: half of the last one is added, less one unit where the
