@@ -11,8 +11,7 @@
 #include "tests/unit/random_net.h"
 #include "tests/unit/rerun.h"
 #include "tests/unit/test.h"
-
-enum { MAX_SET = 24 };
+#include "tests/unit/tpu.h"
 
 /* 16 x 16 arrays at 1 GHz, so that 1 GB/s is a byte a cycle and 1 ns a cycle. */
 static const char *const base_set[] = {"clock_mhz=1000",
@@ -29,40 +28,14 @@ static const char *const base_set[] = {"clock_mhz=1000",
 /* Tiles and inputs are there at once. */
 #define FAST "memory.weights.bandwidth_gb_s=256", "host.bandwidth_gb_s=1000"
 
-static struct accsim *try_load(const char *net, enum accsim_mode mode, const char *const *more,
-                               GError **error)
-{
-    const char *set[MAX_SET + 1] = {NULL};
-    int n = 0;
-    for (int i = 0; base_set[i]; i++)
-        set[n++] = base_set[i];
-    for (int i = 0; more && more[i]; i++)
-        set[n++] = more[i];
-    g_assert(n <= MAX_SET);
-    struct accsim_options o = accsim_options_default();
-    o.arch = "tpu";
-    o.net = net;
-    o.set = set;
-    o.mode = mode;
-    o.time_limit_s = 60;
-    return accsim_new(&o, error);
-}
-
 static struct accsim *run(const char *net, enum accsim_mode mode, const char *const *more)
 {
-    GError *error = NULL;
-    struct accsim *a = try_load(net, mode, more, &error);
-    ck_ok(a != NULL, error);
-    ck_ok(accsim_run(a, &error), error);
-    return a;
+    return tpu_run(net, mode, base_set, more);
 }
 
 static uint64_t total(const char *net, const char *const *more)
 {
-    struct accsim *a = run(net, ACCSIM_TIMING, more);
-    const uint64_t cycles = accsim_record(a)->total_cyc;
-    accsim_free(a);
-    return cycles;
+    return tpu_cycles(net, base_set, more);
 }
 
 /* 8 rows, two tiles of columns, one for each array. Read_Weights is the second instruction of each
@@ -280,12 +253,14 @@ START_TEST(test_what_has_no_meaning_is_refused)
 {
     GError *error = NULL;
     struct accsim *a =
-        try_load("gemm:4x4x4", ACCSIM_TIMING,
-                 (const char *[]){"array.count=2", "array.timing=scalesim", NULL}, &error);
+        tpu_new("gemm:4x4x4", ACCSIM_TIMING, base_set,
+                (const char *[]){"array.count=2", "array.timing=scalesim", NULL}, &error);
     ck_error(a != NULL, error, ERROR_INPUT, "array.count is 2: it must be 1");
-    a = try_load("gemm:4x4x4", ACCSIM_TIMING, (const char *[]){"array.count=65", NULL}, &error);
+    a = tpu_new("gemm:4x4x4", ACCSIM_TIMING, base_set, (const char *[]){"array.count=65", NULL},
+                &error);
     ck_error(a != NULL, error, ERROR_INPUT, "array.count");
-    a = try_load("gemm:4x4x4", ACCSIM_TIMING, (const char *[]){"array.count=0", NULL}, &error);
+    a = tpu_new("gemm:4x4x4", ACCSIM_TIMING, base_set, (const char *[]){"array.count=0", NULL},
+                &error);
     ck_error(a != NULL, error, ERROR_INPUT, "array.count");
 }
 END_TEST

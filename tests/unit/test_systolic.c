@@ -8,8 +8,7 @@
 #include "tests/unit/random_net.h"
 #include "tests/unit/rerun.h"
 #include "tests/unit/test.h"
-
-enum { MAX_SET = 16 };
+#include "tests/unit/tpu.h"
 
 /* One image of 8 x 1 pixels, 16 channels in and out: one tile, 8 rows. */
 #define SINGLE "conv:1x16x8x1x16,1x1,1,0"
@@ -25,42 +24,22 @@ static const char *const base_set[] = {"clock_mhz=1000",
                                        "mapper.search=heuristic",
                                        NULL};
 
-/* base_set and then what is given, up to NULL. */
 static struct accsim *load(const char *net, enum accsim_mode mode, const char *const *more)
 {
-    const char *set[MAX_SET + 1] = {NULL};
-    int n = 0;
-    for (int i = 0; base_set[i]; i++)
-        set[n++] = base_set[i];
-    for (int i = 0; more && more[i]; i++)
-        set[n++] = more[i];
-    g_assert(n <= MAX_SET);
-    struct accsim_options o = accsim_options_default();
-    o.arch = "tpu";
-    o.net = net;
-    o.set = set;
-    o.mode = mode;
-    o.time_limit_s = 60;
     GError *error = NULL;
-    struct accsim *a = accsim_new(&o, &error);
+    struct accsim *a = tpu_new(net, mode, base_set, more, &error);
     ck_ok(a != NULL, error);
     return a;
 }
 
 static struct accsim *timed(const char *net, const char *const *more)
 {
-    GError *error = NULL;
-    struct accsim *a = load(net, ACCSIM_TIMING, more);
-    ck_ok(accsim_run(a, &error), error);
-    return a;
+    return tpu_run(net, ACCSIM_TIMING, base_set, more);
 }
 
 static uint64_t total(const char *net, const char *const *more)
 {
-    struct accsim *a = timed(net, more);
-    const uint64_t cycles = accsim_record(a)->total_cyc;
-    accsim_free(a);
-    return cycles;
+    return tpu_cycles(net, base_set, more);
 }
 
 START_TEST(test_core_rules)
