@@ -6,7 +6,7 @@
  * out").
  *
  * Legal order: expand_new(), expand_graph() for plan_new(), expand_values() once there are values;
- * expand_free() behind the plan. */
+ * expand_free() after plan_free(). */
 #pragma once
 
 #include "mapper/target.h"
@@ -14,12 +14,13 @@
 
 struct expansion;
 
-/* NULL with *error unset where nothing is to be written out. t may be NULL: all that can be. */
+/* Writes out what the machine t runs better so; t NULL: all that can be. g and t must outlive the
+ * expansion. NULL with *error unset where that is nothing. */
 struct expansion *expand_new(const struct graph *g, const struct target *t, GError **error);
 void expand_free(struct expansion *e); /* NULL is ignored */
 const struct graph *expand_graph(const struct expansion *e);
 
-/* Values of the graph that was given to those of the expanded one: inputs and parameters of the
- * same name change hands, others are parts of parameters. */
+/* From the values of the graph as read to those of the expanded one: inputs and parameters of the
+ * same name change hands, the other parameters are made of parts of those. */
 bool expand_values(const struct expansion *e, struct values *from, struct values *to,
                    GError **error);

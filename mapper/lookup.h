@@ -14,20 +14,21 @@ struct plan;
 struct plan_layer;
 
 struct plan_lookup {
-    int table;                    /* value: the parameter */
-    int i_indices;                /* of the node's inputs: int32 or int64 */
-    int64_t rows, width, padding; /* an index that gives zeros; -1: none */
-    bool from_end;                /* negative indices count from there */
+    int table;           /* value: the parameter */
+    int i_indices;       /* of the node's inputs: int32 or int64 */
+    int64_t rows, width; /* of the table: elements of a row */
+    int64_t padding;     /* the row that is zeros, whatever the table has; -1: none */
+    bool from_end;       /* negative indices count from the end */
 };
 
-/* Whether it is one that a machine can have; false: if it is such an operator, why not goes to
- * *why.
- */
+/* Whether the node is such a look-up, which then goes to *out. If false and it is one of these
+ * operators nevertheless, why goes to *why. */
 bool lookup_of(const struct graph *g, const struct node *n, struct plan_lookup *out, GString *why);
-/* The row of an index, `padding` where it is that; -1 with an error as the operator itself has it.
+/* The row of the table that an index is for; -1 with the operator's own error where there is none.
  */
 int64_t lookup_row(const struct plan *p, const struct plan_layer *l, int64_t index, GError **error);
-/* Bytes of a row, and its address as far as cycles go: no cycle may depend on values, so that of
- * indices that are no constants a fixed sequence takes the place, as if they were drawn. */
 int64_t lookup_row_bytes(const struct plan *p, const struct plan_layer *l);
+/* The address of the row that image i_image of the output is taken to need where cycles are
+ * counted. No cycle may depend on values: indices that are not constants count as drawn at random,
+ * the same ones in each run. */
 uint64_t lookup_address(const struct plan *p, const struct plan_layer *l, int64_t i_image);

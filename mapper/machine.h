@@ -52,10 +52,10 @@ struct machine {
     int64_t n_array;        /* matrix units that blocks of partial sums are dealt to; 0: one */
     bool packs_groups;      /* several groups of a convolution may share a native tile */
     int64_t max_tile_m;     /* rows of partial sums it can hold for one tile_n */
-    int block_parts;        /* at most in so many pieces a block leaves them; 1 or more, */
-    int64_t piece_rows;     /* of at least so many rows */
-    bool block_of_n;        /* these rows are columns of the product, its inputs stay in the unit */
-    int64_t block_unit;     /* rows of partial sums that are best kept together; 0: any */
+    int block_parts;        /* pieces in which a block of them may leave, at most; 1 or more */
+    int64_t piece_rows;     /* rows of such a piece, at least */
+    bool block_of_n;        /* its rows are columns of the product, whose inputs stay in the unit */
+    int64_t block_unit;     /* a block has a multiple of so many rows, but for the last; 0: any */
     int64_t max_k;          /* longest sum of int8 products its accumulators hold */
     int64_t sum_k;   /* products summed before the sum joins the accumulator; 0: all of them */
     double area_mm2; /* of the die; 0: not known */

@@ -9,7 +9,7 @@
 /* Where a file wants an activation. */
 enum mapping_home {
     MAPPING_CHIP, /* whole in the activation memory for its lifetime */
-    MAPPING_HOST, /* there; chunks come and go */
+    MAPPING_HOST, /* in host memory; chunks of it come and go */
     MAPPING_TURN, /* nowhere as a whole: one group makes it and reads it */
     MAPPING_FREE, /* the file does not say */
 };
@@ -17,9 +17,9 @@ extern const char *const mapping_home_names[];
 
 /* A group of several layers that a file asks for. */
 struct mapping_group {
-    int first, last; /* layers */
-    int64_t images;
-    const char *origin;
+    int first, last;    /* layers */
+    int64_t images;     /* of a chunk */
+    const char *origin; /* where the file says so: "FILE:LINE" */
 };
 
 /* A file, and what it says of the layout of the plan's present layers. */
@@ -31,10 +31,10 @@ struct mapping {
     struct mapping_group *groups;
     int n_group;
     enum mapping_home *homes; /* by value */
-    const char **origins;     /* by value: where the file says so */
+    const char **origins;     /* by value: where the file says so; NULL: it does not */
 };
 
-/* m may be NULL. */
+/* Where the file wants a value; m NULL: there is no file. */
 static inline enum mapping_home mapping_home(const struct mapping *m, int value)
 {
     return m ? m->homes[value] : MAPPING_FREE;
@@ -43,8 +43,8 @@ static inline enum mapping_home mapping_home(const struct mapping *m, int value)
 /* The plan's mapping as text; the caller frees it. */
 char *mapping_text(const struct plan *p);
 
-/* Reads a file; what it means is looked at by the functions below. All errors are ERROR_INPUT and
- * name file and line, and what would be right. */
+/* Reads a file, which the functions below then hold against a plan. Errors, here and below, are
+ * ERROR_INPUT and name file and line, and what would be right. */
 struct mapping *mapping_new(const char *file, GError **error);
 void mapping_free(struct mapping *m); /* NULL is ignored */
 
@@ -53,7 +53,8 @@ void mapping_free(struct mapping *m); /* NULL is ignored */
 bool mapping_layout(struct mapping *m, struct plan *p, GError **error);
 /* Whether the plan is as the file says. */
 bool mapping_kept(const struct mapping *m, const struct plan *p, GError **error);
-/* Not one image of layers [first, last] fits. Always false, with an error. */
+/* Sets the error that the file keeps so much on the chip that layers [first, last] find no room
+ * even for one image. Returns false. */
 bool mapping_no_room(const struct mapping *m, const struct plan *p, int first, int last,
                      GError **error);
 
@@ -63,11 +64,11 @@ bool mapping_apply(const struct mapping *m, struct plan *p, GError **error);
 
 /* Between mapping.c, mapping_layers.c and mapping_layout.c. */
 
-/* The groups of a list of the file, NULL where there is none, through a table of fields: `take`
- * gets each one, filled into `out`, with where it stands. */
+/* Reads each group of the file's setting `list`, if it has one, through a table of fields into
+ * `out` and then calls `take` for it. */
 bool mapping_each(const struct mapping *m, const char *list, const struct cfg_field *fields,
                   void *out, bool (*take)(void *user, const char *origin, GError **error),
                   void *user, GError **error);
-/* The one of these names, of `n` some of which are NULL; -1 with an error: "NET has no WHAT". */
+/* Index of `name` in names[n], some of which may be NULL; -1 with an error: "NET has no WHAT". */
 int mapping_find(const struct plan *p, const char *name, const char *const *names, int n,
                  const char *what, const char *origin, GError **error);

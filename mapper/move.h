@@ -26,24 +26,26 @@ struct plan_move {
 bool move_is(const struct graph *g, const struct node *n);
 /* Operands that are moved; behind them come those that tell where. */
 int move_n_in(const struct graph *g, const struct node *n);
-/* NULL with ERROR_LIMIT where memory cannot be had. */
+/* In the plan's arena. NULL with ERROR_LIMIT where there is no memory for it. */
 struct plan_move *move_make(struct plan *p, const struct plan_layer *l, GError **error);
 /* Images of input i_in that images [image, image + n_image) of the output need. */
 void move_images(const struct plan *p, const struct plan_layer *l, int i_in,
                  const struct region *out, int64_t *image, int64_t *n_image);
-/* Cycles in which a region passes a path of so many bytes, a run at a time; or, `turns`, by squares
- * of as many rows as a row has values: they enter row by row and leave column by column, while the
- * next one enters. */
+/* Cycles in which a region passes a path of path_bytes a cycle, a run of elements at a time. Where
+ * the path `turns` squares of values, of as many rows as a row has values, a transpose may pass so,
+ * if that is faster: a square enters row by row and leaves column by column, while the next one
+ * enters. */
 uint64_t move_beats(const struct plan *p, const struct plan_layer *l, const struct region *out,
                     int64_t path_bytes, bool turns);
-/* Where the elements of one layer's output come from, kept from one of its regions to the next. All
- * zero at first; move_table_clear() in the end. */
+/* Where the elements of one layer's output come from, kept from one of its regions to the next. The
+ * caller has it zeroed at first and calls move_table_clear() in the end. */
 struct move_table {
     int layer;
     int64_t *from;
 };
 void move_table_clear(struct move_table *t);
-/* The region; in[j] points at the first image of input j that it needs. */
+/* Moves a region of the output to `out`; in[j] points at the first image of input j that it needs.
+ * ERROR_LIMIT where there is no memory for the table. */
 bool move_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
               const struct region *r, const void *const *in, void *out, struct move_table *t,
               GError **error);

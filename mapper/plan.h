@@ -94,16 +94,17 @@ struct plan {
     void *program;               /* the family's */
 };
 
-/* Layers, tilings, homes and steps of a graph on a machine. Errors: ERROR_UNSUPPORTED names the
- * layer and what would be needed. graph and target must outlive the plan. The family's lower() is
- * called by the caller, once plan->quant is set. */
+/* Layers, tilings, homes and steps of a graph on a machine. ERROR_UNSUPPORTED names the layer and
+ * what would be needed; ERROR_LIMIT says what there would be too much of; ERROR_INPUT is of the
+ * mapping's file. graph and target must outlive the plan. The caller sets plan->quant, unless
+ * without values, and then calls the family's lower(). */
 struct plan *plan_new(const struct graph *g, const struct target *t, GError **error);
-/* Whether `n` things of `size` bytes stay within the plan's limit; else ERROR_LIMIT says what they
- * are ("instructions"). Asked before they are made. */
+/* Whether n things of size_bytes each, which are about to be made, stay within the plan's limit of
+ * memory; else ERROR_LIMIT names them by `what` ("instructions"). */
 bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const char *what,
                        GError **error);
-/* What any mapping must move and the cycles that none goes below, into bound_cyc and compulsory of
- * the record of each layer. */
+/* Fills bound_cyc and `compulsory` of each layer's record: the cycles that no mapping goes below,
+ * and what any must move. */
 void plan_bound(const struct plan *p, const struct target *t, struct record_layer *layers);
 void plan_free(struct plan *p); /* NULL is ignored */
 

@@ -10,12 +10,12 @@
 
 struct plan;
 
-/* What is left over from one layer to the next in the analytic model. */
+/* The analytic model between two layers. Zero before the first one. */
 enum { COST_STATE_WORDS = 96 };
 struct cost_state {
-    uint64_t now_cyc;
-    uint64_t end_cyc; /* all so far is done, also what the next layer does not wait for */
-    double group_cyc, link_cyc; /* of the group so far: in all, and of the host link */
+    uint64_t now_cyc; /* the next layer begins */
+    uint64_t end_cyc; /* all layers so far have ended, also what the next one does not wait for */
+    double group_cyc, link_cyc;        /* of the group so far: in all, and of the host link */
     uint64_t family[COST_STATE_WORDS]; /* the family's own: what its units do over a layer's end */
 };
 
@@ -23,7 +23,7 @@ struct target {
     const struct machine *machine;
     const void *self;            /* the family's instance */
     uint64_t memory_limit_bytes; /* of steps and program; 0: none */
-    const char *mapping;         /* file of a mapping to be used; NULL: the search's */
+    const char *mapping;         /* file of a mapping to be kept to; NULL: the search decides */
     /* Can this node run on the machine, its matrix operands in this format? If not, why goes to
      * *why: a sentence that says what would be needed. */
     bool (*supports)(const void *self, const struct graph *g, const struct node *n,

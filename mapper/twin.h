@@ -18,13 +18,13 @@ struct job {
     const struct twin *t;
     const struct plan_layer *l;
     const struct node *n;
-    struct dims in, out; /* of its first input and of its output */
-    struct plan_cut cut; /* behind it */
-    const void *x[PLAN_MAX_IN];
+    struct dims in, out;        /* of its first input and of its output */
+    struct plan_cut cut;        /* of its output */
+    const void *x[PLAN_MAX_IN]; /* its inputs */
 };
 
-/* Where operand k has what an element of the output takes of it, as stored: numpy's rules, index by
- * index. */
+/* Which element of operand k element i_out of the output takes, by numpy's rules; both count as
+ * stored. */
 int64_t twin_operand_at(const struct job *j, int k, int64_t i_out);
 
 /* TWIN(operator): void twin_integer_OP(job, out) and twin_float_OP(job, out). */

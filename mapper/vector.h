@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operators between matrix products that a machine with lanes of fp32 arithmetic can compute chunk
- * by chunk: stored values are turned into fp32, the operator is the reference's, the result is
- * stored again in its format. What a chunk holds never depends on other chunks, so the bits are
- * those of the whole tensor (docs/quantisation.md). */
+ * by chunk: stored values are turned into fp32, the reference's operator is run, and the result is
+ * stored in its format. No chunk depends on another, so the bits are those of the whole tensor
+ * (docs/quantisation.md). mapper/vector.def lists them. */
 #pragma once
 
 #include "mapper/plan.h"
@@ -25,14 +25,16 @@ int vector_reads(const char *op);
  * broadcast them to: those element by element, and sums. */
 bool vector_broadcasts(const char *op);
 
-/* Whether those of this node can be read so (mapper/broadcast.h); if not, why goes to *why. */
+/* Whether this node's operands can be read so (mapper/broadcast.h); if not, why goes to *why. */
 bool vector_operands_fit(const struct graph *g, const struct node *n, GString *why);
 
-/* Whether this node's shapes and attributes are of the kind; if not, why goes to *why. */
+/* Whether this node, whose operator is one of these, can be cut into chunks, its shapes and
+ * attributes being what they are; if not, why goes to *why. */
 bool vector_possible(const struct graph *g, const struct node *n, GString *why);
 
-/* The layer's operator on a chunk: in[j] points at the first stored element of input j that the
- * region needs, out at the region's first element. `host` has parameters by value. */
+/* The layer's operator on a region of its output: in[j] points at the first stored element of input
+ * j that the region needs, out at the region's first element. `host` has parameters by value of the
+ * graph, in fp32. Errors are the operator's own, or ERROR_LIMIT. */
 bool vector_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
                     const struct region *r, const struct tensor *host, const void *const *in,
                     void *out, GError **error);

@@ -11,7 +11,8 @@ struct systolic_energy {
         host_byte_pj, idle_w;
 };
 
-/* Area: inputs that no table gives. Shares of the die, and of a block's area. */
+/* What the area is worked out from and no table gives: shares of the die (placed, control) and of a
+ * block's area (the other two), and lanes of the link to the host. */
 struct systolic_area {
     double placed, control, logic_utilization, sram_efficiency;
     int64_t host_lanes;
@@ -25,6 +26,7 @@ enum edge { EDGE_FULL, EDGE_TRIMMED };
 /* array.timing: the hardware, or what SCALE-Sim counts. */
 enum array_timing { TIMING_OVERLAPPED, TIMING_SCALESIM };
 
+/* The unit, range and meaning of each setting are in its row of systolic_fields (systolic.c). */
 struct systolic_cfg {
     int64_t rows, cols, n_array;
     bool broadcast;

@@ -16,7 +16,7 @@ struct stream {
     uint64_t tile;       /* of weights: its address */
     int64_t rows, cols;  /* of the array that are paid for */
     uint64_t stream_cyc; /* in which rows enter */
-    bool begins, ends;   /* the stay of what stays */
+    bool begins, ends;   /* what stays comes with this stream; leaves behind it */
 };
 struct stream flow_stream(const struct systolic *s, const struct plan *p, const struct insn *in,
                           uint32_t i);
@@ -35,7 +35,8 @@ uint64_t flow_latency_cyc(const struct systolic *s, int64_t rows, int64_t cols);
 uint64_t flow_tile_bytes(const struct systolic *s, const struct plan *p, const struct stream *t);
 uint64_t flow_read_bytes(const struct systolic *s, const struct plan *p, const struct insn *in);
 
-/* In how many pieces the first and the last tile of k of a layer's blocks are worked off. */
+/* Pieces that the first and the last tile of k of a layer's blocks are cut into: tiling.parts,
+ * where that means something. */
 static inline int systolic_parts(const struct systolic *s, const struct plan_layer *l)
 {
     return l->tiling.double_buffer || l->gemm.k <= s->cfg.rows ? 1 : l->tiling.parts;
@@ -57,18 +58,19 @@ static inline struct places systolic_places(const struct systolic *s, const stru
 struct systolic_core {
     struct dram weights;
     struct link host;
-    struct dma dma;             /* of the host link */
-    uint64_t buffer_busy_ports; /* cycles that the buffer's ports have been taken, of all of them */
+    struct dma dma; /* of the host link */
+    uint64_t
+        buffer_busy_ports; /* until when the buffer's ports are taken: a cycle of each counts */
 };
 void core_init(struct systolic_core *c, const struct systolic *s);
 void core_clear(struct systolic_core *c);
 /* Arrays that the buffer serves in the same cycle. */
 int64_t core_ports(const struct systolic *s);
-/* When an array has read from the buffer for so many cycles, of those that want to one after the
- * other where they are more than its ports. */
+/* The cycle in which an array that asks at now_cyc has read from the buffer for `cycles`. Where
+ * there are fewer ports than arrays, those that ask share them. */
 uint64_t core_buffer_ready(struct systolic_core *c, const struct systolic *s, uint64_t cycles,
                            uint64_t now_cyc);
-/* Of a pass of so many cycles, those of each activation unit. */
+/* What each array's activation unit takes for its share of a pass of `cycles`, rounded up. */
 uint64_t core_share_cyc(const struct systolic *s, uint64_t cycles);
 /* Bytes of a whole weight tile: what it takes in weight memory, edge tiles padded. */
 uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l);
@@ -86,14 +88,15 @@ bool core_shifts_sideways(const struct systolic *s, const struct plan_layer *l);
  * cycle. */
 uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                         int64_t rows);
-/* The array's last stream, or with os its last block of sums: they leave before those of the next.
- */
+/* Whose sums are in the array or leave it: the last stream's, or with os the last block's. Sums of
+ * the next one must not catch up with them. */
 struct in_array {
-    bool any;
-    uint64_t end_cyc;
-    int64_t rows;
+    bool any;         /* false: nothing has been multiplied yet */
+    uint64_t end_cyc; /* its last row has entered */
+    int64_t rows;     /* of the array that it uses */
 };
-/* When the array itself lets a stream start: each column's foot gives one sum a cycle. */
+/* The first cycle in which the array itself lets a stream start, since the foot of a column gives
+ * one sum a cycle. */
 uint64_t core_stream_start(const struct systolic *s, const struct in_array *before, int64_t rows,
                            uint64_t stream_cyc, bool begins, bool ends);
 /* Cycles of Activate of m rows of sums, at the rate of the activation unit: whole rows, also where
@@ -107,12 +110,12 @@ uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, const st
 int64_t core_path_bytes(const struct systolic *s); /* of the activation unit, a cycle */
 /* Cycles of a layer on the host, at its rates. */
 uint64_t core_host_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l);
-/* Cycles in which so many bytes of a tile come from the unified buffer: a row of the array's values
- * a cycle, or of a tile that is turned on its way a value. */
+/* Cycles that so many bytes of a tile take from the unified buffer to the array: a row of the
+ * array's values a cycle, or one value a cycle of a tile that is transposed on its way. */
 uint64_t core_buffer_tile_cyc(const struct systolic *s, const struct plan_layer *l, uint64_t bytes);
 /* How often a pass reads its operands: once, but for operators over rows. */
 uint64_t core_reads(const struct plan *p, const struct plan_layer *l);
-/* Cycles of a pass from buffer to buffer: each pixel of each operand. */
+/* Cycles of a pass from buffer to buffer (NORMALIZE_POOL): those of each pixel of each operand. */
 uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p,
                          const struct plan_step *st);
 /* When the shift of a tile can start: it has arrived and the shadow registers are free. */

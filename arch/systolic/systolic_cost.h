@@ -5,8 +5,9 @@
 
 #include "arch/systolic/systolic_core.h"
 
-/* A FIFO, a queue or accumulators that hold more than these are looked at as if they held so many,
- * a queue as if it were never full: what lies so far back is done. */
+/* So many tiles of a FIFO, instructions of a queue and places of the accumulators are looked back
+ * at. A FIFO or accumulators with more are modelled as if they had these, and a longer queue as if
+ * it were never full: what was begun so long ago has ended before it could hold anything up. */
 enum { MOST_SLOTS = 64, MOST_QUEUED = 64, MOST_PLACES = 64 };
 
 /* What goes on over a layer's end: of cost_state. Cycles count from the begin of the run. */

@@ -30,6 +30,7 @@ struct machine_state {
     void *lhs, *rhs, *sums;  /* scratch of products: fp32 or fp64 */
     struct move_table moves; /* of the layer that moved values last */
 };
+/* ERROR_LIMIT where there is no memory for the contents; then *m is clear again. */
 bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
                 struct arch_io *io, GError **error);
 void state_clear(struct machine_state *m);
@@ -50,10 +51,12 @@ static inline struct array_state *state_array(const struct machine_state *m, con
 {
     return &m->arrays[insn_array(in)];
 }
-/* n sums of row i of a block, from its j-th column on, side by side until the next call. */
+/* n sums of row i of a block, from its j-th column on, side by side; m's own, until the next call.
+ */
 const void *state_sums(const struct machine_state *m, const struct insn *in, int64_t i, int64_t j,
                        int64_t n);
-/* Any instruction but the matrix and weight ones. */
+/* Any instruction but those that shift, multiply or synchronise. Errors are the user's: an index
+ * that a table does not have, an operator on the host that fails. */
 bool state_execute(struct machine_state *m, const struct insn *in, GError **error);
 /* The whole program in program order (systolic_replay.c). */
 bool state_replay(struct machine_state *m, GError **error);

@@ -45,12 +45,13 @@ struct insn {
     bool reuse;      /* matrix: the tile already in the array is used again */
     bool keep;       /* matrix: the next product uses this tile again */
     bool reuse_weights, keep_weights; /* matrix: the same of the weights at the FIFO's head */
-    uint32_t meeting; /* for several arrays, each of which goes on when all have come: which one */
-    int64_t m0, m;    /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
-    int64_t n0, n;    /* the same: output columns of the group */
-    int64_t first;    /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
-    uint64_t count;   /* SYNC_WAIT: value, or the step; transfers, ACTIVATE: bytes; READ_ROWS: rows;
-                       * NORMALIZE_POOL: cycles, in equal shares for the units that it is for */
+    uint32_t
+        meeting;    /* for several arrays, which wait for each other here: number of the meeting */
+    int64_t m0, m;  /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
+    int64_t n0, n;  /* the same: output columns of the group */
+    int64_t first;  /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
+    uint64_t count; /* SYNC_WAIT: value, or the step; transfers, ACTIVATE: bytes; READ_ROWS: rows;
+                     * NORMALIZE_POOL: cycles, in equal shares for the units that it is for */
 };
 enum { ALL_ARRAYS = -1 };
 
@@ -65,14 +66,15 @@ static inline int insn_array(const struct insn *in)
     return __builtin_ctzll(in->arrays);
 }
 
-/* Of each piece of a block: wait and product for its first tile of k; product and set for its last,
- * then wait, Activate and set at the activation unit. Of a block in one piece: Read_Weights in the
- * place of a product. */
+/* Instructions that a piece of a block takes: wait and product for its first tile of k; product and
+ * set for its last; then, at the activation unit, wait, Activate and set. A block in one piece
+ * takes as many, with Read_Weights in the place of a product. */
 enum { INSN_PER_PIECE = 7, INSN_AT_ACTIVATION = 3 };
 
 struct program {
     GArray *insns; /* struct insn, in program order */
     uint32_t n_meeting;
-    uint64_t *done;   /* by step and array: the counter of its unit when the step is complete */
+    uint64_t *done;   /* by step and array: what the counter of the unit that ends the step has
+                       * reached   when it is complete */
     uint8_t *weights; /* weight memory: plan->weight_bytes of tiles; NULL in timing mode */
 };

@@ -40,7 +40,8 @@ struct pass {
     void *scratch;     /* a pixel of the operand with most channels */
 };
 
-/* v: the result's channels, rounded but not yet narrowed. Returns how many were cut off. */
+/* v: the result's channels, rounded but not yet narrowed. Integers: returns how many values were
+ * clamped to the format's limits. */
 typedef uint64_t (*integer_pass)(const struct pass *p, const struct pixel *at, int32_t *v);
 typedef void (*float_pass)(const struct pass *p, const struct pixel *at, float *v);
 

@@ -84,17 +84,17 @@ struct array_sim {
     uint64_t n_tile;   /* that the loader will shift in */
     uint64_t n_shift;  /* begun so far, for waveforms */
     uint64_t idle_cyc; /* when the last product ended */
-    uint64_t
-        met_cyc[N_CAUSE]; /* when what the next one waits for was there, by cause; 0: nothing */
+    /* By cause: when what the next product waits for was there; 0: it waits for nothing. */
+    uint64_t met_cyc[N_CAUSE];
     GArray *waits;        /* struct wait_span, by start */
-    struct sk_event *met; /* all that it was to meet are there */
+    struct sk_event *met; /* the other arrays have come to where this one waits for them */
 };
 
 /* An instruction that several arrays' units meet at. */
 struct meeting {
-    int n_here;           /* that have come to where they meet next */
-    uint32_t n_met;       /* how often all have met */
-    uint64_t arrival_cyc; /* of the tile that the last time was about */
+    int n_here;           /* units that have come since all were here the last time */
+    uint32_t n_met;       /* how often all were */
+    uint64_t arrival_cyc; /* READ_WEIGHTS: of the tile that they met for the last time */
 };
 
 struct sim {
