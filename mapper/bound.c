@@ -56,12 +56,12 @@ void plan_bound(const struct plan *p, const struct target *t, struct record_laye
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         struct record_bytes *moved = layers[i].compulsory;
+        const int from = l->streamed ? m->host_memory : m->weight_memory;
         if (l->kind == LAYER_MATRIX && !l->from_buffer && l->weights_of == i)
-            moved[m->weight_memory].read =
-                (uint64_t)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
-                number_bytes(l->weight_format);
+            moved[from].read = (uint64_t)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
+                               number_bytes(l->weight_format);
         if (l->kind == LAYER_LOOKUP) /* a row once, however often it is asked for */
-            moved[m->weight_memory].read =
+            moved[from].read =
                 (uint64_t)(MIN(batch_of(p, l->out), l->lookup->rows) * lookup_row_bytes(p, l));
         if (l->kind == LAYER_HOST)
             add_host_layer(p, l, &c, &moved[m->host_memory]);

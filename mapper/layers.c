@@ -148,7 +148,6 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
     p->roots = ARENA_ARRAY(p->arena, int, g->n_value);
     p->layers = ARENA_ARRAY(p->arena, struct plan_layer, g->n_node);
     p->n_layer = 0;
-    p->weight_bytes = 0;
     layers_find_roots(&b);
     formats_init(p);
     for (int i = 0; i < g->n_node; i++) {
@@ -167,13 +166,10 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
             p->formats[l->out] = l->format;
         }
         name_layer(p, l);
-        if (l->kind == LAYER_MATRIX)
-            layers_place_weights(p, l);
-        if (l->kind == LAYER_LOOKUP)
-            layers_place_table(p, l);
         p->n_layer++;
     }
     formats_finish(p);
+    weights_place(p);
     if (p->n_layer == 0)
         return error_set(error, ERROR_INPUT, "%s: no layer computes anything", g->name);
     return true;

@@ -39,8 +39,3 @@ bool layers_multiplies(const struct machine *m, const struct node *n, enum numbe
 bool layers_is_batched(const struct node *n);
 /* Bit j of the result: operand j is of another shape than the output. */
 uint32_t layers_broadcast(const struct graph *g, const struct node *n);
-
-/* layers_weights.c: weight_address and weights_of of a matrix or look-up layer, behind those of the
- * layers before it; adds to plan->weight_bytes. */
-void layers_place_weights(struct plan *p, struct plan_layer *l);
-void layers_place_table(struct plan *p, struct plan_layer *l);

@@ -89,7 +89,8 @@ struct plan {
     int n_pass;
     uint64_t n_tried;            /* mappings of layers evaluated */
     double map_seconds;          /* that the search took */
-    uint64_t weight_bytes;       /* of all weight tiles, whole ones of tile_k x tile_n */
+    uint64_t weight_bytes;       /* of all tiles and tables in the weight memory */
+    uint64_t streamed_bytes;     /* of those that are streamed: their addresses are behind them */
     uint64_t memory_limit_bytes; /* of steps and program; 0: none */
     void *program;               /* the family's */
 };

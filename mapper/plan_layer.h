@@ -84,6 +84,7 @@ struct plan_layer {
 
     uint64_t weight_address; /* of its first tile, or of its table, in the weight memory */
     int weights_of; /* the first layer with these weights, or this table: itself or another */
+    bool streamed;  /* they lie in the host's memory, and come over its link each time anew */
 };
 
 /* The product as the operator has it: without the zeros beside the blocks of packed groups. */
@@ -91,6 +92,8 @@ struct gemm plan_operator_gemm(const struct plan_layer *l);
 /* Entries of the accumulators that a sum of the layer takes: two where a product of integers is
  * wider than 16 bits, since 32 bits overflow after few of them. */
 int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l);
+/* Bytes of the layer's weights, or table, as stored, if they are streamed; else 0. */
+uint64_t plan_streamed_bytes(const struct plan *p, const struct plan_layer *l);
 /* The last of a layer's nodes for which `op` is the operator's name, or NULL. */
 const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l,
                                    const char *op);

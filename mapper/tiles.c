@@ -52,11 +52,13 @@ static double traffic_of(const struct search *s, const struct record_layer *out)
     const struct machine *m = s->plan->machine;
     const double weights_rate = m->memories[m->weight_memory].bytes_per_cyc;
     const double link_rate = m->memories[m->host_memory].bytes_per_cyc;
-    double cycles = 0;
+    double cycles = 0, link = s->layer->streamed ? (double)out->bytes[m->host_memory].read : 0;
+    if (s->layer->loads || s->layer->stores)
+        link += link_bytes(s->plan, s->layer);
     if (weights_rate > 0)
         cycles += (double)out->bytes[m->weight_memory].read / weights_rate;
-    if (link_rate > 0 && (s->layer->loads || s->layer->stores))
-        cycles += link_bytes(s->plan, s->layer) / link_rate;
+    if (link_rate > 0)
+        cycles += link / link_rate;
     return cycles;
 }
 

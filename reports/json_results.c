@@ -184,6 +184,8 @@ json_t *json_layer(const struct record *r, const struct record_layer *l)
     json_put_object(o, "energy", energy_object(r, l->energy_pj));
     if (l->has_saturated)
         json_put_count(o, "saturated", l->saturated);
+    if (l->streamed_bytes > 0)
+        json_put_count(o, "streamed_weight_bytes", l->streamed_bytes);
     if (l->host_cyc > 0)
         json_put_count(o, "host_cycles", l->host_cyc);
     json_put_object(o, "check", check_object(&l->check));

@@ -29,6 +29,25 @@ static void put_traffic(struct text *t, const struct record *r)
     g_string_free(body, TRUE);
 }
 
+/* Parameters that come over the host link. */
+static void put_streamed(struct text *t, const struct record *r)
+{
+    int n_layer = 0;
+    double bytes = 0;
+    for (int i = 0; i < r->n_layer; i++) {
+        n_layer += r->layers[i].streamed_bytes > 0;
+        bytes += (double)r->layers[i].streamed_bytes;
+    }
+    if (n_layer == 0)
+        return;
+    g_autofree char *size = text_si(t, bytes, "B");
+    g_autofree char *name = text_spoken(t, r->memories[r->dram_memory].name);
+    g_autofree char *body = g_strdup_printf(
+        "%s of %d %s, which find no room in %s memory, come over the host link each time", size,
+        n_layer, n_layer == 1 ? "layer" : "layers", name);
+    text_paragraph(t, TEXT_BOLD, "streamed", body);
+}
+
 static void add_bank_energy(GString *body, struct text *t, const struct record_dram *d)
 {
     const double all_pj = d->access_pj + d->activate_pj + d->refresh_pj + d->background_pj;
@@ -108,6 +127,7 @@ static void put_bound(struct text *t, const struct record *r)
 void text_memories(struct text *t, const struct record *r)
 {
     put_traffic(t, r);
+    put_streamed(t, r);
     for (int i = 0; i < r->n_memory; i++)
         put_banks(t, r, i);
     put_bound(t, r);

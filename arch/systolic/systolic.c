@@ -12,6 +12,7 @@ static const char *const format_names[] = {"int8", "int16", "bf16", "fp16", "fp3
 static const char *const dataflow_names[] = {"ws", "os", "is", NULL};
 static const char *const edge_names[] = {"full", "trimmed", NULL};
 static const char *const timing_names[] = {"overlapped", "scalesim", NULL};
+static const char *const overflow_names[] = {"refuse", "stream", NULL};
 
 #define FIELD(path, type, member, min, max, def, unit, help, names)                                \
     {                                                                                              \
@@ -75,6 +76,10 @@ const struct cfg_field systolic_fields[] = {
     FIELD("controller.queue_depth", CFG_INT, queue_depth, 1, 1 << 16, "64", NULL,
           "instructions waiting at each unit; one is issued a cycle", NULL),
     DRAM_FIELDS("memory.weights", struct systolic_cfg, weights, NULL, NULL, "0"),
+    FIELD("memory.weights.overflow", CFG_ENUM, overflow, 0, 0, "refuse", NULL,
+          "a network whose parameters do not fit is refused, or (stream) each layer whose find no "
+          "room fetches them over the host link whenever it uses them",
+          overflow_names),
     FIELD("memory.unified_buffer.size_kib", CFG_FLOAT, buffer_kib, 1, 1 << 24, NULL, "KiB",
           "on-chip memory of activations", NULL),
     FIELD("memory.unified_buffer.ports", CFG_INT, buffer_ports, 0, MAX_ARRAY, "0", NULL,
@@ -217,6 +222,8 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->packs_groups = c->pack_groups && c->timing != TIMING_SCALESIM;
     m->tile_k = c->rows;
     m->tile_n = c->cols;
+    m->trims_tiles = c->edge == EDGE_TRIMMED;
+    m->streams_weights = c->overflow == OVERFLOW_STREAM;
     m->n_array = c->n_array;
     m->max_tile_m = c->accumulators;
     /* A piece has seven instructions, each of which takes the chip 10 to 20 cycles (section 2 of

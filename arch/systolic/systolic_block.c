@@ -17,15 +17,17 @@ static uint64_t fetch(struct units *u, double bytes)
     if (u->l->from_buffer) {
         const double cyc = (double)core_buffer_tile_cyc(s, u->l, (uint64_t)bytes);
         u->work.bus += cyc;
-        return (uint64_t)(a->bus = MAX(a->bus, (double)request) + cyc);
+        double *path = &a->bus[BUS_WEIGHTS];
+        return (uint64_t)(*path = MAX(*path, (double)request) + cyc);
     }
     u->work.bytes += u->reads * bytes;
-    if (s->stream_bytes_per_cyc == 0)
+    if (u->bus.bytes_per_cyc == 0)
         return request;
-    const double cyc = u->reads * bytes / s->stream_bytes_per_cyc;
+    const double cyc = units_bus_cyc(u, u->reads, bytes);
+    double *bus = &a->bus[u->bus.index];
     u->work.bus += cyc;
-    a->bus = MAX(a->bus, (double)request) + cyc;
-    return cycles_ceil(a->bus + s->first_byte_cyc);
+    *bus = MAX(*bus, (double)request) + cyc;
+    return cycles_ceil(*bus + u->bus.first_byte_cyc);
 }
 
 /* The tile that is to stay is in the shadow registers, cycle by cycle as the array waits for it. */

@@ -28,19 +28,25 @@ static double activate_cyc(const struct systolic *s, const struct plan_layer *l)
            (double)core_activate_cyc(s, is ? g->n : g->m) / (double)s->cfg.n_array;
 }
 
+/* Bytes a cycle; 0: any number. */
+static double fetch_rate(const struct systolic *s, const struct plan_layer *l)
+{
+    const struct machine_memory *m = s->machine->memories;
+    return m[l->streamed ? MEM_HOST : MEM_WEIGHTS].bytes_per_cyc;
+}
+
 /* Every tile comes at least once, but those that lie in the FIFO and the shadow registers when the
  * layer before ends; those of a parameter that several layers read may stay. */
 static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
 {
-    const double rate = s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
+    const double rate = fetch_rate(s, l);
     const double tiles = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols) *
                                   int64_div_up(l->gemm.k, s->cfg.rows));
     const double tile = (double)core_tile_bytes(s, l);
     const double ahead = (double)(s->cfg.n_array * (s->cfg.fifo_tiles + 1)) * tile;
     const double used = (double)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                         (double)number_bytes(l->weight_format);
-    if (l->from_buffer || l->weights_of != l->index || s->cfg.weights.model == DRAM_IDEAL ||
-        rate <= 0)
+    if (l->from_buffer || l->weights_of != l->index || rate <= 0)
         return 0;
     return MAX((s->cfg.edge == EDGE_FULL ? tiles * tile : used) - ahead, 0) / rate;
 }
@@ -49,7 +55,7 @@ static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
 static double rows_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
 {
     const double rows = (double)dims_of(&p->graph->values[l->out].shape).n;
-    const double rate = s->machine->memories[MEM_WEIGHTS].bytes_per_cyc;
+    const double rate = fetch_rate(s, l);
     return MAX(rows, rate > 0 ? rows * (double)lookup_row_bytes(p, l) / rate : 0);
 }
 

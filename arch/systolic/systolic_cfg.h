@@ -23,6 +23,8 @@ enum dataflow { FLOW_WS, FLOW_OS, FLOW_IS };
 /* array.edge: tiles at an edge pay for the whole array, or for the rows and columns that they use.
  */
 enum edge { EDGE_FULL, EDGE_TRIMMED };
+/* memory.weights.overflow: what of the parameters finds no room there. */
+enum weights_overflow { OVERFLOW_REFUSE, OVERFLOW_STREAM };
 /* array.timing: the hardware, or what SCALE-Sim counts. */
 enum array_timing { TIMING_OVERLAPPED, TIMING_SCALESIM };
 
@@ -40,6 +42,7 @@ struct systolic_cfg {
     double clock_mhz;
     int64_t technology_nm;
     struct dram_cfg weights;
+    int overflow;
     double buffer_kib;
     int64_t buffer_ports; /* 0: as many as there are arrays */
     struct cfg_strings functions;

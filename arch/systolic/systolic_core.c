@@ -53,6 +53,32 @@ uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l)
     return (uint64_t)(s->cfg.rows * s->cfg.cols) * number_bytes(l->weight_format);
 }
 
+int64_t core_tile_pitch(const struct systolic *s, const struct plan_layer *l, int64_t i_n)
+{
+    const int64_t cols = s->cfg.cols;
+    return s->machine->trims_tiles && !l->from_buffer ? MIN(cols, l->gemm.n - i_n * cols) : cols;
+}
+
+uint64_t core_tile_address(const struct systolic *s, const struct plan_layer *l, int64_t group,
+                           int64_t i_n, int64_t i_k)
+{
+    const int64_t rows = s->cfg.rows, cols = s->cfg.cols;
+    int64_t k = l->gemm.k, n = l->gemm.n;
+    if (!s->machine->trims_tiles || l->from_buffer) {
+        k = int64_div_up(k, rows) * rows;
+        n = int64_div_up(n, cols) * cols;
+    }
+    const int64_t before = (group * n + i_n * cols) * k + i_k * rows * core_tile_pitch(s, l, i_n);
+    return l->weight_address + (uint64_t)before * number_bytes(l->weight_format);
+}
+
+uint64_t core_read_weights(struct systolic_core *c, const struct plan_layer *l,
+                           const struct dram_request *r, uint64_t now_cyc)
+{
+    return l->streamed ? link_send(&c->host, r->bytes, now_cyc)
+                       : dram_access(&c->weights, r, now_cyc);
+}
+
 uint64_t core_row_cyc(const struct systolic *s, enum number in, enum number weight)
 {
     return pieces(s, in) * pieces(s, weight);

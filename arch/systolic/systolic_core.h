@@ -72,8 +72,19 @@ uint64_t core_buffer_ready(struct systolic_core *c, const struct systolic *s, ui
                            uint64_t now_cyc);
 /* What each array's activation unit takes for its share of a pass of `cycles`, rounded up. */
 uint64_t core_share_cyc(const struct systolic *s, uint64_t cycles);
-/* Bytes of a whole weight tile: what it takes in weight memory, edge tiles padded. */
+/* Bytes of a whole weight tile. */
 uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l);
+/* Where a tile of a layer's weights lies, by columns of tiles: the i_k-th one down the i_n-th
+ * column of a group. With array.edge = "full" edge tiles are padded to whole ones, else trimmed;
+ * tiles of other layers' values, which lie in no memory, are numbered as whole ones. */
+uint64_t core_tile_address(const struct systolic *s, const struct plan_layer *l, int64_t group,
+                           int64_t i_n, int64_t i_k);
+/* Values from a row of a tile to the next one, of the i_n-th column of tiles. */
+int64_t core_tile_pitch(const struct systolic *s, const struct plan_layer *l, int64_t i_n);
+/* When weights that are asked for now arrive: from the weight memory, or of a layer that is
+ * streamed over the host link, behind what was asked for there before. */
+uint64_t core_read_weights(struct systolic_core *c, const struct plan_layer *l,
+                           const struct dram_request *r, uint64_t now_cyc);
 /* Passes of one row of inputs through the array: operands of twice the native width go through in
  * two pieces, those of both sides in four. */
 uint64_t core_row_cyc(const struct systolic *s, enum number in, enum number weight);

@@ -55,21 +55,24 @@ static void transfer(struct units *u, double cycles, int n_copy, uint64_t after)
         units_next(u, UNIT_HOST);
         units_next(u, UNIT_HOST); /* Sync set */
     }
-    u->free[UNIT_HOST] += cycles_ceil(cycles);
+    double *link = &u->ahead.bus[BUS_LINK]; /* tiles that are streamed may be on it */
+    u->free[UNIT_HOST] = MAX(u->free[UNIT_HOST], cycles_ceil(*link)) + cycles_ceil(cycles);
+    *link = (double)u->free[UNIT_HOST];
     u->work.host += cycles;
 }
 
 /* The DMA sends an address a cycle for each row of a table, and waits for the last one; meanwhile
- * the weight memory does nothing else. */
+ * the memory that it lies in, or the link to it, does nothing else. */
 static void look_up(struct units *u, const struct region *r)
 {
     const struct systolic *s = u->s;
-    const double n = (double)r->n_image, rate = s->stream_bytes_per_cyc;
-    const double row = rate > 0 ? (double)lookup_row_bytes(u->p, u->l) / rate : 0;
-    const double cycles =
-        s->cfg.dma_setup_ns * 1e-9 * s->clock_hz + MAX(n * row, n - 1 + row) + s->first_byte_cyc;
+    const double n = (double)r->n_image, bytes = (double)lookup_row_bytes(u->p, u->l);
+    const double row = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, bytes) : 0;
+    const double cycles = s->cfg.dma_setup_ns * 1e-9 * s->clock_hz + MAX(n * row, n - 1 + row) +
+                          u->bus.first_byte_cyc;
+    double *bus = &u->ahead.bus[u->bus.index];
     units_next(u, UNIT_HOST);
-    u->ahead.bus = MAX(u->ahead.bus, (double)u->free[UNIT_HOST]) + n * row;
+    *bus = MAX(*bus, (double)u->free[UNIT_HOST]) + n * row;
     u->free[UNIT_HOST] += cycles_ceil(cycles);
     u->work.host += cycles;
     units_next(u, UNIT_HOST);
@@ -193,7 +196,8 @@ static void keep_ahead(struct cost_state *state, const struct units *u, uint64_t
 {
     struct ahead a = u->ahead;
     a.request = u->free[UNIT_WEIGHTS] + later;
-    a.bus += (double)later;
+    for (int i = 0; i < N_BUS; i++)
+        a.bus[i] += (double)later;
     for (int i = 0; i < u->n_slot; i++)
         a.slots[i] += later;
     a.shadow += later;
@@ -207,11 +211,11 @@ static void keep_ahead(struct cost_state *state, const struct units *u, uint64_t
 }
 
 /* The array's stalls are those of its cycles in which it does not work. */
-static void put_work(const struct work *w, struct record_layer *out)
+static void put_work(const struct plan_layer *l, const struct work *w, struct record_layer *out)
 {
     const double idle = MAX((double)out->cycles - ceil(w->busy), 0);
     const double stall = MIN(w->stall, idle), shift = MIN(w->shift, idle - stall);
-    out->bytes[MEM_WEIGHTS].read = (uint64_t)(w->bytes + 0.5);
+    out->bytes[l->streamed ? MEM_HOST : MEM_WEIGHTS].read = (uint64_t)(w->bytes + 0.5);
     out->stall_cyc[CAUSE_WEIGHT_STALL] = (uint64_t)stall;
     out->stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
     out->stall_cyc[CAUSE_INPUT] = (uint64_t)MIN(w->input, idle);
@@ -262,13 +266,14 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     double cycles =
         (double)begin + (n - 1) * (double)again + n_z * (double)end + (is_last ? store_z : 0);
     state->group_cyc += cycles;
-    state->link_cyc += n * (load_a + store_a) + n_z * (load_z + store_z);
+    state->link_cyc +=
+        n * (load_a + store_a) + n_z * (load_z + store_z) + (l->streamed ? work.bus : 0);
     if (is_last) {
         const double by_link = state->link_cyc + state->group_cyc / (double)l->n_pass;
         cycles += MAX(by_link - state->group_cyc, 0);
     }
     finish(state, cycles, out);
-    put_work(&work, out);
+    put_work(l, &work, out);
     keep_ahead(state, &u, state->now_cyc - (now + end));
 }
 
@@ -284,7 +289,7 @@ static void cost_alone(const struct systolic *s, const struct plan *p, const str
     const uint64_t end = MAX(u.free[UNIT_ACTIVATION], ends ? u.free[UNIT_HOST] : 0);
     finish(state, (double)(end - state->now_cyc), out);
     keep_ahead(state, &u, 0);
-    put_work(&u.work, out);
+    put_work(l, &u.work, out);
 }
 
 void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,

@@ -10,9 +10,13 @@
  * it were never full: what was begun so long ago has ended before it could hold anything up. */
 enum { MOST_SLOTS = 64, MOST_QUEUED = 64, MOST_PLACES = 64 };
 
+/* What weights come over: the weight memory's bus, where other layers' values take its place at the
+ * FIFO, or of a layer that is streamed the host link. */
+enum { BUS_WEIGHTS, BUS_LINK, N_BUS };
+
 /* What goes on over a layer's end: of cost_state. Cycles count from the begin of the run. */
 struct ahead {
-    double bus;                 /* of the weight memory: free */
+    double bus[N_BUS];          /* free */
     uint64_t request;           /* the last tile was asked for */
     uint64_t slots[MOST_SLOTS]; /* of the FIFO: free */
     uint64_t i_slot;            /* of the last tile */
@@ -32,6 +36,13 @@ struct queue {
     uint64_t n_taken; /* in all */
 };
 
+/* A bus: its rate, 0 for what takes no time, and what each tile takes besides: before it, on the
+ * bus itself, and behind it. */
+struct bus {
+    int index;
+    double bytes_per_cyc, start_cyc, first_byte_cyc;
+};
+
 /* Work of a unit, and what a record tells. */
 struct work {
     double bus, activation, host, tile, bytes, busy, stall, shift, input;
@@ -45,6 +56,7 @@ struct units {
     int64_t tiles_k, piece_rows; /* piece_rows 0: blocks leave in one piece */
     double row_cyc, shift_cyc;   /* of a row that streams, and of one of what stays */
     double tile_bytes;
+    struct bus bus;  /* that its tiles come over */
     bool slots_bind; /* the FIFO's, not the bus, say when the next tile comes */
     double reads;    /* tiles that the memory reads for each of this array's */
     struct ahead ahead;
@@ -106,6 +118,12 @@ static inline void units_wait(struct units *u, enum unit unit, uint64_t until_cy
 {
     units_next(u, unit);
     u->free[unit] = MAX(u->free[unit], until_cyc);
+}
+
+/* Cycles of n transfers of so many bytes on the bus. */
+static inline double units_bus_cyc(const struct units *u, double n, double bytes)
+{
+    return n * (bytes / u->bus.bytes_per_cyc + u->bus.start_cyc);
 }
 
 /* systolic_units.c */

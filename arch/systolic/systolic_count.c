@@ -13,6 +13,16 @@ static int64_t k_of(const struct systolic *s, const struct plan_layer *l, const 
     return MIN(in->repeat * s->cfg.rows, l->gemm.k - k0);
 }
 
+/* What comes from the weight memory, or of a layer that is streamed over the host link. */
+static void count_weights(const struct systolic *s, const struct plan_layer *pl, uint64_t bytes,
+                          struct record_layer *l)
+{
+    const struct systolic_energy *e = &s->cfg.energy;
+    l->bytes[pl->streamed ? MEM_HOST : MEM_WEIGHTS].read += bytes;
+    l->energy_pj[pl->streamed ? ENERGY_HOST : ENERGY_WEIGHTS] +=
+        (double)bytes * (pl->streamed ? e->host_byte_pj : e->weight_byte_pj);
+}
+
 /* What k values of m rows take from the unified buffer. */
 static void count_inputs(const struct systolic *s, const struct plan *p, const struct insn *in,
                          int64_t k, struct record_layer *l)
@@ -93,8 +103,7 @@ static void count_rows(const struct systolic *s, const struct plan *p, const str
 {
     const struct plan_layer *pl = &p->layers[in->layer];
     const uint64_t bytes = in->count * (uint64_t)lookup_row_bytes(p, pl);
-    l->bytes[MEM_WEIGHTS].read += bytes;
-    l->energy_pj[ENERGY_WEIGHTS] += (double)bytes * s->cfg.energy.weight_byte_pj;
+    count_weights(s, pl, bytes, l);
     count_output(s, bytes, in->count * (uint64_t)plan_element_bytes(p, pl->in[0]), l);
 }
 
@@ -124,12 +133,10 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
         break;
     case INSN_READ_WEIGHTS:
         tiles_bytes = flow_read_bytes(s, p, in);
-        if (p->layers[in->layer].from_buffer) {
+        if (p->layers[in->layer].from_buffer)
             count_output(s, 0, tiles_bytes, l);
-        } else {
-            l->bytes[MEM_WEIGHTS].read += tiles_bytes;
-            l->energy_pj[ENERGY_WEIGHTS] += (double)tiles_bytes * e->weight_byte_pj;
-        }
+        else
+            count_weights(s, &p->layers[in->layer], tiles_bytes, l);
         /* In and out, of the FIFO of each array that it is for. */
         l->energy_pj[ENERGY_FIFO] +=
             (double)(2 * (uint64_t)insn_n_array(in) * tiles_bytes) * e->fifo_byte_pj;

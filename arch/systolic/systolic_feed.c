@@ -19,15 +19,16 @@ static uint64_t request_values(struct array_sim *a, const struct stream *t)
 static uint64_t request_tile(struct array_sim *a, const struct insn *in, const struct stream *t)
 {
     struct sim *s = a->sim;
-    if (s->plan->layers[in->layer].from_buffer)
+    const struct plan_layer *l = &s->plan->layers[in->layer];
+    if (l->from_buffer)
         return request_values(a, t);
     const struct dram_request request = {.bytes = flow_tile_bytes(s->self, s->plan, t),
                                          .address = t->tile};
     if (insn_n_array(in) == 1)
-        return dram_access(&s->core.weights, &request, sk_now());
+        return core_read_weights(&s->core, l, &request, sk_now());
     struct meeting *meeting;
     if (sim_meet(s, in, &meeting)) {
-        meeting->arrival_cyc = dram_access(&s->core.weights, &request, sk_now());
+        meeting->arrival_cyc = core_read_weights(&s->core, l, &request, sk_now());
         return meeting->arrival_cyc;
     }
     for (const uint32_t n_met = meeting->n_met; meeting->n_met == n_met;)

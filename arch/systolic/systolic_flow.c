@@ -18,19 +18,18 @@ static int64_t part(int64_t size, int64_t tile, int64_t i)
     return MIN(tile, size - i * tile);
 }
 
-/* A stream as the dataflow cuts it: the tile counted in the group's tiles, `entering` rows. */
+/* A stream as the dataflow cuts it: `entering` rows. */
 struct cut {
     struct stream stream;
-    int64_t tile, entering;
+    int64_t entering;
 };
 
 /* ws: a tile of weights stays, the rows of the block stream past it. */
-static struct cut cut_ws(const struct insn *in, int64_t k_tiles, uint32_t i)
+static struct cut cut_ws(const struct insn *in, uint32_t i)
 {
     const uint32_t i_k = (uint32_t)in->k0 + i;
     return (struct cut){.stream = {.in = *in, .i_k = i_k, .begins = true, .ends = true},
-                        .entering = in->m,
-                        .tile = in->tile_n * k_tiles + i_k};
+                        .entering = in->m};
 }
 
 /* os: the sums of R rows stay, all tiles of K stream past them, a row a cycle. */
@@ -40,8 +39,7 @@ static struct cut cut_os(const struct systolic *s, const struct insn *in,
     const int64_t i_block = i / k_tiles, i_k = i % k_tiles;
     struct cut c = {
         .stream = {.in = *in, .i_k = (uint32_t)i_k, .begins = i_k == 0, .ends = i_k == k_tiles - 1},
-        .entering = part(l->gemm.k, s->cfg.rows, i_k),
-        .tile = in->tile_n * k_tiles + i_k};
+        .entering = part(l->gemm.k, s->cfg.rows, i_k)};
     c.stream.in.m0 += i_block * s->cfg.rows;
     c.stream.in.first += i_block * s->cfg.rows;
     c.stream.in.m = part(in->m, s->cfg.rows, i_block);
@@ -49,14 +47,12 @@ static struct cut cut_os(const struct systolic *s, const struct insn *in,
 }
 
 /* is: a tile of inputs stays, the columns of the weights stream past it, tile by tile. */
-static struct cut cut_is(const struct systolic *s, const struct insn *in, int64_t k_tiles,
-                         uint32_t i)
+static struct cut cut_is(const struct systolic *s, const struct insn *in, uint32_t i)
 {
     const int64_t cols = s->cfg.cols, n_tile = flow_tiles_n(s, in);
     const int64_t i_k = i / n_tile, i_n = i % n_tile, tile_n = in->n0 / cols + i_n;
     struct cut c = {
-        .stream = {.in = *in, .i_k = (uint32_t)i_k, .begins = i_n == 0, .ends = i_n == n_tile - 1},
-        .tile = tile_n * k_tiles + i_k};
+        .stream = {.in = *in, .i_k = (uint32_t)i_k, .begins = i_n == 0, .ends = i_n == n_tile - 1}};
     struct insn *sub = &c.stream.in;
     sub->tile_n = (int32_t)tile_n;
     sub->n0 = MAX(in->n0, tile_n * cols);
@@ -73,10 +69,10 @@ static struct cut cut_of(const struct systolic *s, const struct plan_layer *l,
     case FLOW_OS:
         return cut_os(s, in, l, tiles_k(s, l), i);
     case FLOW_IS:
-        return cut_is(s, in, tiles_k(s, l), i);
+        return cut_is(s, in, i);
     case FLOW_WS:
     default:
-        return cut_ws(in, tiles_k(s, l), i);
+        return cut_ws(in, i);
     }
 }
 
@@ -86,10 +82,8 @@ struct stream flow_stream(const struct systolic *s, const struct plan *p, const 
     const struct plan_layer *l = layer_of(p, in);
     const struct cut c = cut_of(s, l, in, i);
     const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
-    const int64_t group_tiles = int64_div_up(l->gemm.n, s->cfg.cols) * tiles_k(s, l);
     struct stream t = c.stream;
-    t.tile =
-        l->weight_address + (uint64_t)(in->group * group_tiles + c.tile) * core_tile_bytes(s, l);
+    t.tile = core_tile_address(s, l, in->group, t.in.tile_n, t.i_k);
     t.stream_cyc = core_rows_cyc(s, p, l, c.entering);
     t.rows = s->cfg.rows;
     t.cols = s->cfg.cols;

@@ -40,14 +40,36 @@ static void shift_from_buffer(struct machine_state *m, uint64_t tile, const stru
                    (size_t)size);
 }
 
+static const uint8_t *weights_at(const struct machine_state *m, uint64_t address)
+{
+    return ((const struct program *)m->plan->program)->weights + address;
+}
+
+/* What an edge tile lacks is 0. */
+static void shift_trimmed(struct machine_state *m, uint64_t tile, const struct plan_layer *l,
+                          uint8_t *out)
+{
+    const int64_t rows = m->self->cfg.rows, cols = m->self->cfg.cols;
+    const int64_t size = (int64_t)number_bytes(l->weight_format);
+    const int64_t in_group = (int64_t)(tile - l->weight_address) / size % (l->gemm.k * l->gemm.n);
+    const int64_t i_n = in_group / (cols * l->gemm.k), pitch = core_tile_pitch(m->self, l, i_n);
+    const int64_t k0 = (in_group - i_n * cols * l->gemm.k) / pitch;
+    const uint8_t *from = weights_at(m, tile);
+    memset(out, 0, core_tile_bytes(m->self, l));
+    for (int64_t r = 0; r < MIN(rows, l->gemm.k - k0); r++)
+        memcpy(out + r * cols * size, from + r * pitch * size, (size_t)(pitch * size));
+}
+
 void state_shift_in(struct machine_state *m, int array, uint64_t tile, const struct plan_layer *l)
 {
     if (l->from_buffer) {
         shift_from_buffer(m, tile, l, m->arrays[array].shadow);
         return;
     }
-    const struct program *program = m->plan->program;
-    memcpy(m->arrays[array].shadow, program->weights + tile, core_tile_bytes(m->self, l));
+    if (m->self->machine->trims_tiles)
+        shift_trimmed(m, tile, l, m->arrays[array].shadow);
+    else
+        memcpy(m->arrays[array].shadow, weights_at(m, tile), core_tile_bytes(m->self, l));
 }
 
 void state_swap(struct machine_state *m, int array)
@@ -155,7 +177,7 @@ static bool read_rows(struct machine_state *m, const struct insn *in, GError **e
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *s = &p->steps[in->step];
     const size_t bytes = (size_t)lookup_row_bytes(p, l);
-    const uint8_t *table = ((const struct program *)p->program)->weights + l->weight_address;
+    const uint8_t *table = weights_at(m, l->weight_address);
     const uint8_t *indices = m->buffer.data + s->in_address[0];
     uint8_t *out = sram_write(&m->buffer, s->address, bytes * in->count);
     for (size_t i = 0; i < in->count; i++) {

@@ -75,6 +75,6 @@ struct program {
     GArray *insns; /* struct insn, in program order */
     uint32_t n_meeting;
     uint64_t *done;   /* by step and array: what the counter of the unit that ends the step has
-                       * reached   when it is complete */
-    uint8_t *weights; /* weight memory: plan->weight_bytes of tiles; NULL in timing mode */
+                       * reached when it is complete */
+    uint8_t *weights; /* by address; NULL in timing mode */
 };

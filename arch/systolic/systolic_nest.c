@@ -133,14 +133,13 @@ static struct block block_of(const struct units *u, const struct blocks *b, int6
     const int64_t entries = units_part(b->size, block_m, block),
                   across = units_part(b->across, cols, tile);
     const int64_t n0 = b->nest.is ? block * block_m : tile * cols;
-    const int64_t n_n = int64_div_up(u->l->gemm.n, cols);
-    return (struct block){.entries = entries,
-                          .n0 = n0,
-                          .n = b->nest.is ? entries : across,
-                          .m = b->nest.is ? across : entries,
-                          .tile = u->l->weight_address +
-                                  (uint64_t)((group * n_n + n0 / cols) * u->tiles_k) *
-                                      core_tile_bytes(u->s, u->l)};
+    return (struct block){
+        .entries = entries,
+        .n0 = n0,
+        .n = b->nest.is ? entries : across,
+        .m = b->nest.is ? across : entries,
+        /* looked at where the block has no other */
+        .tile = u->tiles_k > 1 ? 0 : core_tile_address(u->s, u->l, group, n0 / cols, 0)};
 }
 
 /* All of its streams are against one tile of weights. */

@@ -141,6 +141,9 @@ static void print_layer(const struct plan *p, const struct plan_layer *l, bool a
                                l->tiling.double_buffer ? "double-buffered" : "single");
     if (!again && l->kind == LAYER_MATRIX && !l->tiling.double_buffer && l->tiling.parts > 1)
         g_string_append_printf(out, " in %d parts", l->tiling.parts);
+    if (!again && l->streamed)
+        g_string_append_printf(out, ", %" PRIu64 " bytes of weights over the host link",
+                               plan_streamed_bytes(p, l));
     if (!again && l->n_pass > 1)
         g_string_append_printf(out, ", %" PRId64 " images at a time in turn with layers %d to %d",
                                l->chunk_image, p->groups[l->group].first, p->groups[l->group].last);

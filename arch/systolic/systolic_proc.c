@@ -69,7 +69,7 @@ static void host_compute_wait(struct sim *s, const struct insn *in)
     sim_span(s, UNIT_HOST, in, start, sk_now());
 }
 
-/* The DMA engine sends an address a cycle; what it reads crosses no link. */
+/* The DMA engine sends an address a cycle. */
 static void read_rows(struct sim *s, const struct insn *in)
 {
     const struct plan_layer *l = &s->plan->layers[in->layer];
@@ -80,7 +80,7 @@ static void read_rows(struct sim *s, const struct insn *in)
     for (int64_t i = first; i < first + (int64_t)in->count; i++) {
         const struct dram_request row = {.bytes = (uint64_t)lookup_row_bytes(s->plan, l),
                                          .address = lookup_address(s->plan, l, i)};
-        const uint64_t arrival_cyc = dram_access(&s->core.weights, &row, sk_now());
+        const uint64_t arrival_cyc = core_read_weights(&s->core, l, &row, sk_now());
         ready_cyc = MAX(ready_cyc, arrival_cyc);
         sk_wait_cycles(1);
     }

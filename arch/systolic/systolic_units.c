@@ -11,7 +11,18 @@
 static double slot_cyc(const struct units *u, double bus, double tile)
 {
     const double held = (double)u->s->cfg.rows * u->shift_cyc;
-    return tile > 0 ? (u->s->first_byte_cyc + bus / tile + held) / (double)u->n_slot : 0;
+    return tile > 0 ? (u->bus.first_byte_cyc + bus / tile + held) / (double)u->n_slot : 0;
+}
+
+static struct bus bus_of(const struct systolic *s, const struct plan_layer *l)
+{
+    if (l->streamed)
+        return (struct bus){.index = BUS_LINK,
+                            .bytes_per_cyc = s->machine->memories[MEM_HOST].bytes_per_cyc,
+                            .start_cyc = s->cfg.host_latency_ns * 1e-9 * s->clock_hz};
+    return (struct bus){.index = BUS_WEIGHTS,
+                        .bytes_per_cyc = s->stream_bytes_per_cyc,
+                        .first_byte_cyc = s->first_byte_cyc};
 }
 
 void units_begin(struct units *u, const struct systolic *s, const struct plan *p,
@@ -31,7 +42,8 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     u->n_place = l->tiling.double_buffer ? 2 : 1;
     u->piece_rows = 0;
     u->tile_bytes = matrix ? (double)core_tile_bytes(s, l) : 0;
-    const double bus = s->stream_bytes_per_cyc > 0 ? u->tile_bytes / s->stream_bytes_per_cyc : 0;
+    u->bus = bus_of(s, l);
+    const double bus = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, u->tile_bytes) : 0;
     u->slots_bind = slot_cyc(u, bus, 1) > bus;
     if (matrix && systolic_parts(s, l) > 1) {
         const struct places places = systolic_places(s, p, l);
@@ -104,13 +116,13 @@ static uint64_t pace(const struct units *u, const struct mark *m)
 static void move_bus(struct units *u, double n, double cyc)
 {
     struct ahead *a = &u->ahead;
-    double bus = a->bus + n * cyc;
+    double bus = a->bus[u->bus.index] + n * cyc;
     int64_t i = (int64_t)a->i_slot;
     for (int64_t k = 0; k < u->n_slot && (double)k < n; k++) {
         i = i + 1 < u->n_slot ? i + 1 : 0;
         bus = MAX(bus, (double)a->slots[i] + (n - (double)k) * cyc);
     }
-    a->bus = bus;
+    a->bus[u->bus.index] = bus;
 }
 
 /* n times as many instructions are issued: a cycle each from now on, or from when a unit's queue is
@@ -145,8 +157,9 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
     u->ahead.shadow += matrix;
     u->ahead.before.end_cyc += matrix;
     u->sums += matrix;
-    if (host > 0) { /* chunks; what is within one moves nothing over the link */
+    if (host > 0) { /* chunks; what is within one moves no activations over the link */
         u->free[UNIT_HOST] += host;
+        u->ahead.bus[BUS_LINK] += (double)host;
         u->loaded += MAX(drain, host);
         u->done += drain;
         move_all(u->stored, 2, MAX(drain, host));

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_lower.h"
 #include "mapper/lookup.h"
 #include "sim/base/error.h"
@@ -24,15 +25,16 @@ static void put_column(const struct plan_layer *l, int64_t n, const uint8_t *wei
     }
 }
 
-/* Weight memory holds whole tiles, row by row of the array; what an edge tile lacks is 0. Tables
- * lie there as they are. */
+/* Weight memory holds tiles, row by row of the array; of whole ones what an edge tile lacks is 0.
+ * Tables lie there as they are. What is streamed lies behind them. */
 bool weights_pack(const struct systolic *s, struct plan *p, struct program *program, GError **error)
 {
-    const int64_t rows = s->cfg.rows, cols = s->cfg.cols;
-    program->weights = g_try_malloc0(MAX(p->weight_bytes, 1));
+    const int64_t cols = s->cfg.cols;
+    const uint64_t bytes = p->weight_bytes + p->streamed_bytes;
+    program->weights = g_try_malloc0(MAX(bytes, 1));
     if (!program->weights)
         return error_set(error, ERROR_LIMIT, "no memory for %" PRIu64 " MiB of weights",
-                         p->weight_bytes >> 20);
+                         bytes >> 20);
     arena_own(p->arena, program->weights, g_free);
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
@@ -41,15 +43,14 @@ bool weights_pack(const struct systolic *s, struct plan *p, struct program *prog
             memcpy(program->weights + l->weight_address, weight,
                    (size_t)(l->lookup->rows * lookup_row_bytes(p, l)));
         const int64_t size = (int64_t)number_bytes(l->weight_format);
-        const int64_t tiles_k = int64_div_up(l->gemm.k, rows);
         const int64_t k = l->kind == LAYER_MATRIX ? plan_operator_gemm(l).k : 0;
         const bool is_first = l->kind == LAYER_MATRIX && l->weights_of == i && !l->from_buffer;
-        const int64_t tiles_n = is_first ? int64_div_up(l->gemm.n, cols) : 0;
-        for (int64_t c = 0; tiles_n && c < l->gemm.groups * l->gemm.n; c++) {
-            const int64_t g = c / l->gemm.n, n = c % l->gemm.n;
-            uint8_t *column = program->weights + l->weight_address +
-                              ((g * tiles_n + n / cols) * tiles_k * rows * cols + n % cols) * size;
-            put_column(l, n, weight + c * k * size, size, cols * size, column);
+        for (int64_t c = 0; is_first && c < l->gemm.groups * l->gemm.n; c++) {
+            const int64_t g = c / l->gemm.n, n = c % l->gemm.n, i_n = n / cols;
+            uint8_t *column =
+                program->weights + core_tile_address(s, l, g, i_n, 0) + n % cols * size;
+            put_column(l, n, weight + c * k * size, size, core_tile_pitch(s, l, i_n) * size,
+                       column);
         }
     }
     return true;
@@ -62,7 +63,9 @@ bool weights_fit(const struct systolic *s, const struct plan *p, GError **error)
         return true;
     return error_set(error, ERROR_UNSUPPORTED,
                      "%s: its weights fill %" PRIu64 " KiB of tiles of %" PRId64 " x %" PRId64
-                     "; memory.weights of %s has %" PRIu64 " KiB",
+                     "; memory.weights of %s has %" PRIu64
+                     " KiB; with memory.weights.overflow = \"stream\" layers that find no room "
+                     "would fetch theirs over the host link",
                      p->graph->name, p->weight_bytes / 1024, s->cfg.rows, s->cfg.cols,
                      p->machine->name, capacity / 1024);
 }

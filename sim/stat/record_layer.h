@@ -58,6 +58,8 @@ struct record_layer {
     uint64_t bound_cyc; /* no mapping of it on this machine takes less; 0: not known */
     /* What any mapping must move: each weight, input and output of the network once. */
     struct record_bytes compulsory[RECORD_MAX_MEMORY];
+    uint64_t streamed_bytes; /* its weights or table, which find no room in the weight memory and
+                              * come over the host link each time; 0: none */
     double energy_pj[RECORD_MAX_COMPONENT];
     bool has_saturated; /* its format is one of integers, and values were computed */
     uint64_t saturated; /* values that it could not hold */

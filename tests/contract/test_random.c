@@ -19,6 +19,7 @@ struct machine_case {
     char *set[MAX_SETTING + 1];
     int n_set, buffer; /* which setting is the buffer's size */
     bool is_integer;   /* multiplies int8 and int16 */
+    bool has_banks;    /* which have a least size */
     double buffer_kib;
 };
 
@@ -91,6 +92,7 @@ static void set_banks(struct machine_case *m, int number)
     if (pick(rand, 0, 3) == 0) {
         const int i = (int)pick(rand, 0, G_N_ELEMENTS(standards) - 1);
         const double n_channel = (double)pick(rand, 1, 5);
+        m->has_banks = true;
         set_word(m, "memory.weights.model", "bank");
         set_word(m, "memory.weights.standard", standards[i].name);
         set_word(m, "memory.weights.mapping", dram_mapping_names[pick(rand, 0, 3)]);
@@ -119,6 +121,18 @@ static void set_count(struct machine_case *m, int number)
     set(m, "array.count", count);
     set_word(m, "array.broadcast", pick(rand, 0, 2) ? "true" : "false");
     set(m, "memory.unified_buffer.ports", (double)pick(rand, 0, 3));
+    g_rand_free(rand);
+}
+
+/* A third of the machines without banks have room for a tile or a few more, and stream the rest. */
+static void set_overflow(struct machine_case *m, int number)
+{
+    const double most_tile_kib = 40 * 40 * 4 / 1024.0;
+    GRand *rand = g_rand_new_with_seed((guint32)number + 4000000);
+    if (!m->has_banks && pick(rand, 0, 2) == 0) {
+        set_word(m, "memory.weights.overflow", "stream");
+        set(m, "memory.weights.size_kib", most_tile_kib * (double)pick(rand, 4, 16) / 4);
+    }
     g_rand_free(rand);
 }
 
@@ -160,6 +174,7 @@ static void case_make(struct random_case *c, int number)
     set_banks(&c->machine, number);
     set_array(&c->machine, number);
     set_count(&c->machine, number);
+    set_overflow(&c->machine, number);
     set_path(&c->machine, number);
     if (first_of(number) == FIRST_SEQUENCE || first_of(number) == FIRST_LOOKUP)
         c->net = random_sequence_text(rand, (int)pick(rand, 1, 4), number >= FIRST_LOOKUP);

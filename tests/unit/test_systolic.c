@@ -69,6 +69,62 @@ START_TEST(test_core_rules)
 }
 END_TEST
 
+/* Trimmed, 2 groups of 20 x 40 values: tiles of 16 and 8 columns, of 16 and 4 rows. */
+START_TEST(test_trimmed_tiles_lie_without_gaps)
+{
+    static const char *const trimmed[] = {"array.edge=trimmed", NULL};
+    struct accsim *full = load(SINGLE, ACCSIM_TIMING, NULL);
+    struct accsim *a = load(SINGLE, ACCSIM_TIMING, trimmed);
+    const struct systolic *s = a->machine->self;
+    const struct plan_layer l = {.gemm = {.k = 20, .n = 40, .groups = 2},
+                                 .weight_address = 1000,
+                                 .weight_format = NUMBER_int8};
+    ck_assert_uint_eq(core_tile_address(s, &l, 0, 0, 0), 1000);
+    ck_assert_uint_eq(core_tile_address(s, &l, 0, 0, 1), 1000 + 16 * 16);
+    ck_assert_uint_eq(core_tile_address(s, &l, 0, 1, 0), 1000 + 20 * 16);
+    ck_assert_uint_eq(core_tile_address(s, &l, 0, 2, 1), 1000 + 20 * 32 + 16 * 8);
+    ck_assert_uint_eq(core_tile_address(s, &l, 1, 0, 0), 1000 + 20 * 40);
+    ck_assert_int_eq(core_tile_pitch(s, &l, 1), 16);
+    ck_assert_int_eq(core_tile_pitch(s, &l, 2), 8);
+    s = full->machine->self;
+    ck_assert_uint_eq(core_tile_address(s, &l, 1, 2, 1), 1000 + (6 + 2 * 2 + 1) * 256);
+    ck_assert_int_eq(core_tile_pitch(s, &l, 2), 16);
+    accsim_free(full);
+    accsim_free(a);
+}
+END_TEST
+
+/* A byte a cycle, whoever asked first. */
+START_TEST(test_streamed_weights_take_their_turn_on_the_link)
+{
+    struct accsim *a = load(SINGLE, ACCSIM_TIMING, NULL);
+    struct systolic_core c;
+    core_init(&c, a->machine->self);
+    const struct plan_layer stays = {0}, streamed = {.streamed = true};
+    const struct dram_request tile = {.bytes = 50};
+    ck_assert_uint_eq(dma_copy(&c.dma, 100, 0), 100);
+    ck_assert_uint_eq(core_read_weights(&c, &stays, &tile, 10), 35);
+    ck_assert_uint_eq(core_read_weights(&c, &streamed, &tile, 10), 150);
+    ck_assert_uint_eq(dma_copy(&c.dma, 7, 149), 157);
+    ck_assert_uint_eq(core_read_weights(&c, &streamed, &tile, 158), 208);
+    ck_assert_uint_eq(c.weights.read_bytes, 50);
+    ck_assert_uint_eq(c.host.sent_bytes, 207);
+    core_clear(&c);
+    accsim_free(a);
+}
+END_TEST
+
+/* Five tiles of 256 bytes, more than the 1 KiB of weight memory, come behind the 128 bytes of
+ * input, a byte a cycle: the last one at 128 + 5 x 256. 16 to shift it in, 8 rows, 31 until the
+ * sums are there, 8 to activate; 8 x 80 bytes of output. */
+START_TEST(test_a_streamed_layer_takes_what_the_rules_say)
+{
+    static const char *const stream[] = {"memory.weights.size_kib=1",
+                                         "memory.weights.overflow=stream", NULL};
+    ck_assert_uint_eq(total("gemm:8x80x16", stream), 128 + 5 * 256 + 16 + 8 + 31 + 8 + 640);
+}
+END_TEST
+
 /* One instruction is issued a cycle: Read_Host_Memory (0), its Sync set (1), the array's Sync wait
  * (2), Read_Weights (3). So the tile of 256 bytes arrives at 3 + 128 + latency and is shifted in 16
  * cycles later; the inputs, 8 x 16 bytes, arrive at 128. The later of the two starts the product of
@@ -344,9 +400,11 @@ START_TEST(test_a_wrong_address_shows_as_a_wrong_value)
 }
 END_TEST
 
-TEST_MAIN("systolic", test_core_rules, test_a_single_tile_takes_what_the_rules_say,
-          test_shadow_registers_hide_the_shift, test_a_tile_stays_until_its_last_use,
-          test_a_store_may_outlast_the_share_of_its_layer, test_an_ideal_memory_costs_nothing,
-          test_twice_a_bandwidth_never_slows, test_replay_gives_the_values_of_the_events,
-          test_a_sync_that_is_never_set_is_told, test_a_missed_barrier_shows_as_a_wrong_value,
-          test_a_wrong_address_shows_as_a_wrong_value)
+TEST_MAIN("systolic", test_core_rules, test_trimmed_tiles_lie_without_gaps,
+          test_streamed_weights_take_their_turn_on_the_link,
+          test_a_streamed_layer_takes_what_the_rules_say,
+          test_a_single_tile_takes_what_the_rules_say, test_shadow_registers_hide_the_shift,
+          test_a_tile_stays_until_its_last_use, test_a_store_may_outlast_the_share_of_its_layer,
+          test_an_ideal_memory_costs_nothing, test_twice_a_bandwidth_never_slows,
+          test_replay_gives_the_values_of_the_events, test_a_sync_that_is_never_set_is_told,
+          test_a_missed_barrier_shows_as_a_wrong_value, test_a_wrong_address_shows_as_a_wrong_value)
