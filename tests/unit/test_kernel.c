@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sim/kernel/sk.h"
-
+/* Processes, events and time. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "sim/base/error.h"
+#include "tests/unit/kernel_scene.h"
 #include "tests/unit/test.h"
-
-/* What the small processes below share. */
-struct scene {
-    struct sk_event *done;
-    uint64_t n_item;
-    uint64_t seen_cyc[4];
-    uint64_t value;
-};
 
 static void begin(double clock_mhz)
 {
@@ -30,14 +20,6 @@ static void run(void)
 {
     GError *error = NULL;
     ck_ok(sk_run(0, 0, &error), error);
-}
-
-static void produce_at_cycle_5(void *arg)
-{
-    struct scene *s = arg;
-    sk_wait_cycles(5);
-    s->n_item++;
-    sk_notify(s->done);
 }
 
 static void consume(void *arg)
@@ -107,14 +89,6 @@ START_TEST(test_waiting_no_cycles_returns_at_once)
     ck_assert_uint_eq(sk_n_activation(), 1);
 }
 END_TEST
-
-static void wait_forever(void *arg)
-{
-    struct scene *s = arg;
-    sk_wait_cycles(123);
-    for (;;)
-        sk_wait(s->done);
-}
 
 static void describe(void *arg, GString *out)
 {
@@ -254,16 +228,6 @@ START_TEST(test_the_longest_time_is_reached)
 }
 END_TEST
 
-static void stop_at_7(void *arg)
-{
-    struct scene *s = arg;
-    sk_wait_cycles(7);
-    s->value = 9;
-    sk_stop();
-    sk_wait_cycles(1);
-    s->value = 10;
-}
-
 START_TEST(test_stop_ends_the_run)
 {
     begin(1000);
@@ -324,289 +288,6 @@ START_TEST(test_the_kernel_prints_nothing)
 }
 END_TEST
 
-static bool run_with_waveform(void *arg, GError **error)
-{
-    struct scene s = {.value = 3};
-    if (!sk_begin(1000, arg, error))
-        return false;
-    sk_trace("chip.unit.value", &s.value, 5);
-    sk_trace("busy now", &s.n_item, 1);
-    sk_spawn("stopper", stop_at_7, &s, NULL, 0);
-    return sk_run(0, 0, error);
-}
-
-static bool deadlock_with_waveform(void *arg, GError **error)
-{
-    struct scene s = {.done = sk_event_new("done")};
-    if (!sk_begin(1000, arg, error))
-        return false;
-    sk_trace("item", &s.n_item, 1);
-    sk_spawn("producer", produce_at_cycle_5, &s, NULL, 0);
-    sk_spawn("stuck", wait_forever, &s, NULL, 0);
-    return sk_run(0, 0, error);
-}
-
-static int n_file(const char *dir)
-{
-    int n = 0;
-    GDir *d = g_dir_open(dir, 0, NULL);
-    while (g_dir_read_name(d))
-        n++;
-    g_dir_close(d);
-    return n;
-}
-
-static void remove_dir(const char *dir, const char *file)
-{
-    g_unlink(file);
-    g_rmdir(dir);
-}
-
-START_TEST(test_waveform_is_complete_and_undated)
-{
-    GError *error = NULL;
-    g_autofree char *dir = g_dir_make_tmp("accsim-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(dir, "wave.of.run", NULL);
-    g_autofree char *text = NULL;
-    ck_ok(sk_run_forked(run_with_waveform, path, 0, 0, &error), error);
-    ck_assert(g_file_get_contents(path, &text, NULL, NULL));
-    ck_assert_int_eq(n_file(dir), 1);
-    ck_assert_str_eq(text, "$version\n accsim\n$end\n\n"
-                           "$timescale\n     1 ps\n$end\n\n"
-                           "$scope module SystemC $end\n"
-                           "$var wire    1  aaaab  busy_now       $end\n"
-                           "$scope module chip $end\n"
-                           "$scope module unit $end\n"
-                           "$var wire    5  aaaaa  value [4:0]  $end\n"
-                           "$upscope $end\n"
-                           "$upscope $end\n"
-                           "$upscope $end\n"
-                           "$enddefinitions  $end\n\n"
-                           "$comment\nAll initial values are dumped below at time 0 sec = 0 "
-                           "timescale units.\n$end\n\n"
-                           "$dumpvars\nb11 aaaaa\n0aaaab\n$end\n\n"
-                           "#7000\nb1001 aaaaa\n\n#7000\n");
-    remove_dir(dir, path);
-}
-END_TEST
-
-START_TEST(test_waveform_of_a_deadlock_is_written)
-{
-    GError *error = NULL;
-    g_autofree char *dir = g_dir_make_tmp("accsim-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(dir, "wave.vcd", NULL);
-    g_autofree char *text = NULL;
-    ck_error(sk_run_forked(deadlock_with_waveform, path, 0, 0, &error), error, ERROR_BUG,
-             "deadlock at cycle 123");
-    ck_assert(g_file_get_contents(path, &text, NULL, NULL));
-    ck_assert_ptr_nonnull(strstr(text, "#5000\n1aaaaa\n\n#123000\n"));
-    remove_dir(dir, path);
-}
-END_TEST
-
-START_TEST(test_waveform_that_cannot_be_written_is_an_error)
-{
-    static char *const paths[] = {"/dev/full", "/nonexistent/wave.vcd", "/tmp"};
-    GError *error = NULL;
-    for (size_t i = 0; i < G_N_ELEMENTS(paths); i++)
-        ck_error(sk_run_forked(run_with_waveform, paths[i], 0, 0, &error), error, ERROR_OUTPUT,
-                 paths[i]);
-}
-END_TEST
-
-static bool run_on_a_full_disk(void *arg, GError **error)
-{
-    signal(SIGXFSZ, SIG_IGN);
-    setrlimit(RLIMIT_FSIZE, &(struct rlimit){500, 500});
-    return run_with_waveform(arg, error);
-}
-
-START_TEST(test_waveform_cut_short_by_a_full_disk_is_an_error)
-{
-    GError *error = NULL;
-    g_autofree char *dir = g_dir_make_tmp("accsim-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(dir, "wave.vcd", NULL);
-    ck_error(sk_run_forked(run_on_a_full_disk, path, 0, 0, &error), error, ERROR_OUTPUT,
-             "the waveform is incomplete");
-    ck_assert_int_eq(n_file(dir), 0);
-    remove_dir(dir, path);
-}
-END_TEST
-
-static bool kill_self_with_waveform(void *arg, GError **error)
-{
-    bool ok = sk_begin(1000, arg, error);
-    raise(SIGKILL);
-    return ok;
-}
-
-START_TEST(test_a_killed_run_leaves_no_file)
-{
-    GError *error = NULL;
-    g_autofree char *dir = g_dir_make_tmp("accsim-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(dir, "wave.vcd", NULL);
-    ck_error(sk_run_forked(kill_self_with_waveform, path, 0, 0, &error), error, ERROR_LIMIT,
-             "SIGKILL");
-    ck_assert_int_eq(n_file(dir), 0);
-    remove_dir(dir, path);
-}
-END_TEST
-
-static bool write_42(void *arg, GError **error)
-{
-    (void)error;
-    *(int *)arg = 42;
-    return true;
-}
-
-START_TEST(test_forked_results_come_back_through_shared_memory_only)
-{
-    GError *error = NULL;
-    int mine = 0;
-    int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    ck_ok(sk_run_forked(write_42, &mine, 0, 0, &error), error);
-    ck_ok(sk_run_forked(write_42, shared, 0, 0, &error), error);
-    ck_assert_int_eq(mine, 0);
-    ck_assert_int_eq(*shared, 42);
-}
-END_TEST
-
-static bool fail_at_length(void *arg, GError **error)
-{
-    (void)arg;
-    g_autofree char *rest = g_strnfill(200000, 'x');
-    return error_set(error, ERROR_UNSUPPORTED, "layer 'a': %s", rest);
-}
-
-START_TEST(test_forked_error_keeps_code_and_whole_message)
-{
-    GError *error = NULL;
-    bool ok = sk_run_forked(fail_at_length, NULL, 0, 0, &error);
-    ck_assert_uint_eq(strlen(error->message), strlen("layer 'a': ") + 200000);
-    ck_error(ok, error, ERROR_UNSUPPORTED, "layer 'a': xxx");
-}
-END_TEST
-
-static bool give_signal(void *arg, GError **error)
-{
-    (void)error;
-    signal(*(int *)arg, SIG_DFL); /* a sanitizer has handlers */
-    return raise(*(int *)arg) == 0;
-}
-
-START_TEST(test_forked_death_is_told_by_its_signal)
-{
-    static const struct {
-        int signal, code;
-        const char *text;
-    } row[] = {
-        {SIGABRT, ERROR_BUG, "SIGABRT"},
-        {SIGSEGV, ERROR_BUG, "SIGSEGV (Segmentation fault)"},
-        {SIGKILL, ERROR_LIMIT, "SIGKILL"},
-        {SIGTERM, ERROR_INTERRUPTED, "SIGTERM"},
-    };
-    GError *error = NULL;
-    uint64_t limit_bytes = 1 << 30; /* which explains none of these deaths */
-    for (size_t i = 0; i < G_N_ELEMENTS(row); i++) {
-        int s = row[i].signal;
-        ck_error(sk_run_forked(give_signal, &s, limit_bytes, 0, &error), error, row[i].code,
-                 row[i].text);
-    }
-}
-END_TEST
-
-static bool just_exit(void *arg, GError **error)
-{
-    (void)arg;
-    (void)error;
-    _exit(0);
-}
-
-START_TEST(test_forked_exit_without_a_result_is_a_bug)
-{
-    GError *error = NULL;
-    ck_error(sk_run_forked(just_exit, NULL, 0, 0, &error), error, ERROR_BUG, "without a result");
-}
-END_TEST
-
-static bool sleep_long(void *arg, GError **error)
-{
-    (void)arg;
-    (void)error;
-    sleep(100);
-    return true;
-}
-
-START_TEST(test_forked_time_limit_ends_the_child)
-{
-    GError *error = NULL;
-    gint64 begin_us = g_get_monotonic_time();
-    ck_error(sk_run_forked(sleep_long, NULL, 0, 0.1, &error), error, ERROR_LIMIT,
-             "time limit of 0.1 s");
-    double took_s = (double)(g_get_monotonic_time() - begin_us) / 1e6;
-    ck_assert(took_s >= 0.1 && took_s < 20);
-}
-END_TEST
-
-static bool interrupt_parent(void *arg, GError **error)
-{
-    kill(getppid(), *(int *)arg);
-    return sleep_long(NULL, error);
-}
-
-START_TEST(test_forked_run_is_interrupted_and_signals_are_restored)
-{
-    int signals[] = {SIGINT, SIGTERM};
-    GError *error = NULL;
-    sigset_t mask;
-    for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
-        ck_error(sk_run_forked(interrupt_parent, &signals[i], 0, 0, &error), error,
-                 ERROR_INTERRUPTED, "interrupted");
-    sigprocmask(SIG_SETMASK, NULL, &mask);
-    ck_assert(!sigismember(&mask, SIGINT) && !sigismember(&mask, SIGTERM));
-}
-END_TEST
-
-static bool interrupt_parent_once(void *arg, GError **error)
-{
-    (void)error;
-    return kill(getppid(), *(int *)arg) == 0;
-}
-
-START_TEST(test_forked_run_leaves_an_ignored_signal_ignored)
-{
-    GError *error = NULL;
-    int s = SIGINT;
-    signal(s, SIG_IGN);
-    ck_ok(sk_run_forked(interrupt_parent_once, &s, 0, 0, &error), error);
-}
-END_TEST
-
-#ifndef __SANITIZE_ADDRESS__
-static bool allocate(void *arg, GError **error)
-{
-    (void)error;
-    size_t bytes = *(size_t *)arg;
-    volatile char *block = g_malloc(bytes);
-    block[bytes - 1] = 1;
-    return block[bytes - 1] == 1;
-}
-
-START_TEST(test_forked_memory_limit_bounds_growth)
-{
-    GError *error = NULL;
-    size_t within = 40 << 20, beyond = 80 << 20;
-    uint64_t limit_bytes = 64 << 20;
-    ck_ok(sk_run_forked(allocate, &within, limit_bytes, 0, &error), error);
-    ck_error(sk_run_forked(allocate, &beyond, limit_bytes, 0, &error), error, ERROR_LIMIT,
-             "memory limit of 64 MiB");
-}
-END_TEST
-#define MEMORY_TESTS , test_forked_memory_limit_bounds_growth
-#else
-#define MEMORY_TESTS
-#endif
-
 TEST_MAIN("kernel", test_notify_wakes_all_waiters_in_the_same_cycle,
           test_cycles_are_exact_at_an_odd_clock, test_waiting_no_cycles_returns_at_once,
           test_deadlock_says_who_waits_for_what_since_when,
@@ -615,11 +296,4 @@ TEST_MAIN("kernel", test_notify_wakes_all_waiters_in_the_same_cycle,
           test_wall_clock_limit_ends_an_endless_run, test_time_beyond_64_bits_is_a_limit,
           test_the_longest_time_is_reached, test_stop_ends_the_run,
           test_stack_has_the_size_asked_for, test_an_empty_machine_is_done_at_cycle_0,
-          test_the_kernel_prints_nothing, test_waveform_is_complete_and_undated,
-          test_waveform_of_a_deadlock_is_written, test_waveform_that_cannot_be_written_is_an_error,
-          test_waveform_cut_short_by_a_full_disk_is_an_error, test_a_killed_run_leaves_no_file,
-          test_forked_results_come_back_through_shared_memory_only,
-          test_forked_error_keeps_code_and_whole_message, test_forked_death_is_told_by_its_signal,
-          test_forked_exit_without_a_result_is_a_bug, test_forked_time_limit_ends_the_child,
-          test_forked_run_is_interrupted_and_signals_are_restored,
-          test_forked_run_leaves_an_ignored_signal_ignored MEMORY_TESTS)
+          test_the_kernel_prints_nothing)

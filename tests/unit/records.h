@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records made by hand, for renderings of them: the numbers are made up. */
+#pragma once
+
+#include <math.h>
+
+#include "sim/stat/record.h"
+
+/* A network on a weight-stationary array; the numbers are made up and of a likely size. */
+static const struct record_setting alexnet_settings[] = {
+    {.path = "array.rows", .value = "256"},
+    {.path = "clock_mhz", .value = "700.5"},
+    {.path = "array.double_buffer", .value = "true"},
+    {.path = "array.dataflow", .value = "ws", .is_string = true},
+    {.path = "tile", .value = "[1, 2]"},
+};
+
+#define LAYER(i, n, o, s, m, c, start, b, stall, shift, dram, error)                               \
+    {                                                                                              \
+        .index = (i), .name = (n), .op = (o), .shape = (s), .macs = (m), .cycles = (c),            \
+        .start_cycle = (start), .end_cycle = (start) + (c), .peak_macs_per_cycle = 65536,          \
+        .bound = (b), .stall_cyc = {(stall), (shift), 400, 120},                                   \
+        .bytes = {{(dram), 0}, {90000 + (i), 70000}},                                              \
+        .energy_pj = {(m)*0.2, (dram)*160.0, (c)*40000.0, 0},                                      \
+        .check = {true, true, true, true, "fp32 OpenBLAS", (error)*10, (error)},                   \
+    }
+
+static const struct record_layer alexnet_layers[] = {
+    LAYER(0, "conv1", "conv2d+relu", "96x55x55", 105415200, 9400, 0, BOUND_COMPUTE, 900, 256, 34848,
+          0.0021),
+    LAYER(1, "conv2", "conv2d+relu", "256x27x27", 223948800, 15900, 9400, BOUND_COMPUTE, 4100, 2560,
+          307200, 0.0034),
+    LAYER(2, "conv3", "conv2d+relu", "384x13x13", 149520384, 19100, 25300, BOUND_MEMORY, 12000,
+          4608, 884736, 0.0052),
+    LAYER(3, "fc6", "gemm+relu", "4096", 37748736, 777300, 44400, BOUND_MEMORY, 600000, 147456,
+          37748736, 0.0081),
+    LAYER(4, "fc7", "gemm+relu", "4096", 16777216, 345500, 821700, BOUND_LATENCY, 270000, 65536,
+          16777216, 0.0094),
+    {.index = 5,
+     .name = "prob",
+     .op = "softmax",
+     .shape = "1000",
+     .on_host = true,
+     .cycles = 2800,
+     .start_cycle = 1167200,
+     .end_cycle = 1170000},
+};
+
+static inline struct record alexnet_record(void)
+{
+    return (struct record){
+        .version = "0.1.0",
+        .command = "accsim --arch tpu.cfg --net alexnet",
+        .mode = "functional",
+        .fidelity = "event",
+        .seed = 1,
+        .arch_name = "tpu",
+        .arch_family = "systolic",
+        .arch_file = "arch/systolic/tpu.cfg",
+        .precision = "int8",
+        .clock_hz = 700e6,
+        .peak_macs_per_cycle = 65536,
+        .known_error = "against the counters published for three networks (Jouppi et al. 2017, "
+                       "table 3) the model is at most 6 % of the cycles off",
+        .settings = (struct record_setting *)alexnet_settings,
+        .n_setting = G_N_ELEMENTS(alexnet_settings),
+        .causes = {{"weight_stall", "cycles", "The array waits for weights."},
+                   {"weight_shift", "cycles", "Weights shift in."},
+                   {"non_matrix", "cycles", "Everything else."},
+                   {"raw_stall", "cycles", "A layer waits for the one before."}},
+        .cause_overlaps = {false, false, false, true},
+        .n_cause = 4,
+        .memories = {{"weights", "bytes", "Off chip."}, {"unified_buffer", "bytes", "On chip."}},
+        .n_memory = 2,
+        .dram_memory = 0,
+        .memory_bytes_per_cyc = {34e9 / 700e6, 512},
+        .drams = {{.known = true,
+                   .standard = "DDR3",
+                   .row_hits = 864000,
+                   .row_misses = 1200,
+                   .row_conflicts = 6300,
+                   .activates = 7300,
+                   .refreshes = 428,
+                   .busy_cyc = 1189000,
+                   .peak_cyc = 1148823,
+                   .priced = true,
+                   .access_pj = 6e9,
+                   .activate_pj = 1e8,
+                   .refresh_pj = 2e8,
+                   .background_pj = 1.7e9}},
+        .components = {{"mac", "J", "Arithmetic."},
+                       {"dram", "J", "Off-chip memory."},
+                       {"idle", "J", "What it draws when nothing happens."},
+                       {"host_link", "J", "Transfers to the host."}},
+        .n_component = 4,
+        .net_name = "alexnet",
+        .net_file = "workloads/nets/alexnet.net",
+        .batch = 1,
+        .net_layers = 6,
+        .net_macs = 533410336,
+        .net_parameters = 55752736,
+        .layers = (struct record_layer *)alexnet_layers,
+        .n_layer = G_N_ELEMENTS(alexnet_layers),
+        .units = {{"matrix_unit", 46000, {887000, 220416, 16584, 3600}},
+                  {"activation", 31000, {0}}},
+        .n_unit = 2,
+        .total_cyc = 1170000,
+        .n_event = 81234,
+        .n_mapping = 2252,
+        .map_seconds = 0.0036,
+        .area_mm2 = 331,
+        .areas = {{"matrix_unit", 79.4}, {"unified_buffer", 96}, {"unplaced", 155.6}},
+        .n_area = 3,
+        .power_w = {35, 36, 41, 47, 80, 78, 44, 41, 39, 1},
+        .n_power = 10,
+        .host_seconds = 0.125,
+        .check = {true, true, true, true, "fp32 OpenBLAS", 0.5, 0.0094},
+        .has_snr = true,
+        .snr_db = 38.24,
+        .top1_agreement = 1,
+    };
+}
+
+/* No values, no events, no energy, no off-chip memory, one layer that multiplies nothing. */
+static inline struct record bare_record(void)
+{
+    static struct record_layer layer = {
+        .index = 0, .name = "pool", .op = "maxpool", .cycles = 640, .end_cycle = 640};
+    return (struct record){
+        .version = "0.1.0",
+        .command = "",
+        .mode = "timing",
+        .fidelity = "analytic",
+        .arch_name = "bare",
+        .clock_hz = 1e9,
+        .dram_memory = -1,
+        .net_name = "pool",
+        .batch = 16,
+        .net_layers = 1,
+        .layers = &layer,
+        .n_layer = 1,
+        .total_cyc = 640,
+        .top1_agreement = -1,
+    };
+}
+
+/* Names from anywhere, counters at the end of their range, values that fail. */
+static inline struct record rough_record(void)
+{
+    static struct record_layer layers[] = {
+        {.index = 0,
+         .name = "Faltung-größer-als-alle-anderen/branch_3/conv,\"1\"",
+         .op = "conv2d",
+         .shape = "1x2x3",
+         .macs = UINT64_MAX / 2,
+         .cycles = UINT64_MAX / 4,
+         .bound = BOUND_SYNC,
+         .end_cycle = UINT64_MAX / 4,
+         .peak_macs_per_cycle = 4,
+         .check = {true, true, false, false, "fp32 OpenBLAS", INFINITY, 0.5}},
+        {.index = 1,
+         .name = "層の名前がとても長い畳み込み",
+         .op = "g\xff\033[31mmm",
+         .shape = "4096",
+         .macs = 3,
+         .cycles = UINT64_MAX / 4,
+         .start_cycle = UINT64_MAX / 4,
+         .end_cycle = UINT64_MAX / 2,
+         .peak_macs_per_cycle = 4,
+         .bound = BOUND_COMPUTE,
+         .check = {true, false, false, false, "fp32 OpenBLAS", 3, 0.25}},
+    };
+    struct record r = bare_record();
+    r.mode = "functional";
+    r.arch_name = "größer";
+    r.seed = UINT64_MAX;
+    r.net_name = "line\nbreak";
+    r.layers = layers;
+    r.n_layer = 2;
+    r.peak_macs_per_cycle = 4;
+    r.total_cyc = UINT64_MAX / 4 * 2;
+    r.check = (struct record_check){true, false, false, false, "fp32 OpenBLAS", INFINITY, 0.5};
+    r.has_snr = true;
+    r.snr_db = INFINITY;
+    return r;
+}
