@@ -10,12 +10,15 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACCSIM = os.environ.get("ACCSIM", str(ROOT / "build/accsim"))
 SKIPPED = 77  # what CTest is told to read as a skip
 ESCAPE = b"\x1b"
+SMALL = ("--arch", "tpu.cfg", "--net", "gemm:4x8x16")
+ON_TPU = ("--arch", "tpu.cfg")
 
 
 def environment(**changes):
@@ -92,6 +95,18 @@ def setting(rec, path):
         for key in path.split("."):
             value = value[key]
     return float(value)
+
+
+class InFolder(unittest.TestCase):
+    """Tests that run accsim in an empty folder."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def run_here(self, *args, **options):
+        return run(*args, cwd=self.folder, **options)
 
 
 def main():

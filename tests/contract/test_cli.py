@@ -4,47 +4,23 @@
     test_cli.py [CLASS[.TEST]...]
 """
 import csv
-import hashlib
 import io
 import json
 import os
-import pathlib
 import pty
 import re
-import signal
-import struct
 import subprocess
-import tempfile
-import time
-import unittest
-import zipfile
 
 import bad_input
 import cli
 
-SMALL = ("--arch", "tpu.cfg", "--net", "gemm:4x8x16")
-ON_TPU = ("--arch", "tpu.cfg")
 TIMING = ("--arch", "tpu.cfg", "--net", "alexnet", "--mode", "timing")
 RUN_OPTIONS = """--arch --net --batch --set --mode --fidelity --check --precision --input --weights
     --calibrate --seed --threads --output --layers --json --csv --power --vcd --memory-limit
     --time-limit --quiet --verbose --no-color --help --version""".split()
-FULL = pathlib.Path("/dev/full")
-NOBODY = 65534
 
 
-class InFolder(unittest.TestCase):
-    """Tests that run accsim in an empty folder."""
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def run_here(self, *args, **options):
-        return cli.run(*args, cwd=self.folder, **options)
-
-
-class Refused(InFolder):
+class Refused(cli.InFolder):
     """Each row of bad_input fails as it says: its exit code, a message that names the culprit,
     nothing on standard output, and the file that stood at the output's path left as it was."""
 
@@ -108,18 +84,18 @@ class Refused(InFolder):
         net.write_text((cli.ROOT / "workloads/nets/mlp-mnist.net").read_text())
         for option in ("--json", "--csv", "--power", "--output", "--vcd"):
             with self.subTest(option):
-                result = self.run_here(*ON_TPU, "--net", "my.net", option, net)
+                result = self.run_here(*cli.ON_TPU, "--net", "my.net", option, net)
                 self.assertEqual(result.returncode, 2)
                 self.assertRegex(cli.text(result.stderr), rf"{option}.*my\.net")
 
     def test_a_pipe_that_nobody_writes_to(self):
         os.mkfifo(self.folder / "silent.net")
-        result = self.run_here(*ON_TPU, "--net", "silent.net", timeout=60)
+        result = self.run_here(*cli.ON_TPU, "--net", "silent.net", timeout=60)
         self.assertEqual(result.returncode, 2)
         self.assertRegex(cli.text(result.stderr), r"silent\.net")
 
 
-class Usage(InFolder):
+class Usage(cli.InFolder):
     """Wrong usage that is not about a run."""
 
     def test_wrong_usage_exits_2_and_names_the_word(self):
@@ -138,7 +114,7 @@ class Usage(InFolder):
             (("--arch",), "arch"),
             (("--arch", "tpu"), "net"),
             (("--net", "alexnet"), "arch"),
-            ((*SMALL, "stray"), "stray"),
+            ((*cli.SMALL, "stray"), "stray"),
             ((), "arch|usage"),
         ):
             with self.subTest(" ".join(args)):
@@ -148,7 +124,7 @@ class Usage(InFolder):
                 self.assertEqual(result.stdout, b"")
 
 
-class Help(InFolder):
+class Help(cli.InFolder):
     def test_version(self):
         project = (cli.ROOT / "CMakeLists.txt").read_text()
         version = re.search(r"project\(accsim VERSION ([\d.]+)", project).group(1)
@@ -231,7 +207,7 @@ class Help(InFolder):
                 self.assertIn(word, shown)
 
 
-class Report(InFolder):
+class Report(cli.InFolder):
     def test_text_fits_100_columns_and_has_no_escapes(self):
         shown = cli.succeed(*TIMING)
         self.assertNotIn("\x1b", shown)
@@ -278,7 +254,7 @@ class Report(InFolder):
             self.skipTest("python3-jsonschema is not installed")
         schema = json.loads((cli.ROOT / "reports/accsim-run-1.schema.json").read_text())
         for args in (
-            SMALL,
+            cli.SMALL,
             TIMING,
             (*TIMING, "--fidelity", "analytic"),
             ("--arch", "tpu.cfg", "--net", "alexnet", "--batch", "3"),
@@ -323,218 +299,21 @@ class Report(InFolder):
 
     def test_a_link_is_followed(self):
         (self.folder / "link.json").symlink_to("target.json")
-        self.assertEqual(self.run_here(*SMALL, "--json", "link.json").returncode, 0)
+        self.assertEqual(self.run_here(*cli.SMALL, "--json", "link.json").returncode, 0)
         self.assertTrue((self.folder / "link.json").is_symlink())
         json.loads((self.folder / "target.json").read_text())
 
     def test_quiet_says_nothing_on_standard_error(self):
-        result = self.run_here(*SMALL, "--quiet")
+        result = self.run_here(*cli.SMALL, "--quiet")
         self.assertEqual((result.returncode, result.stderr), (0, b""))
 
     def test_waveform(self):
         for name in ("a.vcd", "b.vcd"):
-            result = self.run_here(*SMALL, "--mode", "timing", "--vcd", name)
+            result = self.run_here(*cli.SMALL, "--mode", "timing", "--vcd", name)
             self.assertEqual(result.returncode, 0, cli.text(result.stderr))
         first = (self.folder / "a.vcd").read_bytes()
         self.assertIn(b"$timescale", first)
         self.assertEqual(first, (self.folder / "b.vcd").read_bytes())
-
-
-def read_npz(path):
-    """The arrays of an .npz of fp32 tensors: name -> (shape, values)."""
-    arrays = {}
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            data = archive.read(name)
-            assert data[:6] == b"\x93NUMPY"
-            size = struct.unpack_from("<H", data, 8)[0]
-            header = data[10 : 10 + size].decode()
-            assert "'<f4'" in header and "False" in header, header
-            shape = tuple(map(int, re.findall(r"\d+", header[header.index("(") :])))
-            count = (len(data) - 10 - size) // 4
-            arrays[name.removesuffix(".npy")] = (
-                shape,
-                struct.unpack_from(f"<{count}f", data, 10 + size),
-            )
-    return arrays
-
-
-class Values(InFolder):
-    def test_the_output_is_a_distribution_over_classes(self):
-        result = self.run_here(
-            "--arch", "tpu.cfg", "--net", "alexnet", "--batch", "3", "--output", "out.npz"
-        )
-        self.assertEqual(result.returncode, 0, cli.text(result.stderr))
-        ((shape, values),) = read_npz(self.folder / "out.npz").values()
-        self.assertEqual(shape, (3, 1000))
-        for row in range(3):
-            # A float's rounding, a thousand times.
-            self.assertAlmostEqual(sum(values[1000 * row : 1000 * (row + 1)]), 1.0, places=4)
-
-    def test_only_the_layers_asked_for_are_run(self):
-        record = cli.alexnet("--mode", "timing", "--layers", "conv1,fc6")
-        self.assertEqual(
-            [layer["name"] for layer in record["layers"] if layer["macs"]], ["conv1", "fc6"]
-        )
-
-    def test_the_reference_gives_values_without_cycles(self):
-        record = cli.record("--arch", "reference", "--net", "alexnet")
-        self.assertNotIn("cycles", record["totals"])
-
-
-class Repeated(InFolder):
-    def outcome(self, name, *args, **options):
-        result = self.run_here(
-            *("--arch", "tpu.cfg", "--net", "alexnet", "--batch", "2"),
-            *("--json", f"{name}.json", "--csv", f"{name}.csv", "--output", f"{name}.npz"),
-            *args,
-            **options,
-        )
-        self.assertEqual(result.returncode, 0, cli.text(result.stderr))
-        return (
-            cli.comparable((self.folder / f"{name}.json").read_text()),
-            (self.folder / f"{name}.csv").read_text(),
-            hashlib.sha256((self.folder / f"{name}.npz").read_bytes()).hexdigest(),
-        )
-
-
-class Repeatable(Repeated):
-    """The same seed gives the same bytes, for any number of threads."""
-
-    def test_threads_change_no_bit(self):
-        one = self.outcome("one")
-        self.assertEqual(one, self.outcome("again"))
-        self.assertEqual(one, self.outcome("two", "--threads", "2"))
-
-    def test_another_seed_gives_other_values(self):
-        one, other = self.outcome("one"), self.outcome("other", "--seed", "2")
-        self.assertNotEqual(one[2], other[2])
-
-
-class Builds(Repeated):
-    def test_release_and_sanitizer_builds_give_the_same_bytes(self):
-        sanitized = os.environ.get("ACCSIM_ASAN", "")
-        if not os.access(sanitized, os.X_OK):
-            self.skipTest("there is no sanitizer build")
-        self.assertEqual(self.outcome("release"), self.outcome("asan", program=sanitized))
-
-
-class Outputs(InFolder):
-    """An output that cannot be written exits 4, names the file and leaves nothing behind."""
-
-    OPTIONS = {
-        "--json": SMALL,
-        "--csv": SMALL,
-        "--power": SMALL,
-        "--output": SMALL,
-        "--vcd": (*SMALL, "--mode", "timing"),
-    }
-
-    def check(self, args, target, **options):
-        before = sorted(os.listdir(self.folder))
-        result = self.run_here(*args, target, **options)
-        message = cli.text(result.stderr)
-        self.assertEqual(result.returncode, 4, message)
-        self.assertIn(str(target), message)
-        self.assertEqual(sorted(os.listdir(self.folder)), before)
-
-    def check_all(self, target, **options):
-        for option, args in self.OPTIONS.items():
-            with self.subTest(option):
-                self.check((*args, option), target, **options)
-
-    def test_a_folder_that_is_missing(self):
-        self.check_all(pathlib.Path("/nonexistent/out"))
-
-    def test_a_folder_in_place_of_a_file(self):
-        (self.folder / "taken").mkdir()
-        self.check_all("taken")
-
-    def test_a_full_disk(self):
-        if not FULL.exists():
-            self.skipTest("there is no /dev/full")
-        self.check_all(FULL)
-
-    def test_a_full_disk_behind_standard_output(self):
-        if not FULL.exists():
-            self.skipTest("there is no /dev/full")
-        for args in (SMALL, (*SMALL, "--json", "-"), (*SMALL, "--csv", "-"), ("list", "ops")):
-            with self.subTest(" ".join(args)), open(FULL, "wb") as full:
-                self.assertEqual(self.run_here(*args, stdout=full).returncode, 4)
-
-    def test_a_pipe_that_nobody_reads(self):
-        os.mkfifo(self.folder / "pipe")
-        self.check((*SMALL, "--json"), "pipe", timeout=60)
-
-    def test_a_closed_pipe_behind_standard_output_is_no_news(self):
-        for args in (SMALL, ("show", "plan", *SMALL), ("list", "ops", "--json", "-"), ("--help",)):
-            with self.subTest(" ".join(args)):
-                reader, writer = os.pipe()
-                os.close(reader)
-                with open(writer, "wb") as closed:
-                    result = self.run_here(*args, stdout=closed)
-                self.assertEqual((result.returncode, result.stderr), (4, b""))
-
-    def test_one_file_by_two_names(self):
-        (self.folder / "link").symlink_to("new")
-        result = self.run_here(*SMALL, "--json", "new", "--csv", "link")
-        self.assertEqual(result.returncode, 2)
-        self.assertEqual(os.listdir(self.folder), ["link"])
-
-    def test_no_permission(self):
-        (self.folder / "closed").mkdir(mode=0o555)
-        if os.geteuid() != 0:
-            self.check_all("closed/out")
-            return
-        self.folder.chmod(0o755)
-        try:  # root may write anywhere, so be somebody else
-            self.run_here("--version", user=NOBODY)
-        except PermissionError:
-            self.skipTest("only root can run this build, and root may write anywhere")
-        self.check_all("closed/out", user=NOBODY)
-
-
-class Limits(InFolder):
-    BIG = ("--arch", "tpu.cfg", "--net", "alexnet", "--batch", "200", "--json", "out.json")
-
-    def test_time(self):
-        result = self.run_here(*self.BIG, "--time-limit", "1")
-        self.assertEqual(result.returncode, 5, cli.text(result.stderr))
-        self.assertRegex(cli.text(result.stderr), r"time")
-        self.assertEqual(os.listdir(self.folder), [])
-
-    def test_memory(self):
-        result = self.run_here(*self.BIG, "--memory-limit", "64")
-        self.assertEqual(result.returncode, 5, cli.text(result.stderr))
-        self.assertRegex(cli.text(result.stderr), r"memory")
-        self.assertEqual(os.listdir(self.folder), [])
-
-    def test_the_shells_limit_on_memory(self):
-        if os.environ.get("ACCSIM_SANITIZED"):
-            self.skipTest("a sanitizer reserves terabytes")
-        for mib in (100, 200, 400):
-            with self.subTest(mib):
-                result = subprocess.run(
-                    ["sh", "-c", 'ulimit -v "$0" && exec "$@"', str(mib << 10), cli.ACCSIM]
-                    + ["--arch", "tpu.cfg", "--net", "alexnet"],
-                    env=cli.environment(OPENBLAS_NUM_THREADS="1"),
-                    capture_output=True,
-                    timeout=60,
-                    check=False,
-                )
-                self.assertEqual(result.returncode, 5, cli.text(result.stderr))
-
-    def test_interrupt(self):
-        with subprocess.Popen(
-            [cli.ACCSIM, *self.BIG],
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            time.sleep(1)
-            process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(timeout=60), 130)
-        self.assertEqual(os.listdir(self.folder), [])
 
 
 if __name__ == "__main__":
