@@ -14,8 +14,9 @@
 
 struct expansion;
 
-/* Writes out what the machine t runs better so; t NULL: all that can be. g and t must outlive the
- * expansion. NULL with *error unset where that is nothing. */
+/* Writes out the operators that the machine t lacks, as far as it has all those that they become; t
+ * NULL: all that can be. g and t must outlive the expansion. NULL with *error unset where there is
+ * nothing to write out. */
 struct expansion *expand_new(const struct graph *g, const struct target *t, GError **error);
 void expand_free(struct expansion *e); /* NULL is ignored */
 const struct graph *expand_graph(const struct expansion *e);
