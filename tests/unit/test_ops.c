@@ -32,9 +32,12 @@ static void check_conv_at(const struct work *w, const int64_t at[4])
     check_near(image_at(&w->out, at[0], at[1], at[2], at[3], 0), sum, magnitude);
 }
 
-static void for_each_element(const struct work *w,
-                             void (*check)(const struct work *w, const int64_t at[4]))
+/* Runs the work on random values and checks each element of its result. */
+static void check_elements(struct work *w, GRand *rand,
+                           void (*check)(const struct work *w, const int64_t at[4]))
 {
+    work_make(w, rand);
+    work_result(w);
     const int64_t *d = w->out.shape.dim;
     int64_t at[4];
     for (at[0] = 0; at[0] < d[0]; at[0]++)
@@ -42,6 +45,7 @@ static void for_each_element(const struct work *w,
             for (at[2] = 0; at[2] < d[2]; at[2]++)
                 for (at[3] = 0; at[3] < d[3]; at[3]++)
                     check(w, at);
+    work_clear(w);
 }
 
 #define PICK(lo, hi) g_rand_int_range(rand, (lo), (hi) + 1)
@@ -59,10 +63,7 @@ START_TEST(test_conv2d_equals_loops)
         struct work w = {.op = &op_conv2d, .attr = &a, .n_data = 1};
         w.shapes[0] = (struct shape){
             4, {PICK(1, 3), a.groups * PICK(1, 3), PICK(7, 11), PICK(7, i % 10 ? 11 : 150)}};
-        work_make(&w, rand);
-        work_result(&w);
-        for_each_element(&w, check_conv_at);
-        work_clear(&w);
+        check_elements(&w, rand, check_conv_at);
     }
     g_rand_free(rand);
 }
@@ -76,10 +77,7 @@ START_TEST(test_pointwise_conv2d_equals_loops)
             .channels = 6, .kernel = {1, {1}}, .groups = groups, .bias = groups == 1};
         struct work w = {
             .op = &op_conv2d, .attr = &a, .n_data = 1, .shapes = {{4, {2, 4, 31, 37}}}};
-        work_make(&w, rand);
-        work_result(&w);
-        for_each_element(&w, check_conv_at);
-        work_clear(&w);
+        check_elements(&w, rand, check_conv_at);
     }
     g_rand_free(rand);
 }
@@ -150,10 +148,7 @@ START_TEST(test_pools_equal_loops)
         struct work w = {.op = i % 2 ? &op_maxpool : &op_avgpool, .attr = &a, .n_data = 1};
         w.shapes[0] =
             (struct shape){4, {PICK(1, 2), i % 20 ? PICK(1, 3) : 400, PICK(4, 12), PICK(4, 12)}};
-        work_make(&w, rand);
-        work_result(&w);
-        for_each_element(&w, check_pool_at);
-        work_clear(&w);
+        check_elements(&w, rand, check_pool_at);
     }
     g_rand_free(rand);
 }
@@ -177,10 +172,7 @@ START_TEST(test_lrn_equals_loops)
         struct lrn_attr a = {PICK(1, 7), 2.0, i % 2 ? 0.75 : 0.6, 1.0 + i % 3};
         struct work w = {.op = &op_lrn, .attr = &a, .n_data = 1};
         w.shapes[0] = (struct shape){4, {PICK(1, 2), PICK(1, 9), PICK(1, 30), PICK(1, 30)}};
-        work_make(&w, rand);
-        work_result(&w);
-        for_each_element(&w, check_lrn_at);
-        work_clear(&w);
+        check_elements(&w, rand, check_lrn_at);
     }
     g_rand_free(rand);
 }
