@@ -5,6 +5,26 @@
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"
 
+/* When a resource is free that all arrays use in turn: this one from now on, for `own` cycles, and
+ * by and by all of them for `all`. Where they begin abreast this one is the last. */
+static double take_turns(double free, uint64_t now, double own, double all, bool *abreast)
+{
+    if (*abreast) {
+        *abreast = false;
+        free = MAX(free, (double)now);
+    }
+    return MAX(free + all, (double)now + own);
+}
+
+/* When the array has read from the buffer for so many cycles, as others do from now on. */
+static uint64_t read_buffer(struct units *u, uint64_t cycles, uint64_t now)
+{
+    const double own = (double)cycles / (double)core_ports(u->s), all = u->crowd * (double)cycles;
+    u->ports = take_turns(u->ports, now, own, all, &u->abreast_ports);
+    u->work.ports += all;
+    return MAX(now + cycles, cycles_ceil(u->ports));
+}
+
 /* When the next tile is there: it is asked for once it has a slot of the FIFO. */
 static uint64_t fetch(struct units *u, double bytes)
 {
@@ -12,10 +32,11 @@ static uint64_t fetch(struct units *u, double bytes)
     const struct systolic *s = u->s;
     a->i_slot = (int64_t)a->i_slot + 1 < u->n_slot ? a->i_slot + 1 : 0;
     const uint64_t request = MAX(u->free[UNIT_WEIGHTS], a->slots[a->i_slot]);
-    u->free[UNIT_WEIGHTS] = request;
+    u->free[UNIT_WEIGHTS] = request + u->address_cyc;
     u->work.tile++;
     if (u->l->from_buffer) {
-        const double cyc = (double)core_buffer_tile_cyc(s, u->l, (uint64_t)bytes);
+        const double cyc =
+            MAX(u->crowd, 1) * (double)core_buffer_tile_cyc(s, u->l, (uint64_t)bytes);
         u->work.bus += cyc;
         double *path = &a->bus[BUS_WEIGHTS];
         return (uint64_t)(*path = MAX(*path, (double)request) + cyc);
@@ -23,11 +44,26 @@ static uint64_t fetch(struct units *u, double bytes)
     u->work.bytes += u->reads * bytes;
     if (u->bus.bytes_per_cyc == 0)
         return request;
-    const double cyc = units_bus_cyc(u, u->reads, bytes);
+    const double cyc = units_bus_cyc(u, 1, bytes);
     double *bus = &a->bus[u->bus.index];
-    u->work.bus += cyc;
-    *bus = MAX(*bus, (double)request) + cyc;
+    u->work.bus += u->reads * cyc;
+    *bus = take_turns(*bus, request, cyc, u->reads * cyc, &u->abreast);
     return cycles_ceil(*bus + u->bus.first_byte_cyc);
+}
+
+void units_others_read(struct units *u, double columns)
+{
+    const struct systolic *s = u->s;
+    const int64_t rows = s->cfg.edge == EDGE_FULL ? u->tiles_k * s->cfg.rows : u->l->gemm.k;
+    const double n_tile = columns * (double)u->tiles_k / (double)s->cfg.cols;
+    const double bytes = columns * (double)rows * (double)number_bytes(u->l->weight_format);
+    u->work.bytes += bytes;
+    if (u->bus.bytes_per_cyc == 0)
+        return;
+    const double cyc = units_bus_cyc(u, n_tile, bytes / n_tile);
+    double *bus = &u->ahead.bus[u->bus.index];
+    u->work.bus += cyc;
+    *bus = MAX(*bus, (double)u->free[UNIT_WEIGHTS]) + cyc;
 }
 
 /* The tile that is to stay is in the shadow registers, cycle by cycle as the array waits for it. */
@@ -36,8 +72,11 @@ static uint64_t take_tile(struct units *u, int64_t lines, double bytes, uint64_t
     struct ahead *a = &u->ahead;
     const bool ws = u->s->cfg.dataflow == FLOW_WS;
     const uint64_t there = ws ? fetch(u, bytes) : u->free[UNIT_INPUTS];
-    const uint64_t start = core_shift_start(there, a->shadow);
-    const uint64_t end = start + (uint64_t)((double)lines * u->shift_cyc + 0.5);
+    const uint64_t cycles = (uint64_t)((double)lines * u->shift_cyc + 0.5);
+    uint64_t start = core_shift_start(there, a->shadow);
+    if (u->crowd > 1 && !ws)
+        start = read_buffer(u, cycles, start) - cycles;
+    const uint64_t end = start + cycles;
     if (ws)
         a->slots[a->i_slot] = end;
     else
@@ -81,7 +120,9 @@ static void stream(struct units *u, const struct pass *p)
         now = take_weights(u, p->bytes, now);
     if (p->takes && s->cfg.double_buffer)
         a->shadow = now;
-    const uint64_t end = now + p->stream_cyc;
+    uint64_t end = now + p->stream_cyc;
+    if (u->crowd > 1 && s->cfg.dataflow != FLOW_IS)
+        end = read_buffer(u, p->stream_cyc, now);
     u->free[UNIT_MATRIX] = end;
     u->work.busy += (double)p->stream_cyc;
     if (streams)
@@ -126,13 +167,6 @@ static void stream_ws(struct units *u, const void *arg, int64_t i)
     stream(u, &p);
 }
 
-/* Where the FIFO is too shallow for the memory's latency its slots are waited for in turn, so that
- * as many tiles come together. */
-static int64_t tiles_alike(const struct units *u)
-{
-    return u->slots_bind ? u->n_slot : 1;
-}
-
 /* os: tile i of k for the rows of a stay. */
 static void stream_os(struct units *u, const void *arg, int64_t i)
 {
@@ -153,7 +187,7 @@ static void stream_os(struct units *u, const void *arg, int64_t i)
 static void stay_os(struct units *u, const void *arg, int64_t i)
 {
     const struct rows stay = {.block = arg, .i_stay = i};
-    units_repeat(u, u->tiles_k, tiles_alike(u), stream_os, &stay);
+    units_repeat(u, u->tiles_k, units_alike(u, 1), stream_os, &stay);
 }
 
 static int64_t tiles_across(const struct units *u, const struct block *b)
@@ -185,7 +219,7 @@ static void stream_is(struct units *u, const void *arg, int64_t i)
 static void stay_is(struct units *u, const void *arg, int64_t i)
 {
     const struct rows stay = {.block = arg, .i_stay = i};
-    units_repeat(u, tiles_across(u, arg), tiles_alike(u), stream_is, &stay);
+    units_repeat(u, tiles_across(u, arg), units_alike(u, 1), stream_is, &stay);
 }
 
 /* The matrix unit waits until what lies in place i from here has left. */
@@ -228,7 +262,7 @@ static void run_pieces(struct units *u, const struct block *b)
     const struct rows all = {b, b->entries, false, 0};
     if (u->tiles_k > 2)
         units_next(u, UNIT_MATRIX);
-    units_repeat(u, u->tiles_k - 2, tiles_alike(u), between, &all);
+    units_repeat(u, u->tiles_k - 2, units_alike(u, 1), between, &all);
     for (int64_t i = 0; i < n; i++) {
         const struct rows piece = {b, units_part(b->entries, u->piece_rows, i), i > 0, 0};
         units_next(u, UNIT_MATRIX);
@@ -263,10 +297,10 @@ void units_block(struct units *u, const struct block *b)
     wait_place(u, 0);
     units_next(u, UNIT_MATRIX);
     if (flow == FLOW_WS)
-        units_repeat(u, u->tiles_k, tiles_alike(u), stream_ws, &all);
+        units_repeat(u, u->tiles_k, units_alike(u, 1), stream_ws, &all);
     else if (flow == FLOW_OS)
-        units_repeat(u, int64_div_up(b->m, u->s->cfg.rows), 1, stay_os, b);
+        units_repeat(u, int64_div_up(b->m, u->s->cfg.rows), units_alike(u, u->tiles_k), stay_os, b);
     else
-        units_repeat(u, u->tiles_k, 1, stay_is, b);
+        units_repeat(u, u->tiles_k, units_alike(u, tiles_across(u, b)), stay_is, b);
     drain(u, b->entries);
 }

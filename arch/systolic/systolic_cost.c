@@ -22,20 +22,28 @@ static double region_bytes(const struct plan *p, int value, const struct region 
     return (double)(r->n_image * n_row * plan_row_bytes(p, value));
 }
 
+/* Of input j of a chunk; plan_load_region() without its regions, where there is no need of them. */
+static double input_bytes(const struct plan *p, const struct plan_layer *l, int j,
+                          const struct region *r)
+{
+    const int v = l->in[j];
+    struct region load;
+    int64_t row, n_row;
+    if (plan_is_mapped(p, l, j))
+        return plan_load_region(p, l, j, r, &load) ? region_bytes(p, v, &load, load.n_row) : 0;
+    if (p->homes[v].resident) /* whole images */
+        return r->row == 0 ? region_bytes(p, v, r, dims_of(&p->graph->values[v].shape).h) : 0;
+    plan_input_rows(p, l, j, r, &row, &n_row);
+    return region_bytes(p, v, r, n_row);
+}
+
 static double load_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                        const struct region *r)
 {
     double cycles = 0;
     for (int j = 0; j < l->n_in && l->loads >> j; j++) {
-        if (!(l->loads >> j & 1))
-            continue;
-        struct region load;
-        int64_t row, n_row;
-        plan_input_rows(p, l, j, r, &row, &n_row);
-        if (!plan_is_mapped(p, l, j))
-            cycles += link_cyc(s, region_bytes(p, l->in[j], r, n_row));
-        else if (plan_load_region(p, l, j, r, &load))
-            cycles += link_cyc(s, region_bytes(p, l->in[j], &load, load.n_row));
+        const double bytes = l->loads >> j & 1 ? input_bytes(p, l, j, r) : 0;
+        cycles += bytes > 0 ? link_cyc(s, bytes) : 0;
     }
     return cycles;
 }
@@ -104,6 +112,8 @@ static void compute(struct units *u, const struct region *r, uint64_t loaded, ui
     }
     const struct plan_step step = {.layer = u->l->index, .region = *r};
     const uint64_t cycles = core_share_cyc(s, core_vector_cyc(s, u->p, &step));
+    if (s->cfg.n_array > 1)
+        units_next(u, UNIT_ACTIVATION); /* Sync wait for those of the others */
     units_next(u, UNIT_ACTIVATION);
     u->free[UNIT_ACTIVATION] += cycles;
     u->work.activation += (double)cycles;
@@ -162,6 +172,26 @@ static void run_layer(struct units *u, uint64_t now_cyc)
     run_image(u, &c, c.n / c.in_image - 1);
 }
 
+static bool reads(const struct plan_layer *l, int value)
+{
+    for (int j = 0; j < l->n_in; j++)
+        if (l->in[j] == value)
+            return true;
+    return false;
+}
+
+/* A layer on the host before this one has had its input stored, or is one of the inputs before. */
+static bool is_stored(const struct plan *p, const struct plan_layer *l, int i_in)
+{
+    for (int j = 0; j < i_in; j++)
+        if (l->in[j] == l->in[i_in])
+            return true;
+    for (int i = 0; i < l->index; i++)
+        if (p->layers[i].kind == LAYER_HOST && reads(&p->layers[i], l->in[i_in]))
+            return true;
+    return false;
+}
+
 /* Bytes that a layer on the host makes cross the link: what it reads and nobody stored before. */
 static double host_store_cyc(const struct systolic *s, const struct plan *p,
                              const struct plan_layer *l)
@@ -169,7 +199,7 @@ static double host_store_cyc(const struct systolic *s, const struct plan *p,
     double cycles = 0;
     for (int j = 0; j < l->n_in; j++) {
         const struct home *h = &p->homes[l->in[j]];
-        if (!h->loaded && h->resident && !h->stored)
+        if (!h->loaded && h->resident && !h->stored && !is_stored(p, l, j))
             cycles += link_cyc(s, (double)(shape_count(&p->graph->values[l->in[j]].shape) *
                                            plan_element_bytes(p, l->in[j])));
     }
@@ -207,6 +237,33 @@ static void keep_ahead(struct cost_state *state, const struct units *u, uint64_t
     a.stored = u->l->stores ? u->free[UNIT_HOST] : a.stored;
     a.host = u->free[UNIT_HOST];
     state->end_cyc = MAX(state->now_cyc, a.host);
+    memcpy(state->family, &a, sizeof a);
+}
+
+/* What the next layer on the machine loads comes behind what the host does; if it loads nothing it
+ * does not wait. */
+static bool is_waited_for(const struct plan *p, const struct plan_layer *l)
+{
+    for (int i = l->index + 1; i < p->n_layer; i++)
+        if (p->layers[i].kind != LAYER_HOST)
+            return p->layers[i].loads != 0;
+    return true;
+}
+
+static void cost_host(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                      struct cost_state *state, struct record_layer *out)
+{
+    struct ahead a = ahead_of(state);
+    const double store = host_store_cyc(s, p, l);
+    uint64_t start = MAX(state->now_cyc, a.host);
+    if (store > 0) {
+        start = MAX(start, cycles_ceil(a.bus[BUS_LINK]));
+        a.stored = start + cycles_ceil(store);
+        a.bus[BUS_LINK] = (double)a.stored;
+    }
+    a.host = start + cycles_ceil(store) + core_host_cyc(s, p, l);
+    finish(state, is_waited_for(p, l) ? (double)(a.host - state->now_cyc) : 0, out);
+    state->end_cyc = a.host;
     memcpy(state->family, &a, sizeof a);
 }
 
@@ -300,7 +357,7 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
     if (s->cfg.timing == TIMING_SCALESIM) {
         finish(state, (double)scalesim_layer_cyc(s, l), out);
     } else if (l->kind == LAYER_HOST) {
-        finish(state, host_store_cyc(s, p, l) + (double)core_host_cyc(s, p, l), out);
+        cost_host(s, p, l, state, out);
     } else if (l->n_pass > 1) {
         cost_passes(s, p, l, state, out);
     } else {

@@ -45,7 +45,7 @@ struct bus {
 
 /* Work of a unit, and what a record tells. */
 struct work {
-    double bus, activation, host, tile, bytes, busy, stall, shift, input;
+    double bus, ports, activation, host, tile, bytes, busy, stall, shift, input;
 };
 
 struct units {
@@ -56,9 +56,14 @@ struct units {
     int64_t tiles_k, piece_rows; /* piece_rows 0: blocks leave in one piece */
     double row_cyc, shift_cyc;   /* of a row that streams, and of one of what stays */
     double tile_bytes;
-    struct bus bus;  /* that its tiles come over */
-    bool slots_bind; /* the FIFO's, not the bus, say when the next tile comes */
-    double reads;    /* tiles that the memory reads for each of this array's */
+    struct bus bus;              /* that its tiles come over */
+    uint64_t address_cyc;        /* of a tile: arrays take turns, one alone waits for none */
+    int64_t block_tiles;         /* fetched for a block */
+    bool slots_bind;             /* the FIFO's, not the bus, say when the next tile comes */
+    double reads;                /* tiles that the memory reads for each of this array's */
+    double crowd;                /* arrays at work, for each port of the buffer */
+    double ports;                /* of the buffer: free */
+    bool abreast, abreast_ports; /* arrays begin all at once to read from memory, and buffer */
     struct ahead ahead;
     struct queue queues[N_UNIT];
     uint64_t free[N_UNIT];
@@ -126,6 +131,23 @@ static inline double units_bus_cyc(const struct units *u, double n, double bytes
     return n * (bytes / u->bus.bytes_per_cyc + u->bus.start_cyc);
 }
 
+static inline int64_t units_gcd(int64_t a, int64_t b)
+{
+    while (b > 0) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Where the FIFO is too shallow for the memory's latency its slots are waited for in turn, so that
+ * as many tiles come together: after how many steps of so many tiles it begins anew. */
+static inline int64_t units_alike(const struct units *u, int64_t tiles)
+{
+    return u->slots_bind && tiles > 0 ? u->n_slot / units_gcd(u->n_slot, tiles) : 1;
+}
+
 /* systolic_units.c */
 /* Adds n times what `to` has beyond `from`. */
 void units_add_work(struct work *sum, const struct work *to, const struct work *from, double n);
@@ -139,6 +161,9 @@ void units_repeat(struct units *u, int64_t n, int64_t period,
 
 /* systolic_block.c */
 void units_block(struct units *u, const struct block *b);
+
+/* The memory reads so many columns of weights, each with all of K, for other arrays alone. */
+void units_others_read(struct units *u, double columns);
 
 /* systolic_nest.c: all blocks of a chunk. */
 void nest_run(struct units *u, const struct region *r, bool is_first);

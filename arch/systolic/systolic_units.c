@@ -7,11 +7,41 @@
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"
 
+/* Cycles for which a tile that is there keeps its slot: until it is in the shadow registers, or
+ * has streamed. */
+static double held_cyc(const struct units *u)
+{
+    const struct systolic *s = u->s;
+    if (s->cfg.dataflow == FLOW_WS)
+        return (double)s->cfg.rows * u->shift_cyc;
+    const int64_t rows = s->cfg.dataflow == FLOW_OS ? MIN(s->cfg.rows, u->l->gemm.k)
+                                                    : MIN(s->cfg.cols, u->l->tiling.block_m);
+    return (double)rows * u->row_cyc;
+}
+
+/* As many cycles for a tile as the array needs. */
+static double tile_cyc(const struct units *u)
+{
+    const double stream = (double)u->l->tiling.block_m * u->row_cyc;
+    return u->s->cfg.dataflow == FLOW_WS ? MAX(held_cyc(u), stream) : held_cyc(u);
+}
+
+/* Tiles that are fetched for a block. */
+static int64_t block_tiles(const struct units *u)
+{
+    const struct systolic_cfg *cfg = &u->s->cfg;
+    if (cfg->dataflow == FLOW_WS)
+        return u->tiles_k;
+    return u->tiles_k *
+           int64_div_up(u->l->tiling.block_m, cfg->dataflow == FLOW_OS ? cfg->rows : cfg->cols);
+}
+
 /* As many cycles for a tile as the memory needs where each of the FIFO's slots is waited for. */
 static double slot_cyc(const struct units *u, double bus, double tile)
 {
-    const double held = (double)u->s->cfg.rows * u->shift_cyc;
-    return tile > 0 ? (u->bus.first_byte_cyc + bus / tile + held) / (double)u->n_slot : 0;
+    const bool at_once = u->l->from_buffer || u->bus.bytes_per_cyc == 0;
+    const double first_byte = at_once ? 0 : u->bus.first_byte_cyc;
+    return tile > 0 ? (first_byte + bus / tile + held_cyc(u)) / (double)u->n_slot : 0;
 }
 
 static struct bus bus_of(const struct systolic *s, const struct plan_layer *l)
@@ -38,13 +68,17 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     u->tiles_k = matrix ? int64_div_up(l->gemm.k, s->cfg.rows) : 0;
     u->shift_cyc = matrix ? (double)core_shift_cyc(s, p, l, 1) : 0;
     u->row_cyc = matrix ? (double)core_rows_cyc(s, p, l, 1) : 0;
-    u->reads = 1;
+    u->reads = u->crowd = 1;
+    u->ports = 0;
+    u->abreast = u->abreast_ports = false;
+    u->address_cyc = s->cfg.n_array > 1;
     u->n_place = l->tiling.double_buffer ? 2 : 1;
     u->piece_rows = 0;
     u->tile_bytes = matrix ? (double)core_tile_bytes(s, l) : 0;
     u->bus = bus_of(s, l);
+    u->block_tiles = matrix ? block_tiles(u) : 0;
     const double bus = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, u->tile_bytes) : 0;
-    u->slots_bind = slot_cyc(u, bus, 1) > bus;
+    u->slots_bind = slot_cyc(u, bus, 1) > MAX(bus, matrix ? tile_cyc(u) : 0);
     if (matrix && systolic_parts(s, l) > 1) {
         const struct places places = systolic_places(s, p, l);
         u->piece_rows = places.rows;
@@ -87,6 +121,7 @@ static struct mark mark_of(const struct units *u)
 void units_add_work(struct work *sum, const struct work *to, const struct work *from, double n)
 {
     sum->bus += n * (to->bus - from->bus);
+    sum->ports += n * (to->ports - from->ports);
     sum->activation += n * (to->activation - from->activation);
     sum->host += n * (to->host - from->host);
     sum->tile += n * (to->tile - from->tile);
@@ -146,7 +181,7 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
 {
     const struct work *w = &u->work, *was = &m->work;
     const double times = (double)n, bus = w->bus - was->bus, tile = w->tile - was->tile;
-    const double in_slots = tile * slot_cyc(u, bus, tile);
+    const double in_slots = tile * slot_cyc(u, bus / u->reads, tile);
     const uint64_t matrix = (uint64_t)n * pace(u, m);
     const uint64_t activation = (uint64_t)(times * (w->activation - was->activation));
     const uint64_t host = (uint64_t)(times * (w->host - was->host));
@@ -157,6 +192,7 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
     u->ahead.shadow += matrix;
     u->ahead.before.end_cyc += matrix;
     u->sums += matrix;
+    u->ports += times * (w->ports - was->ports);
     if (host > 0) { /* chunks; what is within one moves no activations over the link */
         u->free[UNIT_HOST] += host;
         u->ahead.bus[BUS_LINK] += (double)host;

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks that are dealt to several arrays, wave by wave. The first array, which has the most of
+ * them, is followed; of the others, what they take from the memory and the buffer at the same time.
+ */
+#include "arch/systolic/systolic_nest.h"
+#include "sim/base/size.h"
+
+/* Waves of a nest, of n_array blocks each; they begin at the first of them. */
+struct waves {
+    const struct nest *nest;
+    int64_t n_array, n_inner, n_outer; /* blocks that follow one another; how often they do */
+    int64_t begin;                     /* of the group, in blocks */
+    int64_t first;                     /* wave of those that are repeated */
+};
+
+static int64_t in_group(const struct nest *n)
+{
+    return n->tiles * n->n_block;
+}
+
+static int64_t n_all(const struct nest *n)
+{
+    return n->groups * in_group(n);
+}
+
+static struct place place_at(const struct waves *w, int64_t t)
+{
+    const struct nest *n = w->nest;
+    const int64_t group = t / in_group(n), i = t - group * in_group(n);
+    const int64_t outer = i / w->n_inner, inner = i - outer * w->n_inner;
+    return (struct place){group, n->inner ? outer : inner, n->inner ? inner : outer};
+}
+
+static void next_place(const struct nest *n, struct place *at)
+{
+    int64_t *fast = n->inner ? &at->block : &at->tile, *slow = n->inner ? &at->tile : &at->block;
+    if (++*fast < (n->inner ? n->n_block : n->tiles))
+        return;
+    *fast = 0;
+    if (++*slow < (n->inner ? n->tiles : n->n_block))
+        return;
+    *slow = 0;
+    at->group++;
+}
+
+/* Weights that a block needs: which tile is the first, and columns of all that are fetched, each
+ * with all of K. */
+struct need {
+    int64_t first, columns;
+};
+
+static struct need need_of(const struct units *u, const struct nest *n, const struct place *at)
+{
+    const int64_t cols = u->s->cfg.cols, block_m = u->l->tiling.block_m;
+    const bool trimmed = u->s->cfg.edge == EDGE_TRIMMED;
+    if (!n->is) {
+        const int64_t columns = trimmed ? units_part(n->across, cols, at->tile) : cols;
+        const int64_t rows = units_part(n->size, block_m, at->block);
+        const bool anew = u->s->cfg.dataflow == FLOW_OS && u->tiles_k > 1;
+        return (struct need){at->group * n->tiles + at->tile,
+                             anew ? columns * int64_div_up(rows, u->s->cfg.rows) : columns};
+    }
+    const int64_t begin = at->block * block_m / cols;
+    const int64_t end = int64_div_up(MIN((at->block + 1) * block_m, n->size), cols);
+    const int64_t columns = (trimmed ? MIN(end * cols, n->size) : end * cols) - begin * cols;
+    return (struct need){at->group * int64_div_up(n->size, cols) + begin, columns};
+}
+
+/* The block that the array had before its block t. */
+static int64_t block_before(const struct waves *w, int64_t t)
+{
+    return t >= w->n_array ? t - w->n_array
+                           : t + (n_all(w->nest) - 1 - t) / w->n_array * w->n_array;
+}
+
+/* Columns of weights that are read for n blocks from the t-th on: for each, but where its array has
+ * them, or another one of the wave that has them read as well, the block before or that of the tile
+ * before. */
+static int64_t wave_columns(const struct units *u, const struct waves *w, int64_t t, int64_t n,
+                            bool finds)
+{
+    const struct nest *nest = w->nest;
+    const bool may_find = u->tiles_k == 1 && (t >= w->n_array || nest->keeps);
+    struct need needs[MAX_ARRAY];
+    bool read[MAX_ARRAY];
+    int64_t columns = 0;
+    struct place at = place_at(w, t), was = place_at(w, block_before(w, t));
+    for (int64_t i = 0; i < n; i++) {
+        const struct need *before = &needs[i - 1], *above = &needs[i - w->n_inner];
+        needs[i] = need_of(u, nest, &at);
+        read[i] = !finds;
+        if (may_find && needs[i].columns <= u->s->cfg.cols) {
+            const struct need last = need_of(u, nest, &was);
+            read[i] = last.first != needs[i].first || last.columns > u->s->cfg.cols;
+        }
+        const bool shared =
+            u->s->cfg.broadcast &&
+            ((i > 0 && read[i - 1] && before->first == needs[i].first &&
+              before->columns == needs[i].columns) ||
+             (i >= w->n_inner && read[i - w->n_inner] && above->first == needs[i].first &&
+              above->columns == needs[i].columns));
+        columns += read[i] && !shared ? needs[i].columns : 0;
+        next_place(nest, &at);
+        next_place(nest, &was);
+        if (was.group == nest->groups) /* arrays beyond have one block less */
+            was = place_at(w, MAX(n_all(nest) - w->n_array, 0));
+    }
+    return columns;
+}
+
+/* What all arrays of the wave take at once, by what the first one does. */
+static void share(struct units *u, const struct waves *w, int64_t t, const struct block *b)
+{
+    const struct nest *n = w->nest;
+    const int64_t busy = MIN(w->n_array, n_all(n) - t);
+    const bool finds = b->reuse_weights || (b->reuse && !n->is);
+    u->crowd = (double)busy / (double)core_ports(u->s);
+    if (u->l->from_buffer)
+        return;
+    const struct place at = place_at(w, t);
+    const int64_t all = wave_columns(u, w, t, busy, finds);
+    if (!finds)
+        u->reads = (double)all / (double)need_of(u, n, &at).columns;
+    else if (all > 0)
+        units_others_read(u, (double)all);
+}
+
+static void run_wave(struct units *u, const void *arg, int64_t i)
+{
+    const struct waves *w = arg;
+    const int64_t t = (w->first + i) * w->n_array;
+    const struct place at = place_at(w, t);
+    struct block b = nest_block(u, w->nest, &at);
+    if (t > 0 || w->nest->keeps) {
+        const struct place was = place_at(w, block_before(w, t));
+        const struct block before = nest_block(u, w->nest, &was);
+        nest_find(u, &b, &before, t > 0 && at.group == was.group && at.tile == was.tile);
+    } else {
+        nest_find_first(u, &b);
+    }
+    share(u, w, t, &b);
+    units_block(u, &b);
+    u->ahead.tile = nest_one_tile(u, &b) ? b.tile + 1 : 0;
+}
+
+/* After so many times `a` it comes out nearest to a multiple of b. */
+static int64_t period_of(int64_t a, int64_t b)
+{
+    enum { MOST = 16 };
+    int64_t best = 1;
+    double least = 1;
+    for (int64_t p = 1; p <= MOST && least > 0; p++) {
+        const int64_t over = p * a % b;
+        const double off = (double)MIN(over, b - over) / (double)(p * a);
+        if (off < least) {
+            least = off;
+            best = p;
+        }
+    }
+    return best;
+}
+
+/* Those that begin in blocks [from, to). */
+static void run_waves(struct units *u, const struct waves *w, int64_t from, int64_t to,
+                      int64_t period)
+{
+    struct waves some = *w;
+    some.first = int64_div_up(from, w->n_array);
+    const int64_t n = int64_div_up(to, w->n_array) - some.first;
+    units_repeat(u, n, nest_alike(u, period) * period, run_wave, &some);
+}
+
+/* Waves that are larger than what is repeated in them. */
+static void run_large_waves(struct units *u, const struct waves *w, int64_t from, int64_t to,
+                            int64_t size)
+{
+    int64_t period = period_of(w->n_array, size);
+    if (w->nest->is && !w->nest->inner)
+        period *= nest_aligned(u, period * w->n_array / w->n_inner);
+    run_waves(u, w, from, to, period);
+}
+
+static int64_t period_of_items(const struct units *u, const struct waves *w, int64_t size)
+{
+    const int64_t p = period_of(size, w->n_array);
+    return p * nest_alike(u, (p * size + w->n_array / 2) / w->n_array);
+}
+
+static void run_outer(struct units *u, const void *arg, int64_t i)
+{
+    const struct waves *w = arg;
+    const int64_t from = w->begin + i * w->n_inner;
+    const bool across = w->nest->is && w->nest->inner;
+    run_waves(u, w, from, from + w->n_inner, across ? nest_aligned(u, w->n_array) : 1);
+}
+
+static void run_group(struct units *u, const void *arg, int64_t i)
+{
+    struct waves w = *(const struct waves *)arg;
+    w.begin = i * in_group(w.nest);
+    const bool across = w.nest->is && !w.nest->inner;
+    if (w.n_inner >= w.n_array)
+        units_repeat(u, w.n_outer,
+                     period_of_items(u, &w, w.n_inner) * (across ? nest_aligned(u, 1) : 1),
+                     run_outer, &w);
+    else
+        run_large_waves(u, &w, w.begin, w.begin + in_group(w.nest), w.n_inner);
+}
+
+void wave_run(struct units *u, const struct nest *n)
+{
+    const struct waves w = {.nest = n,
+                            .n_array = u->s->cfg.n_array,
+                            .n_inner = n->inner ? n->n_block : n->tiles,
+                            .n_outer = n->inner ? n->tiles : n->n_block};
+    const int64_t size = in_group(n);
+    u->abreast = u->abreast_ports = true;
+    if (size >= w.n_array)
+        units_repeat(u, n->groups, period_of_items(u, &w, size), run_group, &w);
+    else
+        run_large_waves(u, &w, 0, n_all(n), size);
+}
