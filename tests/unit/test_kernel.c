@@ -194,40 +194,6 @@ START_TEST(test_wall_clock_limit_ends_an_endless_run)
 }
 END_TEST
 
-static void wait_long(void *arg)
-{
-    sk_wait_cycles(1);
-    sk_wait_cycles(*(uint64_t *)arg);
-}
-
-/* In a child, since a process has one kernel. */
-static bool run_long(void *arg, GError **error)
-{
-    begin(1000);
-    sk_spawn("sleeper", wait_long, arg, NULL, 0);
-    return sk_run(0, 0, error);
-}
-
-START_TEST(test_time_beyond_64_bits_is_a_limit)
-{
-    uint64_t too_long[] = {UINT64_MAX, UINT64_MAX / 1000, UINT64_MAX / 1000 + 1};
-    GError *error = NULL;
-    for (size_t i = 0; i < G_N_ELEMENTS(too_long); i++)
-        ck_error(sk_run_forked(run_long, &too_long[i], 0, 0, &error), error, ERROR_LIMIT,
-                 "sleeper waits");
-}
-END_TEST
-
-START_TEST(test_the_longest_time_is_reached)
-{
-    uint64_t n_cyc = UINT64_MAX / 1000 - 1;
-    begin(1000);
-    sk_spawn("sleeper", wait_long, &n_cyc, NULL, 0);
-    run();
-    ck_assert_uint_eq(sk_now(), UINT64_MAX / 1000);
-}
-END_TEST
-
 START_TEST(test_stop_ends_the_run)
 {
     begin(1000);
@@ -293,7 +259,6 @@ TEST_MAIN("kernel", test_notify_wakes_all_waiters_in_the_same_cycle,
           test_deadlock_says_who_waits_for_what_since_when,
           test_notification_without_a_waiter_is_lost, test_deadlock_of_many_is_shortened,
           test_a_run_may_end_at_its_limit_of_cycles, test_a_run_one_cycle_over_its_limit_fails,
-          test_wall_clock_limit_ends_an_endless_run, test_time_beyond_64_bits_is_a_limit,
-          test_the_longest_time_is_reached, test_stop_ends_the_run,
+          test_wall_clock_limit_ends_an_endless_run, test_stop_ends_the_run,
           test_stack_has_the_size_asked_for, test_an_empty_machine_is_done_at_cycle_0,
           test_the_kernel_prints_nothing)

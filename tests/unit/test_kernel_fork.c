@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs in a child process: what comes back, and how it ends. */
+/* Runs in a child process: what comes back, how it ends, and how long one may be. */
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -24,6 +24,40 @@ START_TEST(test_forked_results_come_back_through_shared_memory_only)
     ck_ok(sk_run_forked(write_42, shared, 0, 0, &error), error);
     ck_assert_int_eq(mine, 0);
     ck_assert_int_eq(*shared, 42);
+}
+END_TEST
+
+static void wait_long(void *arg)
+{
+    sk_wait_cycles(1);
+    sk_wait_cycles(*(uint64_t *)arg);
+}
+
+/* In a child, since a process has one kernel. */
+static bool run_long(void *arg, GError **error)
+{
+    if (!sk_begin(1000, NULL, error))
+        return false;
+    sk_spawn("sleeper", wait_long, arg, NULL, 0);
+    return sk_run(0, 0, error);
+}
+
+START_TEST(test_time_beyond_64_bits_is_a_limit)
+{
+    uint64_t too_long[] = {UINT64_MAX, UINT64_MAX / 1000, UINT64_MAX / 1000 + 1};
+    GError *error = NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(too_long); i++)
+        ck_error(sk_run_forked(run_long, &too_long[i], 0, 0, &error), error, ERROR_LIMIT,
+                 "sleeper waits");
+}
+END_TEST
+
+START_TEST(test_the_longest_time_is_reached)
+{
+    uint64_t n_cyc = UINT64_MAX / 1000 - 1;
+    GError *error = NULL;
+    ck_ok(run_long(&n_cyc, &error), error);
+    ck_assert_uint_eq(sk_now(), UINT64_MAX / 1000);
 }
 END_TEST
 
@@ -164,6 +198,7 @@ END_TEST
 #endif
 
 TEST_MAIN("kernel_fork", test_forked_results_come_back_through_shared_memory_only,
+          test_time_beyond_64_bits_is_a_limit, test_the_longest_time_is_reached,
           test_forked_error_keeps_code_and_whole_message, test_forked_death_is_told_by_its_signal,
           test_forked_exit_without_a_result_is_a_bug, test_forked_time_limit_ends_the_child,
           test_forked_run_is_interrupted_and_signals_are_restored,
