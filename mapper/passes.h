@@ -18,9 +18,10 @@ enum number formats_of_node(const struct plan *p, const struct plan_layer *l, co
 bool formats_set(struct plan *p, struct plan_layer *l, const struct node *n, GError **error);
 void formats_finish(struct plan *p);
 
-/* Addresses of all parameters, those that stay in the weight memory first: where the machine can
- * stream, those of each layer, in the network's order, that as a whole still finds room there; else
- * all, and that they do not fit is for its family to tell. */
+/* Addresses of all parameters. Where the machine can stream them, the weight memory has those of
+ * each layer, in the network's order, that still find room there as a whole; the others', which are
+ * streamed, get addresses behind its last. Where it cannot, all have addresses in it, and the
+ * family tells if they do not fit. */
 void weights_place(struct plan *p);
 
 /* Homes: what has to live in the activation memory, and from which layer to which, while every
