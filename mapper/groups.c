@@ -175,7 +175,7 @@ static void try_group(struct cuts *c, int first, int end, const bool resident[2]
     if (isinf(from->score))
         return;
     const int64_t batch = batch_of(p, &p->layers[first]);
-    const double capacity = (double)p->machine->memories[p->machine->activation_memory].size_bytes;
+    const double capacity = (double)place_capacity(p);
     const struct need need = need_of(c, first, end, resident);
     const double room = capacity - need.whole_bytes;
     if (room < need.image_bytes)

@@ -97,7 +97,7 @@ static bool is_streamed(const struct plan *p, const struct plan_layer *l)
 /* Whole images where they fit, else as many rows as do. */
 static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GError **error)
 {
-    const uint64_t capacity = p->machine->memories[p->machine->activation_memory].size_bytes;
+    const uint64_t capacity = place_capacity(p);
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     l->n_pass = 1;
     l->chunk_image = is_streamed(p, l) ? plan_chunk_unit(l) : o.n;

@@ -51,6 +51,7 @@ struct machine {
     int64_t tile_k, tile_n; /* native tile of the matrix unit: summed inputs x outputs; 0: none */
     bool trims_tiles;       /* tiles are stored without what an edge tile lacks; else whole */
     bool streams_weights;   /* what the weight memory has no room for comes over the host link */
+    bool shares_memory;     /* the weight memory is that of activations: its size is for both */
     int64_t n_array;        /* matrix units that blocks of partial sums are dealt to; 0: one */
     bool packs_groups;      /* several groups of a convolution may share a native tile */
     int64_t max_tile_m;     /* rows of partial sums it can hold for one tile_n */

@@ -9,15 +9,22 @@
 static bool layout(struct plan *p, const struct target *t, bool *no_fuse, struct mapping *m,
                    GError **error)
 {
+    const bool weights_last = t->machine->shares_memory && t->machine->streams_weights;
     for (;;) {
         int unfuse = -1;
+        p->weight_bytes = 0;
         if (!layers_make(p, t, no_fuse, error))
             return false;
+        if (!weights_last)
+            weights_place(p);
         homes_find(p);
         if (m && !mapping_layout(m, p, error))
             return false;
-        if (homes_fit(p, &unfuse, error))
+        if (homes_fit(p, &unfuse, error)) {
+            if (weights_last)
+                weights_place(p);
             return !m || mapping_kept(m, p, error);
+        }
         if (unfuse < 0)
             return false;
         no_fuse[unfuse] = true;

@@ -19,9 +19,9 @@ bool formats_set(struct plan *p, struct plan_layer *l, const struct node *n, GEr
 void formats_finish(struct plan *p);
 
 /* Addresses of all parameters. Where the machine can stream them, the weight memory has those of
- * each layer, in the network's order, that still find room there as a whole; the others', which are
- * streamed, get addresses behind its last. Where it cannot, all have addresses in it, and the
- * family tells if they do not fit. */
+ * each layer, in the network's order, that still find room there as a whole, beside
+ * plan->activation_bytes where it is shared; the others', which are streamed, get addresses behind
+ * its last. Where it cannot, all have addresses in it, and the family tells if they do not fit. */
 void weights_place(struct plan *p);
 
 /* Homes: what has to live in the activation memory, and from which layer to which, while every
@@ -42,6 +42,8 @@ void homes_take_turns(const struct plan *p, struct plan_layer *l, int64_t images
  * *last are the layers during which what found no room is needed. */
 void place_slots(struct plan *p);
 bool place_all(struct plan *p, int *first, int *last);
+/* Bytes that these may take: of a memory that is shared with weights, what those leave. */
+uint64_t place_capacity(const struct plan *p);
 
 /* Layouts are compared by their cycles plus TILES_TRAFFIC_SHARE of the cycles in which the weight
  * memory or the link is at work. It is what these cost beside others, in energy: a TPU v1 takes

@@ -255,16 +255,28 @@ static void collect(const struct plan *p, GArray *items)
     }
 }
 
+uint64_t place_capacity(const struct plan *p)
+{
+    const struct machine *m = p->machine;
+    const uint64_t own = m->memories[m->activation_memory].size_bytes;
+    const uint64_t both = m->memories[m->weight_memory].size_bytes;
+    if (!m->shares_memory || p->weight_bytes >= both) /* too many weights are told elsewhere */
+        return own;
+    return MIN(own, both - p->weight_bytes);
+}
+
 static bool place_items(struct plan *p, struct placed *placed, struct item *items, guint n,
                         int *first, int *last)
 {
-    const uint64_t capacity = p->machine->memories[p->machine->activation_memory].size_bytes;
+    const uint64_t capacity = place_capacity(p);
+    p->activation_bytes = 0;
     for (guint i = 0; i < n; i++) {
         if (!place(placed, items, (int)i, capacity)) {
             *first = items[i].first;
             *last = items[i].last;
             return false;
         }
+        p->activation_bytes = MAX(p->activation_bytes, items[i].address + items[i].bytes);
         if (items[i].value >= 0) {
             p->homes[items[i].value].address = items[i].address;
         } else {

@@ -89,6 +89,7 @@ struct plan {
     int n_pass;
     uint64_t n_tried;            /* mappings of layers evaluated */
     double map_seconds;          /* that the search took */
+    uint64_t activation_bytes;   /* what homes and slots take of the activation memory */
     uint64_t weight_bytes;       /* of all tiles and tables in the weight memory */
     uint64_t streamed_bytes;     /* of those that are streamed: their addresses are behind them */
     uint64_t memory_limit_bytes; /* of steps and program; 0: none */

@@ -88,7 +88,9 @@ static bool has_own(const struct plan_layer *l)
 void weights_place(struct plan *p)
 {
     const struct machine *m = p->machine;
-    const uint64_t capacity = m->memories[m->weight_memory].size_bytes;
+    const uint64_t size = m->memories[m->weight_memory].size_bytes;
+    const uint64_t taken = m->shares_memory ? aligned(p->activation_bytes) : 0;
+    const uint64_t capacity = size - MIN(taken, size);
     p->weight_bytes = 0;
     for (int i = 0; i < p->n_layer; i++) {
         struct plan_layer *l = &p->layers[i];

@@ -41,10 +41,9 @@ static void put_streamed(struct text *t, const struct record *r)
     if (n_layer == 0)
         return;
     g_autofree char *size = text_si(t, bytes, "B");
-    g_autofree char *name = text_spoken(t, r->memories[r->dram_memory].name);
     g_autofree char *body = g_strdup_printf(
-        "%s of %d %s, which find no room in %s memory, come over the host link each time", size,
-        n_layer, n_layer == 1 ? "layer" : "layers", name);
+        "%s of %d %s, which the weight memory has no room for, come over the host link each time",
+        size, n_layer, n_layer == 1 ? "layer" : "layers");
     text_paragraph(t, TEXT_BOLD, "streamed", body);
 }
 

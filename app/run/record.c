@@ -54,7 +54,7 @@ static void describe_machine(const struct accsim *a, struct record *r)
         r->memories[i] = (struct stat_desc){m->memories[i].name, "byte", m->memories[i].help};
         r->memory_bytes_per_cyc[i] = m->memories[i].bytes_per_cyc;
     }
-    r->dram_memory = m->weight_memory;
+    r->dram_memory = m->shares_memory ? m->host_memory : m->weight_memory; /* off the chip */
     r->n_component = m->n_component;
     memcpy(r->components, m->components, sizeof(r->components));
     r->area_mm2 = m->area_mm2;

@@ -80,6 +80,11 @@ const struct cfg_field systolic_fields[] = {
           "a network whose parameters do not fit is refused, or (stream) each layer whose find no "
           "room fetches them over the host link whenever it uses them",
           overflow_names),
+    FIELD("memory.weights.shared", CFG_BOOL, shared, 0, 0, "false", NULL,
+          "weights lie in the memory of activations, size_kib of it for both: with overflow = "
+          "\"stream\" activations take what they need and weights what is left, else weights come "
+          "first",
+          NULL),
     FIELD("memory.unified_buffer.size_kib", CFG_FLOAT, buffer_kib, 1, 1 << 24, NULL, "KiB",
           "on-chip memory of activations", NULL),
     FIELD("memory.unified_buffer.ports", CFG_INT, buffer_ports, 0, MAX_ARRAY, "0", NULL,
@@ -224,6 +229,7 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->tile_n = c->cols;
     m->trims_tiles = c->edge == EDGE_TRIMMED;
     m->streams_weights = c->overflow == OVERFLOW_STREAM;
+    m->shares_memory = c->shared;
     m->n_array = c->n_array;
     m->max_tile_m = c->accumulators;
     /* A piece has seven instructions, each of which takes the chip 10 to 20 cycles (section 2 of

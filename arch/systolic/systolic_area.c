@@ -62,6 +62,12 @@ static double memory_phy_mm2(const struct systolic *s)
                                (double)(d->n_channel * width_bits), (double)s->cfg.technology_nm);
 }
 
+/* On the die: of activations, and of weights where they share it. */
+static double buffer_bytes(const struct systolic_cfg *c)
+{
+    return 1024 * (c->shared ? MAX(c->buffer_kib, c->weights.size_kib) : c->buffer_kib);
+}
+
 bool systolic_fill_area(const struct systolic *s, const char *file, struct machine *m,
                         GError **error)
 {
@@ -72,7 +78,7 @@ bool systolic_fill_area(const struct systolic *s, const char *file, struct machi
     add_logic(s, m, "matrix_unit", n * matrix_um2(s));
     add_logic(s, m, "data_setup", n * setup_um2(s));
     add_logic(s, m, "activation_unit", n * activation_um2(s));
-    add_sram(s, m, "unified_buffer", c->buffer_kib * 1024, false);
+    add_sram(s, m, "unified_buffer", buffer_bytes(c), false);
     /* A sum is read, added to and written each cycle; a tile arrives while another leaves. */
     add_sram(s, m, "accumulators", n * (double)c->accumulators * entry_bytes, true);
     add_sram(s, m, "weight_fifo", n * (double)c->fifo_tiles * tile_bytes, true);

@@ -45,10 +45,12 @@ static uint64_t fetch(struct units *u, double bytes)
     if (u->bus.bytes_per_cyc == 0)
         return request;
     const double cyc = units_bus_cyc(u, 1, bytes);
-    double *bus = &a->bus[u->bus.index];
+    double *bus = units_bus_at(u, request);
     u->work.bus += u->reads * cyc;
     *bus = take_turns(*bus, request, cyc, u->reads * cyc, &u->abreast);
-    return cycles_ceil(*bus + u->bus.first_byte_cyc);
+    const double there = *bus + u->bus.first_byte_cyc;
+    units_delay_blocks(u);
+    return cycles_ceil(there);
 }
 
 void units_others_read(struct units *u, double columns)

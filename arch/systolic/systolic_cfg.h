@@ -43,6 +43,7 @@ struct systolic_cfg {
     int64_t technology_nm;
     struct dram_cfg weights;
     int overflow;
+    bool shared;
     double buffer_kib;
     int64_t buffer_ports; /* 0: as many as there are arrays */
     struct cfg_strings functions;

@@ -4,6 +4,7 @@
 
 #include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
+#include "sim/parts/cycles.h"
 
 /* A layer's share of the total is that of its passes. A pass's share runs from the end of the
  * passes before it to its own end, or to where the next one begins to compute: passes of different
@@ -196,6 +197,13 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
     r->units[r->n_unit++] = matrix;
 }
 
+/* What it carried, tiles that are streamed among it, and the descriptors set up for it. */
+static uint64_t link_busy_cyc(const struct sim *s, const struct record *r)
+{
+    const struct dma *d = &s->core.dma;
+    return MIN(cycles_ceil(s->core.host.carried_cyc) + d->n_block * d->setup_cyc, r->total_cyc);
+}
+
 bool systolic_collect(const void *self, const struct plan *p, void *run, struct record *r,
                       GError **error)
 {
@@ -228,6 +236,6 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
     for (int64_t i = 0; i < s->self->cfg.n_array; i++)
         busy_cyc += s->arrays[i].units[UNIT_ACTIVATION].busy_cyc;
     add_unit(r, "activation_unit", busy_cyc / (uint64_t)s->self->cfg.n_array);
-    add_unit(r, "host_link", s->host.busy_cyc);
+    add_unit(r, "host_link", link_busy_cyc(s, r));
     return true;
 }

@@ -63,9 +63,7 @@ static void transfer(struct units *u, double cycles, int n_copy, uint64_t after)
         units_next(u, UNIT_HOST);
         units_next(u, UNIT_HOST); /* Sync set */
     }
-    double *link = &u->ahead.bus[BUS_LINK]; /* tiles that are streamed may be on it */
-    u->free[UNIT_HOST] = MAX(u->free[UNIT_HOST], cycles_ceil(*link)) + cycles_ceil(cycles);
-    *link = (double)u->free[UNIT_HOST];
+    units_link_block(u, ceil(cycles));
     u->work.host += cycles;
 }
 
@@ -228,6 +226,8 @@ static void keep_ahead(struct cost_state *state, const struct units *u, uint64_t
     a.request = u->free[UNIT_WEIGHTS] + later;
     for (int i = 0; i < N_BUS; i++)
         a.bus[i] += (double)later;
+    a.gap += (double)later;
+    a.gap_end += (double)later;
     for (int i = 0; i < u->n_slot; i++)
         a.slots[i] += later;
     a.shadow += later;

@@ -17,6 +17,7 @@ enum { BUS_WEIGHTS, BUS_LINK, N_BUS };
 /* What goes on over a layer's end: of cost_state. Cycles count from the begin of the run. */
 struct ahead {
     double bus[N_BUS];          /* free */
+    double gap, gap_end;        /* before the DMA's last transfers the link is free, from when on */
     uint64_t request;           /* the last tile was asked for */
     uint64_t slots[MOST_SLOTS]; /* of the FIFO: free */
     uint64_t i_slot;            /* of the last tile */
@@ -153,6 +154,14 @@ static inline int64_t units_alike(const struct units *u, int64_t tiles)
 void units_add_work(struct work *sum, const struct work *to, const struct work *from, double n);
 void units_begin(struct units *u, const struct systolic *s, const struct plan *p,
                  const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc);
+
+/* When the bus is free for a tile that is asked for then: of the link before the DMA's transfers,
+ * if it is asked for earlier than they are, though they come first in the program. Where it then
+ * takes longer than the pause before them, units_delay_blocks() makes them later. */
+double *units_bus_at(struct units *u, uint64_t request_cyc);
+void units_delay_blocks(struct units *u);
+/* The DMA's transfer. */
+void units_link_block(struct units *u, double cyc);
 
 /* Calls step(u, arg, i) for i of [0, n), but for many that lie between the first and the last ones:
  * by these each unit is moved on. What is repeated is alike for every `period`-th. */

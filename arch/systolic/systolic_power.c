@@ -18,17 +18,19 @@ static bool has_span(const struct step_span *span)
 }
 
 /* When a unit was at a step; weights, whose unit only asks for them, come until the array has them:
- * as long as they take at the memory's rate at least. */
+ * as long as they take at the rate of the memory, or of the link, at least. */
 static struct step_span span_of(const struct sim *s, const struct insn *in)
 {
     const struct step_span *spans = &s->step_spans[(size_t)in->step * N_UNIT];
     struct step_span span = spans[in->unit == UNIT_WEIGHTS ? UNIT_MATRIX : in->unit];
     for (int u = 0; u < N_UNIT && !has_span(&span); u++)
         span = spans[u];
-    if (in->unit != UNIT_WEIGHTS || s->self->stream_bytes_per_cyc <= 0)
+    const double rate = s->plan->layers[in->layer].streamed
+                            ? s->self->machine->memories[MEM_HOST].bytes_per_cyc
+                            : s->self->stream_bytes_per_cyc;
+    if (in->unit != UNIT_WEIGHTS || rate <= 0)
         return span;
-    const uint64_t takes_cyc =
-        (uint64_t)((double)flow_read_bytes(s->self, s->plan, in) / s->self->stream_bytes_per_cyc);
+    const uint64_t takes_cyc = (uint64_t)((double)flow_read_bytes(s->self, s->plan, in) / rate);
     span.start_cyc = MIN(span.start_cyc, span.end_cyc - MIN(span.end_cyc, takes_cyc));
     return span;
 }

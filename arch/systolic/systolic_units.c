@@ -102,6 +102,36 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     u->work = (struct work){0};
 }
 
+double *units_bus_at(struct units *u, uint64_t request_cyc)
+{
+    struct ahead *a = &u->ahead;
+    const bool before = u->bus.index == BUS_LINK && (double)request_cyc < a->gap_end;
+    return before ? &a->gap : &a->bus[u->bus.index];
+}
+
+void units_delay_blocks(struct units *u)
+{
+    struct ahead *a = &u->ahead;
+    const double late = a->gap - a->gap_end;
+    if (late <= 0)
+        return;
+    a->bus[BUS_LINK] += late;
+    u->free[UNIT_HOST] += cycles_ceil(late);
+    a->gap_end = a->gap;
+}
+
+void units_link_block(struct units *u, double cyc)
+{
+    struct ahead *a = &u->ahead;
+    const double start = (double)u->free[UNIT_HOST];
+    if (start > a->bus[BUS_LINK]) {
+        a->gap = a->bus[BUS_LINK];
+        a->gap_end = start;
+    }
+    a->bus[BUS_LINK] = MAX(a->bus[BUS_LINK], start) + cyc;
+    u->free[UNIT_HOST] = cycles_ceil(a->bus[BUS_LINK]);
+}
+
 /* Where units stand, and what they have done. */
 struct mark {
     uint64_t free[N_UNIT], n_taken[N_UNIT], n_insn;
@@ -146,6 +176,12 @@ static uint64_t pace(const struct units *u, const struct mark *m)
     return last > 0 ? last : u->free[UNIT_MATRIX] - m->free[UNIT_MATRIX];
 }
 
+static void move_gap(struct ahead *a, double by)
+{
+    a->gap += by;
+    a->gap_end += by;
+}
+
 /* n tiles more on the bus: without a pause from now on, or from when one of the next ones finds the
  * slot that it waits for. */
 static void move_bus(struct units *u, double n, double cyc)
@@ -157,6 +193,8 @@ static void move_bus(struct units *u, double n, double cyc)
         i = i + 1 < u->n_slot ? i + 1 : 0;
         bus = MAX(bus, (double)a->slots[i] + (n - (double)k) * cyc);
     }
+    if (u->bus.index == BUS_LINK)
+        move_gap(a, bus - a->bus[BUS_LINK]);
     a->bus[u->bus.index] = bus;
 }
 
@@ -196,6 +234,7 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
     if (host > 0) { /* chunks; what is within one moves no activations over the link */
         u->free[UNIT_HOST] += host;
         u->ahead.bus[BUS_LINK] += (double)host;
+        move_gap(&u->ahead, (double)host);
         u->loaded += MAX(drain, host);
         u->done += drain;
         move_all(u->stored, 2, MAX(drain, host));

@@ -22,6 +22,7 @@ static double busy_time(const struct link *l)
 uint64_t link_send(struct link *l, uint64_t bytes, uint64_t now_cyc)
 {
     l->sent_bytes += bytes;
+    l->carried_cyc += (double)l->latency_cyc + (double)bytes * l->cyc_per_byte;
     if ((double)now_cyc >= (double)l->busy_cyc + busy_time(l)) {
         l->busy_cyc = now_cyc;
         l->busy_bytes = 0;

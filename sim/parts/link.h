@@ -10,6 +10,7 @@ struct link {
     uint64_t latency_cyc;
     uint64_t busy_cyc, busy_bytes; /* busy_bytes were sent without a pause since busy_cyc */
     uint64_t sent_bytes;
+    double carried_cyc; /* that the link took for all so far, without waits and pauses */
 };
 
 void link_init(struct link *l, double bandwidth_gb_s, double latency_ns, double clock_hz);

@@ -150,7 +150,7 @@ class Streaming(unittest.TestCase):
         self.assertIn("2240 bytes of weights over the host link", line)
         (line,) = (s for s in plan if s.startswith("# 0 fc1:"))
         self.assertNotIn("over the host link", line)
-        self.assertIn("of 3 layers, which find no room in weights memory",
+        self.assertIn("of 3 layers, which the weight memory has no room for",
                       " ".join(cli.succeed("run", *options).split()))
 
     def test_networks_larger_than_the_edge_tpu_run_on_it(self):
@@ -185,6 +185,97 @@ layers = (
         self.assertGreaterEqual(read(record, "host")["word"], 20 * 48)
         faster = cli.record(*options, "--set", "host.bandwidth_gb_s=1000", "--mode", "timing")
         self.assertLess(cli.layer(faster, "word")["cycles"], cli.layer(record, "word")["cycles"])
+
+
+# Between conv1 and conv2 lie 16 x 12 x 12 values, the most that is alive with conv1's input.
+CONVS = """
+inputs = ( { name = "x"; shape = [8, 12, 12]; } );
+layers = (
+  { name = "conv1"; op = "conv2d"; channels = 16; kernel = 3; pad = 1; },
+  { name = "conv2"; op = "conv2d"; channels = 8; kernel = 3; pad = 1; stride = 2; },
+  { name = "fc"; op = "fc"; features = 10; }
+);
+"""
+KERNELS = {"conv1": 8 * 9 * 16, "conv2": 16 * 9 * 8, "fc": 8 * 6 * 6 * 10}
+ALIVE = (8 + 16) * 12 * 12  # both are multiples of 256, and so is their sum: 3456 -> 3584
+SHARED = ("--set", "memory.weights.shared=true", "--set", "memory.unified_buffer.size_kib=1000")
+
+
+class Shared(unittest.TestCase):
+    """One memory for weights and activations."""
+
+    def setUp(self):
+        temp = tempfile.TemporaryDirectory()
+        self.addCleanup(temp.cleanup)
+        self.net = str(pathlib.Path(temp.name) / "convs.net")
+        pathlib.Path(self.net).write_text(CONVS, encoding="utf-8")
+
+    def options(self, size_bytes, *more):
+        return ("--arch", "systolic-32", "--net", self.net, "--precision", "int8",
+                "--set", 'array.formats=["int8"]', *ARRAY, *SHARED, *room(size_bytes), *more)
+
+    def run_net(self, size_bytes, *more):
+        return cli.record(*self.options(size_bytes, *more))
+
+    def test_weights_have_what_activations_leave(self):
+        alive = -(-ALIVE // 256) * 256
+        for left, stay in ((5184, ["conv1", "conv2", "fc"]), (5183, ["conv1", "conv2"]),
+                           (2304, ["conv1", "conv2"]), (2303, ["conv1"]), (1152, ["conv1"]),
+                           (1151, [])):
+            with self.subTest(left=left):
+                record = self.run_net(alive + left, *STREAM)
+                self.assertEqual(streamed(record),
+                                 {n: b for n, b in KERNELS.items() if n not in stay})
+                self.assertTrue(record["check"]["exact"])
+                spilled = sum(layer["bytes"]["host"]["write"] for layer in record["layers"])
+                self.assertEqual(spilled, 10)
+
+    def test_where_none_may_be_streamed_activations_have_what_weights_leave(self):
+        kernels = sum(KERNELS.values())
+        whole = self.run_net(kernels + 4096)
+        self.assertEqual(whole["totals"]["bytes"]["host"]["write"], 10)
+        tight = self.run_net(kernels + 2048)
+        self.assertGreater(tight["totals"]["bytes"]["host"]["write"], 10)
+        for record in (whole, tight):
+            self.assertTrue(record["check"]["exact"])
+            self.assertEqual(streamed(record), {})
+        result = cli.run("run", *self.options(kernels - 1))
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("memory.weights.overflow", cli.text(result.stderr))
+
+    def test_all_dataflows_and_batches_are_exact(self):
+        for flow in ("ws", "os", "is"):
+            for batch in (1, 3, 8):
+                for size in (2048, 5000, 9000):
+                    with self.subTest(flow=flow, batch=batch, size=size):
+                        options = ("--set", f"array.dataflow={flow}", "--batch", batch)
+                        record = self.run_net(size, *STREAM, *options)
+                        self.assertTrue(record["check"]["exact"])
+                        analytic = self.run_net(size, *STREAM, *options, "--mode", "timing",
+                                                "--fidelity", "analytic")
+                        ratio = analytic["totals"]["cycles"] / record["totals"]["cycles"]
+                        self.assertLess(abs(ratio - 1), 0.06)
+
+    def test_a_saved_mapping_gives_the_same_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            mapping = str(pathlib.Path(folder) / "mapping")
+            options = (*STREAM, "--batch", "5", "--mode", "timing")
+            one = self.run_net(6000, *options)
+            cli.succeed("run", *self.options(6000, *options, "--save-mapping", mapping))
+            other = self.run_net(6000, *options, "--mapping", mapping)
+        self.assertEqual(streamed(one), streamed(other))
+        self.assertEqual(one["totals"]["cycles"], other["totals"]["cycles"])
+
+    def test_the_link_is_as_busy_as_what_it_carries(self):
+        record = self.run_net(4096, *STREAM, "--mode", "timing")
+        link = next(u for u in record["units"] if u["name"] == "host_link")
+        moved = sum(record["totals"]["bytes"]["host"].values())
+        rate = cli.setting(record, "host.bandwidth_gb_s") * 1e9 / record["arch"]["clock_hz"]
+        transfers = cli.setting(record, "host.latency_ns") + cli.setting(
+            record, "host.dma_setup_ns")
+        self.assertGreaterEqual(link["busy_cycles"], moved / rate)
+        self.assertEqual(transfers, 0)
+        self.assertLess(link["busy_cycles"], moved / rate + 1)
 
 
 if __name__ == "__main__":
