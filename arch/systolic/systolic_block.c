@@ -53,7 +53,7 @@ static uint64_t fetch(struct units *u, double bytes)
     return cycles_ceil(there);
 }
 
-void units_others_read(struct units *u, double columns)
+uint64_t units_others_read(struct units *u, double columns)
 {
     const struct systolic *s = u->s;
     const int64_t rows = s->cfg.edge == EDGE_FULL ? u->tiles_k * s->cfg.rows : u->l->gemm.k;
@@ -61,11 +61,12 @@ void units_others_read(struct units *u, double columns)
     const double bytes = columns * (double)rows * (double)number_bytes(u->l->weight_format);
     u->work.bytes += bytes;
     if (u->bus.bytes_per_cyc == 0)
-        return;
+        return 0;
     const double cyc = units_bus_cyc(u, n_tile, bytes / n_tile);
     double *bus = &u->ahead.bus[u->bus.index];
     u->work.bus += cyc;
     *bus = MAX(*bus, (double)u->free[UNIT_WEIGHTS]) + cyc;
+    return cycles_ceil(*bus + u->bus.first_byte_cyc);
 }
 
 /* The tile that is to stay is in the shadow registers, cycle by cycle as the array waits for it. */

@@ -110,7 +110,7 @@ static void compute(struct units *u, const struct region *r, uint64_t loaded, ui
     }
     const struct plan_step step = {.layer = u->l->index, .region = *r};
     const uint64_t cycles = core_share_cyc(s, core_vector_cyc(s, u->p, &step));
-    if (s->cfg.n_array > 1)
+    if (u->n_array > 1 && is_first)
         units_next(u, UNIT_ACTIVATION); /* Sync wait for those of the others */
     units_next(u, UNIT_ACTIVATION);
     u->free[UNIT_ACTIVATION] += cycles;
@@ -120,6 +120,7 @@ static void compute(struct units *u, const struct region *r, uint64_t loaded, ui
 
 struct chunks {
     int64_t n, in_image; /* chunks; of an image, where they are smaller than one */
+    int64_t alike;       /* those that are so only together */
     int n_load;
     int64_t first; /* of the image */
 };
@@ -151,7 +152,7 @@ static void run_image(struct units *u, const void *arg, int64_t i)
     struct chunks c = *(const struct chunks *)arg;
     c.first = i * c.in_image;
     /* During the last but one, the last one is loaded, which may be smaller. */
-    units_repeat(u, c.in_image - 1, 1, run_chunk, &c);
+    units_repeat(u, c.in_image - 1, c.alike, run_chunk, &c);
     run_chunk(u, &c, c.in_image - 1);
 }
 
@@ -161,12 +162,15 @@ static void run_layer(struct units *u, uint64_t now_cyc)
     const struct dims o = dims_of(&u->p->graph->values[u->l->out].shape);
     struct chunks c = {.n = plan_n_chunk(u->p, u->l),
                        .in_image = int64_div_up(o.h, u->l->chunk_row),
+                       .alike = 1,
                        .n_load = __builtin_popcount(u->l->loads)};
+    if (c.n > 3 && u->l->kind == LAYER_MATRIX) /* else all are worked off */
+        c.alike = nest_chunks_alike(u, &first);
     if (c.n_load > 0) {
         transfer(u, load_cyc(u->s, u->p, u->l, &first), c.n_load, now_cyc);
         u->loaded = u->free[UNIT_HOST];
     }
-    units_repeat(u, c.n / c.in_image - 1, 1, run_image, &c);
+    units_repeat(u, c.n / c.in_image - 1, c.in_image % c.alike ? c.alike : 1, run_image, &c);
     run_image(u, &c, c.n / c.in_image - 1);
 }
 
@@ -223,6 +227,8 @@ static struct ahead ahead_of(const struct cost_state *state)
 static void keep_ahead(struct cost_state *state, const struct units *u, uint64_t later)
 {
     struct ahead a = u->ahead;
+    const struct queue *q = &u->queues[UNIT_ACTIVATION];
+    a.taken = q->taken[q->i] + later;
     a.request = u->free[UNIT_WEIGHTS] + later;
     for (int i = 0; i < N_BUS; i++)
         a.bus[i] += (double)later;

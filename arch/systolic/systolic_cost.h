@@ -25,6 +25,7 @@ struct ahead {
     uint64_t issue;             /* the controller's next instruction */
     uint64_t next_read;         /* the next block's Read_Weights was issued, */
     uint64_t any_read;          /* if one was */
+    uint64_t taken;             /* the activation unit's oldest instruction that has a place */
     uint64_t host, stored;      /* the DMA is free, and has stored what was to be */
     uint64_t tile;              /* address of the last block's only one, and 1; 0: it had several */
     struct in_array before;
@@ -57,7 +58,9 @@ struct units {
     int64_t tiles_k, piece_rows; /* piece_rows 0: blocks leave in one piece */
     double row_cyc, shift_cyc;   /* of a row that streams, and of one of what stays */
     double tile_bytes;
-    struct bus bus;              /* that its tiles come over */
+    struct bus bus; /* that its tiles come over */
+    int64_t n_array;
+    uint64_t host_issue;         /* of the host's controller, where it has its own */
     uint64_t address_cyc;        /* of a tile: arrays take turns, one alone waits for none */
     int64_t block_tiles;         /* fetched for a block */
     bool slots_bind;             /* the FIFO's, not the bus, say when the next tile comes */
@@ -65,6 +68,7 @@ struct units {
     double crowd;                /* arrays at work, for each port of the buffer */
     double ports;                /* of the buffer: free */
     bool abreast, abreast_ports; /* arrays begin all at once to read from memory, and buffer */
+    uint64_t late;               /* cycles that other arrays are behind this one */
     struct ahead ahead;
     struct queue queues[N_UNIT];
     uint64_t free[N_UNIT];
@@ -93,12 +97,14 @@ static inline int64_t units_part(int64_t size, int64_t tile, int64_t i)
     return MIN(tile, size - i * tile);
 }
 
-/* The controller puts the next instruction into the unit's queue. */
+/* The controller puts the next instruction into the unit's queue: where there are several arrays
+ * the host has one of its own. */
 static inline uint64_t units_issue(struct units *u, enum unit unit)
 {
     const struct queue *q = &u->queues[unit];
-    const uint64_t at = MAX(u->ahead.issue, q->taken[q->i]);
-    u->ahead.issue = at + 1;
+    uint64_t *issue = unit == UNIT_HOST && u->n_array > 1 ? &u->host_issue : &u->ahead.issue;
+    const uint64_t at = MAX(*issue, q->taken[q->i]);
+    *issue = at + 1;
     u->n_insn++;
     return at;
 }
@@ -171,8 +177,11 @@ void units_repeat(struct units *u, int64_t n, int64_t period,
 /* systolic_block.c */
 void units_block(struct units *u, const struct block *b);
 
-/* The memory reads so many columns of weights, each with all of K, for other arrays alone. */
-void units_others_read(struct units *u, double columns);
+/* The memory reads so many columns of weights, each with all of K, for other arrays alone: when the
+ * last one is there. */
+uint64_t units_others_read(struct units *u, double columns);
 
 /* systolic_nest.c: all blocks of a chunk. */
 void nest_run(struct units *u, const struct region *r, bool is_first);
+/* Of chunks like this one: how many are alike only together. */
+int64_t nest_chunks_alike(const struct units *u, const struct region *r);

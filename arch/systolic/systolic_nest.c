@@ -67,20 +67,35 @@ static void run_group(struct units *u, const void *arg, int64_t i)
         units_repeat(u, n->n_block, period * nest_alike(u, period * n->tiles), run_outer, &at);
 }
 
-void nest_run(struct units *u, const struct region *r, bool is_first)
+static struct nest nest_of(const struct units *u, const struct region *r)
 {
     const struct plan_layer *l = u->l;
     const bool is = u->s->cfg.dataflow == FLOW_IS;
-    const int64_t rows = plan_gemm_rows(u->p, l, r), cols = u->s->cfg.cols;
+    const int64_t rows = plan_gemm_rows(u->p, l, r);
     struct nest n = {.groups = plan_groups(l, r),
                      .size = is ? l->gemm.n : rows,
                      .across = is ? rows : l->gemm.n,
                      .inner = l->tiling.order == (is ? ORDER_MN : ORDER_NM),
-                     .is = is,
-                     .keeps = !is_first && !l->from_buffer};
-    n.tiles = int64_div_up(n.across, cols);
+                     .is = is};
+    n.tiles = int64_div_up(n.across, u->s->cfg.cols);
     n.n_block = int64_div_up(n.size, l->tiling.block_m);
-    if (u->s->cfg.n_array > 1)
+    return n;
+}
+
+int64_t nest_chunks_alike(const struct units *u, const struct region *r)
+{
+    if (!u->l->tiling.double_buffer)
+        return 1;
+    const struct nest n = nest_of(u, r);
+    const int64_t n_block = int64_div_up(n.groups * n.tiles * n.n_block, u->n_array);
+    return n_block == 1 ? 2 : 1; /* where they are more the halves have met within the chunk */
+}
+
+void nest_run(struct units *u, const struct region *r, bool is_first)
+{
+    struct nest n = nest_of(u, r);
+    n.keeps = !is_first && !u->l->from_buffer;
+    if (u->n_array > 1)
         wave_run(u, &n);
     else
         units_repeat(u, n.groups, nest_alike(u, n.tiles * n.n_block), run_group, &n);

@@ -55,6 +55,18 @@ static struct bus bus_of(const struct systolic *s, const struct plan_layer *l)
                         .first_byte_cyc = s->first_byte_cyc};
 }
 
+/* What the activation unit has taken of the layers before holds the controller up: the places of
+ * its queue as if they had been taken at one pace. Other units wait for it behind a barrier. */
+static void fill_queue(struct units *u, uint64_t now_cyc)
+{
+    enum { FRACTION = 16 }; /* bits of a cycle's */
+    uint64_t *taken = u->queues[UNIT_ACTIVATION].taken, *end = taken + u->n_queued;
+    const uint64_t first = MIN(u->ahead.taken, now_cyc);
+    const uint64_t apart = ((now_cyc - first) << FRACTION) / (uint64_t)MAX(u->n_queued, 1);
+    for (uint64_t at = first << FRACTION; taken < end; at += apart)
+        *taken++ = at >> FRACTION;
+}
+
 void units_begin(struct units *u, const struct systolic *s, const struct plan *p,
                  const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc)
 {
@@ -70,8 +82,11 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     u->row_cyc = matrix ? (double)core_rows_cyc(s, p, l, 1) : 0;
     u->reads = u->crowd = 1;
     u->ports = 0;
+    u->late = 0;
     u->abreast = u->abreast_ports = false;
-    u->address_cyc = s->cfg.n_array > 1;
+    u->n_array = s->cfg.n_array;
+    u->host_issue = 0;
+    u->address_cyc = u->n_array > 1;
     u->n_place = l->tiling.double_buffer ? 2 : 1;
     u->piece_rows = 0;
     u->tile_bytes = matrix ? (double)core_tile_bytes(s, l) : 0;
@@ -90,6 +105,7 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
         u->queues[i].n_taken = 0;
         u->free[i] = now_cyc;
     }
+    fill_queue(u, now_cyc);
     u->free[UNIT_HOST] = u->ahead.host;
     u->free[UNIT_WEIGHTS] = l->from_buffer ? now_cyc : u->ahead.request;
     u->sums = 0;
@@ -227,7 +243,8 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
     const uint64_t slots = MAX(matrix, (uint64_t)(times * MAX(bus, in_slots)));
     if (tile > 0)
         move_bus(u, times * tile, bus / tile);
-    u->ahead.shadow += matrix;
+    if (tile > 0 || u->s->cfg.dataflow != FLOW_WS)
+        u->ahead.shadow += matrix;
     u->ahead.before.end_cyc += matrix;
     u->sums += matrix;
     u->ports += times * (w->ports - was->ports);
@@ -242,10 +259,11 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
     u->free[UNIT_MATRIX] += matrix;
     u->free[UNIT_INPUTS] += matrix;
     u->free[UNIT_ACTIVATION] += activation;
-    move_all(u->ahead.slots, u->n_slot, slots);
+    if (tile > 0) /* else what was there is used again */
+        move_all(u->ahead.slots, u->n_slot, slots);
     if (u->n_insn > m->n_insn) { /* blocks; tiles of one are a single instruction's */
         move_issue(u, m, n);
-        u->ahead.next_read += matrix;
+        u->ahead.next_read += tile > 0 ? matrix : 0;
         move_all(u->drained, u->n_place, drain);
         move_all(u->queues[UNIT_MATRIX].taken, u->n_queued, matrix);
         move_all(u->queues[UNIT_WEIGHTS].taken, u->n_queued, matrix);

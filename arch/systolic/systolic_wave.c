@@ -47,6 +47,7 @@ static void next_place(const struct nest *n, struct place *at)
  * with all of K. */
 struct need {
     int64_t first, columns;
+    bool read; /* its array has them not */
 };
 
 static struct need need_of(const struct units *u, const struct nest *n, const struct place *at)
@@ -57,13 +58,15 @@ static struct need need_of(const struct units *u, const struct nest *n, const st
         const int64_t columns = trimmed ? units_part(n->across, cols, at->tile) : cols;
         const int64_t rows = units_part(n->size, block_m, at->block);
         const bool anew = u->s->cfg.dataflow == FLOW_OS && u->tiles_k > 1;
-        return (struct need){at->group * n->tiles + at->tile,
-                             anew ? columns * int64_div_up(rows, u->s->cfg.rows) : columns};
+        return (struct need){.first = at->group * n->tiles + at->tile,
+                             .columns =
+                                 anew ? columns * int64_div_up(rows, u->s->cfg.rows) : columns};
     }
     const int64_t begin = at->block * block_m / cols;
     const int64_t end = int64_div_up(MIN((at->block + 1) * block_m, n->size), cols);
     const int64_t columns = (trimmed ? MIN(end * cols, n->size) : end * cols) - begin * cols;
-    return (struct need){at->group * int64_div_up(n->size, cols) + begin, columns};
+    return (struct need){.first = at->group * int64_div_up(n->size, cols) + begin,
+                         .columns = columns};
 }
 
 /* The block that the array had before its block t. */
@@ -71,6 +74,13 @@ static int64_t block_before(const struct waves *w, int64_t t)
 {
     return t >= w->n_array ? t - w->n_array
                            : t + (n_all(w->nest) - 1 - t) / w->n_array * w->n_array;
+}
+
+/* What is read for block `before` of a wave, if there is one, is what block i needs. */
+static bool serves(const struct need *needs, int64_t before, int64_t i)
+{
+    return before >= 0 && needs[before].read && needs[before].first == needs[i].first &&
+           needs[before].columns == needs[i].columns;
 }
 
 /* Columns of weights that are read for n blocks from the t-th on: for each, but where its array has
@@ -82,30 +92,31 @@ static int64_t wave_columns(const struct units *u, const struct waves *w, int64_
     const struct nest *nest = w->nest;
     const bool may_find = u->tiles_k == 1 && (t >= w->n_array || nest->keeps);
     struct need needs[MAX_ARRAY];
-    bool read[MAX_ARRAY];
     int64_t columns = 0;
     struct place at = place_at(w, t), was = place_at(w, block_before(w, t));
     for (int64_t i = 0; i < n; i++) {
-        const struct need *before = &needs[i - 1], *above = &needs[i - w->n_inner];
         needs[i] = need_of(u, nest, &at);
-        read[i] = !finds;
+        needs[i].read = may_find || !finds;
         if (may_find && needs[i].columns <= u->s->cfg.cols) {
             const struct need last = need_of(u, nest, &was);
-            read[i] = last.first != needs[i].first || last.columns > u->s->cfg.cols;
+            needs[i].read = last.first != needs[i].first || last.columns > u->s->cfg.cols;
         }
         const bool shared =
-            u->s->cfg.broadcast &&
-            ((i > 0 && read[i - 1] && before->first == needs[i].first &&
-              before->columns == needs[i].columns) ||
-             (i >= w->n_inner && read[i - w->n_inner] && above->first == needs[i].first &&
-              above->columns == needs[i].columns));
-        columns += read[i] && !shared ? needs[i].columns : 0;
+            u->s->cfg.broadcast && (serves(needs, i - 1, i) || serves(needs, i - w->n_inner, i));
+        columns += needs[i].read && !shared ? needs[i].columns : 0;
         next_place(nest, &at);
         next_place(nest, &was);
         if (was.group == nest->groups) /* arrays beyond have one block less */
             was = place_at(w, MAX(n_all(nest) - w->n_array, 0));
     }
     return columns;
+}
+
+/* Others wait for tiles while this array has its own: they are late until it waits for its next. */
+static void others_read(struct units *u, double columns)
+{
+    const uint64_t there = units_others_read(u, columns), now = u->free[UNIT_MATRIX];
+    u->late = MAX(u->late, there > now ? there - now : 0);
 }
 
 /* What all arrays of the wave take at once, by what the first one does. */
@@ -119,10 +130,11 @@ static void share(struct units *u, const struct waves *w, int64_t t, const struc
         return;
     const struct place at = place_at(w, t);
     const int64_t all = wave_columns(u, w, t, busy, finds);
+    u->late = finds ? u->late : 0;
     if (!finds)
         u->reads = (double)all / (double)need_of(u, n, &at).columns;
     else if (all > 0)
-        units_others_read(u, (double)all);
+        others_read(u, (double)all);
 }
 
 static void run_wave(struct units *u, const void *arg, int64_t i)
@@ -215,8 +227,10 @@ void wave_run(struct units *u, const struct nest *n)
                             .n_outer = n->inner ? n->tiles : n->n_block};
     const int64_t size = in_group(n);
     u->abreast = u->abreast_ports = true;
+    u->late = 0;
     if (size >= w.n_array)
         units_repeat(u, n->groups, period_of_items(u, &w, size), run_group, &w);
     else
         run_large_waves(u, &w, 0, n_all(n), size);
+    u->free[UNIT_ACTIVATION] += u->late;
 }

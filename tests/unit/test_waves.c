@@ -101,6 +101,60 @@ START_TEST(test_blocks_that_begin_elsewhere_in_a_tile_are_not_alike)
 }
 END_TEST
 
+/* Columns in blocks that do not divide a tile: where the first array has its tile, another one's
+ * block may lie across two, which a slow memory reads. */
+START_TEST(test_arrays_that_wait_for_tiles_hold_up_the_layer)
+{
+    const char *const set[] = {ARRAYS,
+                               "array.count=4",
+                               "array.dataflow=is",
+                               "accumulators.entries=3",
+                               "memory.weights.bandwidth_gb_s=0.5",
+                               NULL};
+    agree("tpu", "gemm:3x18x10", 0.02, set);
+}
+END_TEST
+
+/* Three groups' tiles with a slot of the FIFO: each is there in time, since those that stay for
+ * many blocks are not waited for. */
+START_TEST(test_a_tile_that_is_used_again_takes_no_slot)
+{
+    const char *const set[] = {ARRAYS,
+                               "accumulators.entries=2",
+                               "weight_fifo.tiles=1",
+                               "memory.weights.latency_ns=200",
+                               "memory.weights.bandwidth_gb_s=256",
+                               NULL};
+    agree("tpu", "conv:1x24x8x8x24,1x1,1,0,3", 0.02, set);
+}
+END_TEST
+
+/* Passes of a cycle or two, of each three instructions: the controller cannot run ahead of them. */
+START_TEST(test_the_controller_is_held_up_from_layer_to_layer)
+{
+    static const char *const counts[] = {"array.count=1", "array.count=3"};
+    const char *file = "waves-chain.net";
+    GString *net = g_string_new("inputs = ( { name = \"x\"; shape = [16]; } );\nlayers = (\n"
+                                "{ name = \"l0\"; op = \"fc\"; features = 16; }");
+    for (int i = 1; i < 60; i++)
+        g_string_append_printf(net, ",\n{ name = \"l%d\"; op = \"%s\"; }", i,
+                               i % 2 ? "tanh" : "sigmoid");
+    g_string_append(net, " );\n");
+    g_assert_true(g_file_set_contents(file, net->str, -1, NULL));
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        const char *const set[] = {ARRAYS,
+                                   counts[i],
+                                   "activation.functions=all",
+                                   "memory.weights.bandwidth_gb_s=256",
+                                   "controller.queue_depth=3",
+                                   NULL};
+        agree("tpu", file, 0.05, set);
+    }
+    g_unlink(file);
+    g_string_free(net, TRUE);
+}
+END_TEST
+
 /* Two layers on the host read what one on the machine has made: it is stored once, and a layer on
  * the machine that needs neither does not wait. */
 START_TEST(test_the_host_takes_a_value_once)
@@ -135,4 +189,7 @@ TEST_MAIN("waves", test_each_wave_reads_what_its_blocks_need,
           test_arrays_that_wait_for_their_slots_take_turns_at_the_bus,
           test_ports_are_as_busy_as_all_arrays_make_them,
           test_blocks_that_begin_elsewhere_in_a_tile_are_not_alike,
-          test_the_host_takes_a_value_once, test_networks_on_shipped_machines_of_several_arrays)
+          test_arrays_that_wait_for_tiles_hold_up_the_layer,
+          test_a_tile_that_is_used_again_takes_no_slot,
+          test_the_controller_is_held_up_from_layer_to_layer, test_the_host_takes_a_value_once,
+          test_networks_on_shipped_machines_of_several_arrays)
