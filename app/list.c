@@ -86,13 +86,19 @@ static const char *item_string(const json_t *item, const char *key)
     return json_string_value(json_object_get(item, key));
 }
 
-/* GTraverseFunc; `user` is the array of items. */
+struct archs {
+    char *const *dirs;
+    json_t *items;
+};
+
+/* GTraverseFunc; `user` are the archs. */
 static gboolean add_arch(gpointer name, gpointer path, gpointer user)
 {
+    const struct archs *archs = user;
     GError *error = NULL;
-    struct cfg *cfg = cfg_load(path, &error);
+    struct cfg *cfg = cfg_load(path, archs->dirs, &error);
     if (!cfg) {
-        json_array_append_new(user, broken_item(name, path, error));
+        json_array_append_new(archs->items, broken_item(name, path, error));
         return FALSE;
     }
     const char *family = cfg_peek_string(cfg, "family");
@@ -103,7 +109,7 @@ static gboolean add_arch(gpointer name, gpointer path, gpointer user)
         json_put_text(item, "family", family);
         json_put_text(item, "summary", summary);
         json_put_text(item, "file", path);
-        json_array_append_new(user, item);
+        json_array_append_new(archs->items, item);
     }
     cfg_free(cfg);
     return FALSE;
@@ -114,7 +120,7 @@ bool list_archs(const struct options *o, GError **error)
     g_auto(GStrv) dirs = accsim_arch_dirs();
     GTree *files = find_files(dirs, ".cfg");
     json_t *items = json_array();
-    g_tree_foreach(files, add_arch, items);
+    g_tree_foreach(files, add_arch, &(struct archs){dirs, items});
     g_tree_destroy(files);
 
     struct table *t = table_new("lll", (const char *const[]){"machine", "family", "summary"});

@@ -25,20 +25,22 @@ const char *accsim_family_summary(int i)
 
 static const struct arch_family *find_family(const struct cfg *cfg, GError **error)
 {
-    const char *name = cfg_peek_string(cfg, "family");
-    if (!name) {
-        error_set(error, ERROR_INPUT, "%s: setting 'family' is missing; see 'accsim list families'",
-                  cfg_file(cfg));
-        return NULL;
-    }
-    const struct arch_family *f = arch_find(name);
+    const char *name = cfg_peek_string(cfg, "family"), *origin = cfg_origin(cfg, "family");
+    const struct arch_family *f = name ? arch_find(name) : NULL;
     if (f)
         return f;
     g_autoptr(GString) known = g_string_new(NULL);
     for (int i = 0; arch_families[i]; i++)
         g_string_append_printf(known, "%s%s", i ? ", " : "", arch_families[i]->name);
-    error_set(error, ERROR_INPUT, "%s: family = \"%s\" is unknown; families are: %s",
-              cfg_origin(cfg, "family"), name, known->str);
+    if (name)
+        error_set(error, ERROR_INPUT, "%s: family = \"%s\" is unknown; families are: %s", origin,
+                  name, known->str);
+    else if (strcmp(origin, cfg_file(cfg)) != 0)
+        error_set(error, ERROR_INPUT, "%s: family is not a string; families are: %s", origin,
+                  known->str);
+    else
+        error_set(error, ERROR_INPUT, "%s: setting 'family' is missing; families are: %s", origin,
+                  known->str);
     return NULL;
 }
 
@@ -126,7 +128,7 @@ struct accsim_machine *accsim_machine_load(const char *arch, const char *const *
 {
     g_auto(GStrv) dirs = accsim_arch_dirs();
     g_autofree char *file = find_file(arch, ".cfg", dirs, "machine", error);
-    struct cfg *cfg = file ? cfg_load(file, error) : NULL;
+    struct cfg *cfg = file ? cfg_load(file, dirs, error) : NULL;
     if (!cfg)
         return NULL;
     struct arena *arena = arena_new();

@@ -14,6 +14,7 @@ enum { MAX_BASES = 16 };
 struct chain {
     const struct chain *up;
     const char *file;
+    char *const *dirs; /* where a base that is not beside it is looked up, or NULL */
     int depth;
 };
 
@@ -88,6 +89,32 @@ static char *beside(const char *file, const char *name)
     return g_build_filename(dir, name, NULL);
 }
 
+/* Beside the file that names it; else, of a name without a folder, in the first of dirs that has
+ * it. NULL: nowhere. */
+static char *find_base_file(const struct chain *at, const char *name)
+{
+    char *file = beside(at->file, name);
+    const bool is_bare = !strchr(name, G_DIR_SEPARATOR);
+    for (int i = 0; !g_file_test(file, G_FILE_TEST_EXISTS); i++) {
+        g_free(file);
+        if (!is_bare || !at->dirs || !at->dirs[i])
+            return NULL;
+        file = g_build_filename(at->dirs[i], name, NULL);
+    }
+    return file;
+}
+
+/* "base = ...: there is no file ...", with all the folders that were looked through. */
+static bool set_no_base(const struct chain *at, unsigned line, const char *name, GError **error)
+{
+    g_autofree char *file = beside(at->file, name);
+    const bool looks = !strchr(name, G_DIR_SEPARATOR) && at->dirs && at->dirs[0];
+    g_autofree char *dirs = looks ? g_strjoinv(", ", (char **)at->dirs) : NULL;
+    return error_set(error, ERROR_INPUT, "%s:%u: base = \"%s\": there is no file '%s'%s%s",
+                     at->file, line, name, file, dirs ? ", nor one of that name in " : "",
+                     dirs ? dirs : "");
+}
+
 static bool is_same_file(const char *a, const char *b)
 {
     char *real_a = realpath(a, NULL), *real_b = realpath(b, NULL);
@@ -107,10 +134,9 @@ static bool load_base(struct cfg *cfg, const struct chain *at, const config_sett
     if (!name)
         return error_set(error, ERROR_INPUT, "%s:%u: base is not a string; a file is expected",
                          at->file, line);
-    g_autofree char *file = beside(at->file, name);
-    if (!g_file_test(file, G_FILE_TEST_EXISTS))
-        return error_set(error, ERROR_INPUT, "%s:%u: base = \"%s\": there is no file '%s'",
-                         at->file, line, name, file);
+    g_autofree char *file = find_base_file(at, name);
+    if (!file)
+        return set_no_base(at, line, name, error);
     for (const struct chain *c = at; c; c = c->up)
         if (is_same_file(file, c->file))
             return error_set(error, ERROR_INPUT, "%s:%u: base = \"%s\" leads back to '%s'",
@@ -118,7 +144,8 @@ static bool load_base(struct cfg *cfg, const struct chain *at, const config_sett
     if (at->depth == MAX_BASES)
         return error_set(error, ERROR_INPUT, "%s:%u: base = \"%s\": more than %d files in a chain",
                          at->file, line, name, MAX_BASES);
-    return load(cfg, &(struct chain){.up = at, .file = file, .depth = at->depth + 1}, error);
+    const struct chain next = {at, file, at->dirs, at->depth + 1};
+    return load(cfg, &next, error);
 }
 
 static bool load(struct cfg *cfg, const struct chain *at, GError **error)
@@ -135,10 +162,10 @@ static bool load(struct cfg *cfg, const struct chain *at, GError **error)
     return ok;
 }
 
-struct cfg *cfg_load(const char *file, GError **error)
+struct cfg *cfg_load(const char *file, char *const *dirs, GError **error)
 {
     struct cfg *cfg = cfg_new(file);
-    if (load(cfg, &(struct chain){.file = cfg->file, .depth = 1}, error))
+    if (load(cfg, &(struct chain){.file = cfg->file, .dirs = dirs, .depth = 1}, error))
         return cfg;
     cfg_free(cfg);
     return NULL;

@@ -72,9 +72,10 @@ struct cfg;
  * 16 MiB are refused. */
 bool cfg_parse_file(const char *file, config_t *doc, GError **error);
 
-/* Loads a settings file. `base = "other.cfg"` is followed first, looked up beside the file;
- * settings of the file override those of its base; a chain that meets itself is an error. */
-struct cfg *cfg_load(const char *file, GError **error);
+/* Loads a settings file. `base = "other.cfg"` is followed first, looked up beside the file, then,
+ * where it names no folder, in `dirs` (ends with NULL; NULL: nowhere else); settings of the file
+ * override those of its base; a chain that meets itself is an error. */
+struct cfg *cfg_load(const char *file, char *const *dirs, GError **error);
 
 /* The scalars, arrays and nested groups of one libconfig group, e.g. a layer of a .net file.
  * `file` is used in messages; it is copied. */

@@ -64,7 +64,7 @@ static inline bool apply(const char *text, const char *set, struct machine *m, s
                          GError **error)
 {
     write_file("tpu.cfg", text);
-    struct cfg *cfg = cfg_load("tpu.cfg", error);
+    struct cfg *cfg = cfg_load("tpu.cfg", NULL, error);
     if (!cfg)
         return false;
     struct cfg_table table = {fields, m};

@@ -191,7 +191,7 @@ START_TEST(test_base_is_inherited_from_beside_the_file)
     write_file("in/old.cfg", "array = { rows = 1; limit = 1; } clock_mhz = 1;");
     write_file("in/mid.cfg", "base = \"old.cfg\"; array = { limit = 2; }");
     write_file("in/new.cfg", "clock_mhz = 3;\nbase = \"mid.cfg\";");
-    struct cfg *cfg = cfg_load("in/new.cfg", &error);
+    struct cfg *cfg = cfg_load("in/new.cfg", NULL, &error);
     ck_ok(cfg, error);
     ck_ok(cfg_apply(cfg, &(struct cfg_table){fields, &m}, 1, arena, &error), error);
     ck_assert_int_eq(m.rows, 1);
@@ -203,6 +203,38 @@ START_TEST(test_base_is_inherited_from_beside_the_file)
     ck_assert_str_eq(cfg_origin(cfg, "sparse"), "in/new.cfg");
     cfg_free(cfg);
     arena_free(arena);
+    leave_dir();
+}
+END_TEST
+
+/* What is beside the file comes first; a name with a folder is a path. */
+START_TEST(test_base_is_looked_up_in_folders_too)
+{
+    char *dirs[] = {"none", "far", NULL};
+    GError *error = NULL;
+    enter_dir();
+    ck_assert_int_eq(g_mkdir("far", 0700), 0);
+    write_file("far/old.cfg", "base = \"older.cfg\"; clock_mhz = 1;");
+    write_file("far/older.cfg", "array = { limit = 1; };");
+    write_file("new.cfg", "base = \"old.cfg\";");
+    struct cfg *cfg = cfg_load("new.cfg", dirs, &error);
+    ck_ok(cfg, error);
+    ck_assert_str_eq(cfg_origin(cfg, "clock_mhz"), "far/old.cfg:1");
+    ck_assert_str_eq(cfg_origin(cfg, "array.limit"), "far/older.cfg:1");
+    cfg_free(cfg);
+    write_file("old.cfg", "clock_mhz = 2;");
+    cfg = cfg_load("new.cfg", dirs, &error);
+    ck_ok(cfg, error);
+    ck_assert_str_eq(cfg_origin(cfg, "clock_mhz"), "old.cfg:1");
+    cfg_free(cfg);
+    write_file("new.cfg", "base = \"./older.cfg\";");
+    ck_assert_ptr_null(cfg_load("new.cfg", dirs, &error));
+    g_clear_error(&error);
+    write_file("new.cfg", "base = \"no.cfg\";");
+    ck_assert_ptr_null(cfg_load("new.cfg", dirs, &error));
+    ck_assert_str_eq(error->message, "new.cfg:1: base = \"no.cfg\": there is no file 'no.cfg', nor "
+                                     "one of that name in none, far");
+    g_clear_error(&error);
     leave_dir();
 }
 END_TEST
@@ -267,4 +299,5 @@ TEST_MAIN("cfg_text", test_bad_text_names_file_and_line, test_files_that_are_no_
           test_sizes_that_would_take_forever_are_refused,
           test_unknown_settings_are_refused_with_the_closest, test_set_overrides_the_file,
           test_bad_set_names_itself, test_base_is_inherited_from_beside_the_file,
-          test_bad_bases_are_refused, test_group_is_read_as_settings)
+          test_base_is_looked_up_in_folders_too, test_bad_bases_are_refused,
+          test_group_is_read_as_settings)
