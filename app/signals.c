@@ -30,7 +30,8 @@ void signals_install(void)
                  {SIGTERM, on_interrupt},
                  {SIGABRT, on_bug},
                  {SIGTRAP, on_bug},
-                 {SIGPIPE, SIG_IGN}};
+                 {SIGPIPE, SIG_IGN},
+                 {SIGXFSZ, SIG_IGN}}; /* a file as large as it may be: the write fails instead */
     for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
         struct sigaction old, action = {.sa_handler = table[i].handler};
         sigemptyset(&action.sa_mask);

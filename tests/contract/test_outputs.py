@@ -135,6 +135,20 @@ class Outputs(cli.InFolder):
             self.skipTest("there is no /dev/full")
         self.check_all(FULL)
 
+    def test_the_shells_limit_on_files(self):
+        result = subprocess.run(
+            ["sh", "-c", 'ulimit -f 1 && exec "$@"', "sh", cli.ACCSIM, "--net", "alexnet"]
+            + ["--arch", "tpu", "--mode", "timing", "--quiet", "--json", "out.json"],
+            cwd=self.folder,
+            env=cli.environment(),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual(result.returncode, 4, cli.text(result.stderr))
+        self.assertIn("cannot write 'out.json'", cli.text(result.stderr))
+        self.assertEqual(os.listdir(self.folder), [])
+
     def test_a_full_disk_behind_standard_output(self):
         if not FULL.exists():
             self.skipTest("there is no /dev/full")
