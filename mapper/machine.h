@@ -46,6 +46,7 @@ struct machine {
     const struct machine_fusion *fusions;   /* ends with head NULL */
     bool host_fallback;                     /* an operator that it lacks runs on the host */
     bool interleaves;                       /* layers may take turns, a chunk of each at a time */
+    bool moves_free; /* no byte takes time: rates say what the mapper makes small, bound nothing */
     enum machine_search search;
     enum machine_objective objective;
     int64_t tile_k, tile_n; /* native tile of the matrix unit: summed inputs x outputs; 0: none */

@@ -52,7 +52,7 @@ static void describe_machine(const struct accsim *a, struct record *r)
     r->n_memory = m->n_memory;
     for (int i = 0; i < m->n_memory; i++) {
         r->memories[i] = (struct stat_desc){m->memories[i].name, "byte", m->memories[i].help};
-        r->memory_bytes_per_cyc[i] = m->memories[i].bytes_per_cyc;
+        r->memory_bytes_per_cyc[i] = m->moves_free ? 0 : m->memories[i].bytes_per_cyc;
     }
     r->dram_memory = m->shares_memory ? m->host_memory : m->weight_memory; /* off the chip */
     r->n_component = m->n_component;

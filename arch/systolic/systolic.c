@@ -222,6 +222,7 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->fusions = fusions;
     m->host_fallback = c->host_fallback;
     m->interleaves = true;
+    m->moves_free = c->timing == TIMING_SCALESIM;
     m->objective = (enum machine_objective)c->objective;
     m->search = (enum machine_search)c->search;
     m->packs_groups = c->pack_groups && c->timing != TIMING_SCALESIM;

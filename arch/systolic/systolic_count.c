@@ -162,7 +162,8 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
 }
 
 /* What occupies a layer longest: its own work, weights that the array waits for, or the host link.
- * Where none takes half of its cycles, it waits for something else. */
+ * Where none takes half of its cycles, it waits for something else: SCALE-Sim's, for the array to
+ * load, fill and drain. */
 void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc)
 {
     l->energy_pj[ENERGY_IDLE] = (double)l->cycles / s->clock_hz * s->cfg.energy.idle_w * 1e12;
@@ -173,6 +174,8 @@ void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t 
     const double memory = MAX(weights, host), work = (double)work_cyc;
     if (l->cycles == 0)
         l->bound = BOUND_NONE;
+    else if (s->cfg.timing == TIMING_SCALESIM) /* a fold loads, fills and drains, or it streams */
+        l->bound = work_cyc < l->cycles - work_cyc ? BOUND_LATENCY : BOUND_COMPUTE;
     else if (MAX(memory, work) < (double)l->cycles / 2)
         l->bound = BOUND_SYNC;
     else

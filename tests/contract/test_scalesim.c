@@ -139,5 +139,29 @@ START_TEST(test_a_network_has_its_values_and_the_sum_of_its_layers)
 }
 END_TEST
 
+/* Memory is ideal: nothing is bound by bytes or waits for another layer, however slow it were. */
+START_TEST(test_no_bandwidth_bounds_what_scale_sim_counts)
+{
+    GError *error = NULL;
+    struct accsim_options o = accsim_options_default();
+    o.arch = "tpu";
+    o.net = "mlp-mnist";
+    o.mode = ACCSIM_TIMING;
+    o.set = (const char *[]){"array.timing=scalesim", "memory.weights.bandwidth_gb_s=0.01",
+                             "host.bandwidth_gb_s=0.01", NULL};
+    struct accsim *a = accsim_new(&o, &error);
+    ck_ok(a != NULL, error);
+    ck_ok(accsim_run(a, &error), error);
+    const struct record *r = accsim_record(a);
+    ck_assert_uint_eq(record_bound_cyc(r), r->total_cyc);
+    for (int i = 0; i < r->n_memory; i++)
+        ck_assert_double_eq(r->memory_bytes_per_cyc[i], 0);
+    for (int i = 0; i < r->n_layer; i++)
+        ck_assert_int_eq(r->layers[i].bound, r->layers[i].cycles > 0 ? BOUND_LATENCY : BOUND_NONE);
+    accsim_free(a);
+}
+END_TEST
+
 TEST_MAIN("scalesim", test_random_layers_take_what_scale_sim_counts,
-          test_a_network_has_its_values_and_the_sum_of_its_layers)
+          test_a_network_has_its_values_and_the_sum_of_its_layers,
+          test_no_bandwidth_bounds_what_scale_sim_counts)
