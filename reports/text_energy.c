@@ -72,20 +72,32 @@ static void put_power(struct text *t, const struct record *r)
     text_paragraph(t, TEXT_BOLD, "", body);
 }
 
+static char *area_text(struct text *t, double mm2)
+{
+    g_autofree char *number = text_float(mm2 < 9.95 ? "%.1f" : "%.0f", mm2);
+    return g_strdup_printf("%s mm%s", number, t->glyphs->square);
+}
+
+/* Shares of the die, or of its blocks where a smaller die is given than they take. */
 static void put_area(struct text *t, const struct record *r)
 {
     if (r->area_mm2 <= 0)
         return;
     struct part parts[RECORD_MAX_AREA];
-    for (int i = 0; i < r->n_area; i++)
+    double sum_mm2 = 0;
+    for (int i = 0; i < r->n_area; i++) {
         parts[i] = (struct part){i, r->areas[i].mm2};
+        sum_mm2 += MAX(r->areas[i].mm2, 0);
+    }
     qsort(parts, (size_t)r->n_area, sizeof(parts[0]), by_amount);
-    g_autofree char *area = text_float(r->area_mm2 < 9.95 ? "%.1f" : "%.0f", r->area_mm2);
-    GString *body = g_string_new(NULL);
-    g_string_printf(body, "%s mm%s", area, t->glyphs->square);
+    g_autofree char *area = area_text(t, r->area_mm2), *sum = area_text(t, sum_mm2);
+    const bool fits = sum_mm2 <= r->area_mm2 * (1 + 1e-9);
+    GString *body = g_string_new(area);
+    if (!fits)
+        g_string_append_printf(body, " as given, its blocks take %s", sum);
     for (int i = 0; i < r->n_area && parts[i].amount > 0; i++) {
         g_autofree char *name = text_spoken(t, r->areas[parts[i].index].name);
-        g_autofree char *share = text_percent(parts[i].amount / r->area_mm2, 1);
+        g_autofree char *share = text_percent(parts[i].amount / (fits ? r->area_mm2 : sum_mm2), 1);
         g_string_append_printf(body, "%s %s %s", i == 0 ? ":" : ",", name, share);
     }
     text_paragraph(t, TEXT_BOLD, "area", body->str);

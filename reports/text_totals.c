@@ -97,7 +97,7 @@ static void put_values(struct text *t, const struct record *r)
     uint64_t n_saturated;
     if (record_saturated(r, &n_saturated) && n_saturated > 0) {
         g_autofree char *n = text_grouped(n_saturated);
-        g_string_append_printf(body, "; %s values saturated", n);
+        g_string_append_printf(body, "; %s value%s saturated", n, n_saturated == 1 ? "" : "s");
     }
     text_paragraph(t, r->check.pass ? TEXT_GREEN : TEXT_RED, "values", body->str);
     g_string_free(body, TRUE);

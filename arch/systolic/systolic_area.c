@@ -97,6 +97,7 @@ bool systolic_fill_area(const struct systolic *s, const char *file, struct machi
     if (m->area_mm2 <= 0)
         m->area_mm2 = placed_mm2 / (c->area.placed - c->area.control);
     add(m, "control", c->area.control * m->area_mm2, 0);
+    /* add() leaves it out where a die is given that is smaller than its blocks. */
     add(m, "unplaced", m->area_mm2 * (1 - c->area.control) - placed_mm2, 0);
     return true;
 }

@@ -215,6 +215,13 @@ class Report(cli.InFolder):
         for word in ("conv1", "fc8", "TPU|tpu"):
             self.assertRegex(shown, word)
 
+    def test_a_die_smaller_than_its_blocks_says_so(self):
+        small = (*cli.SMALL, "--mode", "timing", "--set", "area_mm2=10")
+        area = re.search(r"^area .*?(?=^\w)", cli.succeed(*small), re.M | re.S).group()
+        self.assertRegex(area, r"10 mm\S+ as given, its blocks take \d+ mm")
+        shares = [float(x) for x in re.findall(r"([\d.]+) %", area)]
+        self.assertAlmostEqual(sum(shares), 100, delta=0.5)  # each is rounded to a tenth
+
     def on_terminal(self, *args, **changes):
         """What a run prints when its standard output is a terminal."""
         try:
