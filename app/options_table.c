@@ -39,7 +39,8 @@ const struct option_row option_rows[] = {
         "override a setting of the machine or the mapper; may be repeated ('accsim show arch A' "
         "lists them with their units)"),
     ROW("precision", CHOICE, precision, USE_PLAN | USE_SHOW_NET, "P",
-        "number format of matrix operands: int8, int16, fp16, bf16, fp32 (default the machine's; "
+        "number format of matrix operands: int8, int16, fp16, bf16, fp32, flex16 (default the "
+        "machine's; "
         "of 'show net' fp32)",
         .names = number_names),
 

@@ -4,8 +4,9 @@
 
     docs.py [CLASS[.TEST]...]
 
-Links and files that it names are there, commands in blocks marked `sh run` exit 0, tables and
-picture are those of the program, the example family compiles. ACCSIM names the program; CC and
+Links and files that it names are there, commands in blocks marked `sh run` exit 0 and print the
+block marked `text shown` below them, tables and picture are those of the program, the example
+family compiles. ACCSIM names the program; CC and
 CFLAGS the compiler.
 """
 import importlib.machinery
@@ -90,15 +91,20 @@ class Pages(unittest.TestCase):
 class Commands(unittest.TestCase):
     """Each block runs in a folder that looks like the tree, with the program under test."""
 
-    def test_marked_commands_succeed(self):
-        blocks = [
-            (page, command)
-            for page in PAGES
-            for language, body in BLOCK.findall(text_of(page))
-            if language.split() == ["sh", "run"]
-            for command in body.splitlines()
-        ]
-        self.assertTrue(blocks)
+    @staticmethod
+    def commands():
+        """Page, command, and the part of what it prints that the page shows; "": none."""
+        for page in PAGES:
+            blocks = [(kind.split(), body) for kind, body in BLOCK.findall(text_of(page))]
+            for (kind, body), (next_kind, next_body) in zip(blocks, [*blocks[1:], ([], "")]):
+                if kind == ["sh", "run"]:
+                    *first, last = body.splitlines()
+                    yield from ((page, command, "") for command in first)
+                    yield page, last, next_body if next_kind == ["text", "shown"] else ""
+
+    def test_marked_commands_succeed_and_print_what_is_shown(self):
+        blocks = list(self.commands())
+        self.assertTrue(any(expected for _, _, expected in blocks))
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             for path in ROOT.iterdir():
@@ -106,7 +112,7 @@ class Commands(unittest.TestCase):
                     (folder / path.name).symlink_to(path)
             (folder / "build").mkdir()
             (folder / "build/accsim").symlink_to(pathlib.Path(ACCSIM).resolve())
-            for page, command in blocks:
+            for page, command, expected in blocks:
                 with self.subTest(f"{page.name}: {command}"):
                     result = subprocess.run(
                         ["sh", "-ec", command],
@@ -118,6 +124,7 @@ class Commands(unittest.TestCase):
                     )
                     shown = (result.stdout + result.stderr).decode(errors="replace")
                     self.assertEqual(result.returncode, 0, shown)
+                    self.assertIn(" ".join(expected.split()), " ".join(shown.split()))
 
 
 class Generated(unittest.TestCase):

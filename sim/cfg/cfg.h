@@ -54,8 +54,8 @@ struct cfg_field {
                        * "" : optional: 0, false, NULL or n = 0 when absent */
     const char *unit; /* "MHz"; NULL where there is none */
     const char *help; /* a sentence */
-    /* CFG_ENUM, CFG_STRINGS: NULL-terminated list of legal strings; of CFG_STRINGS NULL: any, and
-     * else there is one at least. */
+    /* CFG_ENUM, CFG_STRINGS: NULL-terminated list of legal strings; of CFG_STRINGS NULL: any; else
+     * there is one at least, unless the setting is optional. */
     const char *const *names;
 };
 

@@ -82,6 +82,12 @@ static const char *store_enum(const struct cfg_field *f, const struct value *v, 
     return NULL;
 }
 
+/* What may be left out may be empty too: so a file takes away what its base has. */
+static bool is_optional(const struct cfg_field *f)
+{
+    return f->def && !*f->def;
+}
+
 static const char *store_ints(const struct cfg_field *f, const struct value *v, struct arena *arena,
                               void *member)
 {
@@ -91,8 +97,7 @@ static const char *store_ints(const struct cfg_field *f, const struct value *v, 
     size_t n = v->kind == VALUE_LIST ? v->list.n : 1;
     if (n > CFG_MAX_INTS)
         return "is too long";
-    bool is_optional = f->def && !*f->def;
-    if (n == 0 && !is_optional)
+    if (n == 0 && !is_optional(f))
         return "is empty";
     memset(ints, 0, sizeof(*ints));
     for (size_t i = 0; i < n; i++) {
@@ -121,7 +126,7 @@ static const char *store_strings(const struct cfg_field *f, const struct value *
         if (f->names && index_of_name(f, copies[i]) < 0)
             return v->kind == VALUE_LIST ? "has an unknown element" : "is unknown";
     }
-    if (f->names && n == 0)
+    if (f->names && n == 0 && !is_optional(f))
         return "is empty";
     *strings = (struct cfg_strings){(int)n, copies};
     return NULL;

@@ -60,6 +60,30 @@ static double row_count(const struct dram_choice *c)
                  ((double)(c->n_channel * c->n_rank * s->n_group * s->n_bank) * s->row_bytes));
 }
 
+/* "3 to 7 channels": what would carry the bandwidth; "" where no whole number of them does. */
+static char *channels_that_do(const struct dram_choice *c)
+{
+    const struct dram_standard *s = &dram_standards[c->standard];
+    const double all_mts = rate_mts(c) * (double)c->n_channel;
+    const int least = (int)ceil(all_mts / (s->rate_max_mts * (1 + RATE_SLACK)));
+    const int most = (int)floor(all_mts / s->rate_min_mts);
+    if (least > most)
+        return g_strdup("");
+    if (least == most)
+        return g_strdup_printf(": %d channel%s would do", least, least == 1 ? "" : "s");
+    return g_strdup_printf(": %d to %d channels would do", least, most);
+}
+
+static char *wrong_rate(const struct dram_choice *c)
+{
+    const struct dram_standard *s = &dram_standards[c->standard];
+    g_autofree char *remedy = channels_that_do(c);
+    return g_strdup_printf("bandwidth_gb_s = %g over channels = %d of %d bit is %.0f MT/s, and %s "
+                           "has %g to %g%s",
+                           c->bandwidth_gb_s, (int)c->n_channel, s->width_bits, rate_mts(c),
+                           s->name, s->rate_min_mts, s->rate_max_mts, remedy);
+}
+
 char *dram_spec_check(const struct dram_choice *c)
 {
     if (c->standard < 1) {
@@ -69,14 +93,7 @@ char *dram_spec_check(const struct dram_choice *c)
     const struct dram_standard *s = &dram_standards[c->standard];
     const double rate = rate_mts(c);
     if (rate > s->rate_max_mts * (1 + RATE_SLACK) || rate < s->rate_min_mts * (1 - RATE_SLACK))
-        return g_strdup_printf(
-            "bandwidth_gb_s = %g over channels = %d of %d bit is %.0f MT/s, and %s has %g to %g: "
-            "%d to "
-            "%d channels would do",
-            c->bandwidth_gb_s, (int)c->n_channel, s->width_bits, rate, s->name, s->rate_min_mts,
-            s->rate_max_mts,
-            (int)ceil(rate * (double)c->n_channel / (s->rate_max_mts * (1 + RATE_SLACK))),
-            (int)MAX(1, floor(rate * (double)c->n_channel / s->rate_min_mts)));
+        return wrong_rate(c);
     if (row_count(c) < 1)
         return g_strdup_printf(
             "size_kib = %g holds not one row of each bank of %s: channels = %d x "

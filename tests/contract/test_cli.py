@@ -200,6 +200,16 @@ class Help(cli.InFolder):
                 with self.subTest(f"{spelling} {path}"):
                     self.assertIn(path, shown)
 
+    def test_a_list_of_functions_may_be_empty_a_list_of_formats_not(self):
+        shown = json.loads(
+            cli.succeed("show", "arch", "tpu", "--set", "activation.functions=[]", "--json", "-")
+        )
+        functions = [s for s in shown["settings"] if s["path"] == "activation.functions"]
+        self.assertEqual([s["value"] for s in functions], [[]])
+        result = cli.run("show", "arch", "tpu", "--set", "array.formats=[]")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("array.formats = [] is empty", cli.text(result.stderr))
+
     def test_show_plan_gives_the_program(self):
         shown = cli.succeed("show", "plan", "--arch", "tpu", "--net", "alexnet", "--batch", "1")
         for word in ("conv1", "fc8", "Read_Weights", "Activate", "Write_Host_Memory"):

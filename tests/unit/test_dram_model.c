@@ -79,7 +79,9 @@ START_TEST(test_settings_that_do_not_fit_are_refused)
     cfg.model = DRAM_FIXED;
     ck_ok(dram_check(&cfg, "it.cfg", "memory.it", &error), error);
     cfg = settings(5, 50);
-    refused(&cfg, "is 312 MT/s");
+    refused(&cfg, "is 312 MT/s, and DDR3 has 800 to 2133");
+    cfg = settings(10, 50);
+    refused(&cfg, "is 625 MT/s, and DDR3 has 800 to 2133: 1 channel would do");
     cfg = settings(34, 50);
     cfg.standard = 0;
     refused(&cfg, "needs standard: one of DDR3, DDR4");
