@@ -169,6 +169,24 @@ static void work_cycles(const struct systolic *self, const struct plan *p, uint6
     }
 }
 
+/* What the analytic model takes for alike may come to a little less than what the arrays do. */
+static void bound_layers(const struct systolic *self, const struct plan *p, struct record *r)
+{
+    uint64_t *active, *pass;
+    work_cycles(self, p, &active, &pass);
+    for (int i = 0; i < r->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        const uint64_t cycles = MAX(l->cycles, active[i]);
+        uint64_t idle = cycles - active[i];
+        r->total_cyc += cycles - l->cycles;
+        l->cycles = cycles;
+        for (int c = CAUSE_WEIGHT_STALL; c <= CAUSE_WEIGHT_SHIFT; c++) {
+            l->stall_cyc[c] = MIN(l->stall_cyc[c], idle);
+            idle -= l->stall_cyc[c];
+        }
+    }
+}
+
 static void finish_layers(const struct systolic *self, const struct plan *p, struct record *r)
 {
     uint64_t *active, *pass;
@@ -220,6 +238,8 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
         collect_event(s, r);
     else
         collect_analytic(self, p, r);
+    if (!s && !is_scalesim)
+        bound_layers(self, p, r);
     finish_layers(self, p, r);
     if (s && !is_scalesim)
         dram_collect(&s->core.weights, r->total_cyc, &r->drams[MEM_WEIGHTS]);

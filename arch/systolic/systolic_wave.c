@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks that are dealt to several arrays, wave by wave. The first array, which has the most of
- * them, is followed; of the others, what they take from the memory and the buffer at the same time.
- */
+/* Blocks that are dealt to several arrays, wave by wave. The array that has the most to do is
+ * followed; of the others, what they take from the memory and the buffer at the same time. */
 #include "arch/systolic/systolic_nest.h"
 #include "sim/base/size.h"
 
 /* Waves of a nest, of n_array blocks each; they begin at the first of them. */
 struct waves {
     const struct nest *nest;
-    int64_t n_array, n_inner, n_outer; /* blocks that follow one another; how often they do */
-    int64_t begin;                     /* of the group, in blocks */
-    int64_t first;                     /* wave of those that are repeated */
+    int64_t n_array, array;   /* the one that is followed, */
+    bool coupled;             /* or of each wave the slowest: they wait for one another's reads */
+    int64_t n_inner, n_outer; /* blocks that follow one another; how often they do */
+    int64_t begin;            /* of the group, in blocks */
+    int64_t first;            /* wave of those that are repeated */
 };
 
 static int64_t in_group(const struct nest *n)
@@ -119,17 +120,19 @@ static void others_read(struct units *u, double columns)
     u->late = MAX(u->late, there > now ? there - now : 0);
 }
 
-/* What all arrays of the wave take at once, by what the first one does. */
-static void share(struct units *u, const struct waves *w, int64_t t, const struct block *b)
+/* What all arrays of the wave that begins with block `first` take at once, by what the one does
+ * that is followed. */
+static void share(struct units *u, const struct waves *w, int64_t first, int64_t t,
+                  const struct block *b)
 {
     const struct nest *n = w->nest;
-    const int64_t busy = MIN(w->n_array, n_all(n) - t);
+    const int64_t busy = MIN(w->n_array, n_all(n) - first);
     const bool finds = b->reuse_weights || (b->reuse && !n->is);
     u->crowd = (double)busy / (double)core_ports(u->s);
     if (u->l->from_buffer)
         return;
     const struct place at = place_at(w, t);
-    const int64_t all = wave_columns(u, w, t, busy, finds);
+    const int64_t all = wave_columns(u, w, first, busy, finds);
     u->late = finds ? u->late : 0;
     if (!finds)
         u->reads = (double)all / (double)need_of(u, n, &at).columns;
@@ -137,20 +140,37 @@ static void share(struct units *u, const struct waves *w, int64_t t, const struc
         others_read(u, (double)all);
 }
 
+/* The first block of a wave that is no smaller than others. */
+static int64_t largest(const struct waves *w, int64_t first)
+{
+    const struct nest *n = w->nest;
+    const int64_t busy = MIN(w->n_array, n_all(n) - first);
+    struct place at = place_at(w, first);
+    for (int64_t i = 0; i < busy; i++) {
+        if (at.block < n->n_block - 1)
+            return i;
+        next_place(n, &at);
+    }
+    return 0;
+}
+
 static void run_wave(struct units *u, const void *arg, int64_t i)
 {
     const struct waves *w = arg;
-    const int64_t t = (w->first + i) * w->n_array;
+    const int64_t first = (w->first + i) * w->n_array;
+    const int64_t t = first + (w->coupled ? largest(w, first) : w->array);
+    if (t >= n_all(w->nest))
+        return;
     const struct place at = place_at(w, t);
     struct block b = nest_block(u, w->nest, &at);
-    if (t > 0 || w->nest->keeps) {
+    if (first > 0 || w->nest->keeps) {
         const struct place was = place_at(w, block_before(w, t));
         const struct block before = nest_block(u, w->nest, &was);
-        nest_find(u, &b, &before, t > 0 && at.group == was.group && at.tile == was.tile);
+        nest_find(u, &b, &before, first > 0 && at.group == was.group && at.tile == was.tile);
     } else {
         nest_find_first(u, &b);
     }
-    share(u, w, t, &b);
+    share(u, w, first, t, &b);
     units_block(u, &b);
     u->ahead.tile = nest_one_tile(u, &b) ? b.tile + 1 : 0;
 }
@@ -219,13 +239,36 @@ static void run_group(struct units *u, const void *arg, int64_t i)
         run_large_waves(u, &w, w.begin, w.begin + in_group(w.nest), w.n_inner);
 }
 
+/* The array that has the most rows of sums to make. Of many waves it is the first: blocks at the
+ * edges, which are smaller, come to it no more often than to others. */
+static int64_t busiest(const struct units *u, const struct waves *w)
+{
+    enum { MANY = 8 };
+    const struct nest *n = w->nest;
+    const int64_t n_block = n_all(n);
+    int64_t rows[MAX_ARRAY] = {0}, most = 0;
+    struct place at = {0};
+    if (n->size % u->l->tiling.block_m == 0 || n_block > MANY * w->n_array)
+        return 0;
+    for (int64_t t = 0, array = 0; t < n_block; t++) {
+        rows[array] += units_part(n->size, u->l->tiling.block_m, at.block);
+        array = array + 1 < w->n_array ? array + 1 : 0;
+        next_place(n, &at);
+    }
+    for (int64_t i = 1; i < w->n_array; i++)
+        most = rows[i] > rows[most] ? i : most;
+    return most;
+}
+
 void wave_run(struct units *u, const struct nest *n)
 {
-    const struct waves w = {.nest = n,
-                            .n_array = u->s->cfg.n_array,
-                            .n_inner = n->inner ? n->n_block : n->tiles,
-                            .n_outer = n->inner ? n->tiles : n->n_block};
+    struct waves w = {.nest = n,
+                      .n_array = u->s->cfg.n_array,
+                      .n_inner = n->inner ? n->n_block : n->tiles,
+                      .n_outer = n->inner ? n->tiles : n->n_block};
     const int64_t size = in_group(n);
+    w.coupled = u->s->cfg.broadcast && n->inner != n->is;
+    w.array = w.coupled ? 0 : busiest(u, &w);
     u->abreast = u->abreast_ports = true;
     u->late = 0;
     if (size >= w.n_array)

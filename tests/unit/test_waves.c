@@ -12,17 +12,21 @@
         "activation.values_per_cycle=0", "memory.weights.latency_ns=0",                            \
         "host.bandwidth_gb_s=1000", "mapper.search=heuristic"
 
-static double cycles(const char *arch, const char *net, enum accsim_fidelity fidelity,
-                     const char *const *set)
+static struct accsim_options options(const char *arch, const char *net, const char *const *set)
 {
-    GError *error = NULL;
     struct accsim_options o = accsim_options_default();
     o.arch = arch;
     o.net = net;
     o.set = set;
     o.mode = ACCSIM_TIMING;
-    o.fidelity = fidelity;
-    struct accsim *a = accsim_new(&o, &error);
+    return o;
+}
+
+static double cycles(struct accsim_options *o, enum accsim_fidelity fidelity)
+{
+    GError *error = NULL;
+    o->fidelity = fidelity;
+    struct accsim *a = accsim_new(o, &error);
     ck_ok(a != NULL, error);
     ck_ok(accsim_run(a, &error), error);
     const double total = (double)accsim_record(a)->total_cyc;
@@ -33,8 +37,8 @@ static double cycles(const char *arch, const char *net, enum accsim_fidelity fid
 /* Both fidelities, `off` of each other at most; returns the events'. */
 static double agree(const char *arch, const char *net, double off, const char *const *set)
 {
-    const double event = cycles(arch, net, ACCSIM_EVENT, set);
-    const double analytic = cycles(arch, net, ACCSIM_ANALYTIC, set);
+    struct accsim_options o = options(arch, net, set);
+    const double event = cycles(&o, ACCSIM_EVENT), analytic = cycles(&o, ACCSIM_ANALYTIC);
     ck_assert_msg(analytic >= (1 - off) * event && analytic <= (1 + off) * event,
                   "%s on %s: %g, by the events %g", net, arch, analytic, event);
     return event;
@@ -115,6 +119,32 @@ START_TEST(test_arrays_that_wait_for_tiles_hold_up_the_layer)
 }
 END_TEST
 
+/* Four blocks of 32 rows and one of two, twice, on four arrays: the first array gets both large
+ * ones and a small one, the second one two large ones. Where they share reads they wait for one
+ * another in each of three waves. */
+START_TEST(test_a_smaller_block_does_not_make_a_wave_shorter)
+{
+    static const char *const broadcast[] = {"array.broadcast=false", "array.broadcast=true"};
+    const char *file = "waves.map", *net = "gemm:130x32x1600";
+    g_assert_true(g_file_set_contents(
+        file,
+        "layers = ( { name = \"gemm\"; block_rows = 32; order = \"nm\"; halves = true; "
+        "parts = 1; chunk_images = 130; } );\ngroups = ( );\nvalues = ( "
+        "{ name = \"a\"; home = \"chip\"; }, { name = \"gemm\"; home = \"chip\"; } );\n",
+        -1, NULL));
+    for (int i = 0; i < 2; i++) {
+        const char *const set[] = {ARRAYS, "array.count=4", "memory.weights.bandwidth_gb_s=256",
+                                   broadcast[i], NULL};
+        struct accsim_options o = options("tpu", net, set);
+        o.mapping = file;
+        const double event = cycles(&o, ACCSIM_EVENT), analytic = cycles(&o, ACCSIM_ANALYTIC);
+        ck_assert_double_ge(event, (2 + i) * 32 * 100);
+        ck_assert_double_eq_tol(analytic, event, 0.02 * event);
+    }
+    g_unlink(file);
+}
+END_TEST
+
 /* Three groups' tiles with a slot of the FIFO: each is there in time, since those that stay for
  * many blocks are not waited for. */
 START_TEST(test_a_tile_that_is_used_again_takes_no_slot)
@@ -190,6 +220,7 @@ TEST_MAIN("waves", test_each_wave_reads_what_its_blocks_need,
           test_ports_are_as_busy_as_all_arrays_make_them,
           test_blocks_that_begin_elsewhere_in_a_tile_are_not_alike,
           test_arrays_that_wait_for_tiles_hold_up_the_layer,
+          test_a_smaller_block_does_not_make_a_wave_shorter,
           test_a_tile_that_is_used_again_takes_no_slot,
           test_the_controller_is_held_up_from_layer_to_layer, test_the_host_takes_a_value_once,
           test_networks_on_shipped_machines_of_several_arrays)
