@@ -84,6 +84,19 @@ static bool serves(const struct need *needs, int64_t before, int64_t i)
            needs[before].columns == needs[i].columns;
 }
 
+/* Where all n blocks from `at` on read whole tiles, one each for all of K: how many are different,
+ * 0 where they have to be looked at. */
+static int64_t tiles_read(const struct units *u, const struct waves *w, const struct place *at,
+                          int64_t n)
+{
+    const struct nest *nest = w->nest;
+    if (u->s->cfg.edge != EDGE_FULL || u->s->cfg.dataflow != FLOW_WS)
+        return 0;
+    if (!u->s->cfg.broadcast || (!nest->inner && nest->tiles > 1 && n <= nest->tiles))
+        return n;
+    return nest->inner ? (at->block + n - 1) / nest->n_block + 1 : 0;
+}
+
 /* Columns of weights that are read for n blocks from the t-th on: for each, but where its array has
  * them, or another one of the wave that has them read as well, the block before or that of the tile
  * before. */
@@ -95,6 +108,8 @@ static int64_t wave_columns(const struct units *u, const struct waves *w, int64_
     struct need needs[MAX_ARRAY];
     int64_t columns = 0;
     struct place at = place_at(w, t), was = place_at(w, block_before(w, t));
+    if (!may_find && !finds && tiles_read(u, w, &at, n) > 0)
+        return tiles_read(u, w, &at, n) * u->s->cfg.cols;
     for (int64_t i = 0; i < n; i++) {
         needs[i] = need_of(u, nest, &at);
         needs[i].read = may_find || !finds;
