@@ -13,6 +13,7 @@
 
 #include "mapper/mapping.h"
 #include "mapper/passes.h"
+#include "mapper/span.h"
 #include "sim/base/size.h"
 
 enum {
@@ -35,84 +36,13 @@ struct cuts {
     struct way (*best)[2]; /* by cut and residency of what crosses it */
     double (*scores)[2]; /* by layer and number of chunks, in a group and alone; 0: not known yet */
     int *like;           /* by layer: the first one of equal scores */
-    GArray **alive;      /* by layer: values alive during it */
+    struct lifetimes lifetimes;
+    double *live; /* by layer: a span's */
 };
-
-/* What a group needs of the activation memory, and of the link. */
-struct need {
-    double whole_bytes; /* of values that stay as a whole */
-    double image_bytes; /* an image's of all slots at their peak */
-    double link_bytes;  /* of all chunks */
-};
-
-static bool crosses(const struct home *h, int cut)
-{
-    return h->first_layer < cut && cut <= h->last_layer;
-}
 
 static int64_t batch_of(const struct plan *p, const struct plan_layer *l)
 {
     return dims_of(&p->graph->values[l->out].shape).n;
-}
-
-static bool touches(const struct plan_layer *l, int value)
-{
-    if (l->out == value)
-        return true;
-    for (int j = 0; j < l->n_in; j++)
-        if (l->in[j] == value)
-            return true;
-    return false;
-}
-
-/* One value's part, seen at layer `at` of layers [first, end); adds to *live what is alive there an
- * image. resident: of what crosses either cut. */
-static void add_value(const struct cuts *c, int value, int at, int first, int end,
-                      const bool resident[2], struct need *need, double *live)
-{
-    const struct plan *p = c->plan;
-    const struct home *h = &p->homes[value];
-    const double image = (double)plan_image_bytes(p, value), whole = (double)h->size_bytes;
-    const bool in = crosses(h, first), out = crosses(h, end);
-    const bool once = at == MAX(h->first_layer, first);
-    const enum mapping_home asked = mapping_home(p->mapping, value);
-    const bool may_stay = (in || out) && (!in || resident[0]) && (!out || resident[1]);
-    const bool stays = asked == MAPPING_FREE ? may_stay : asked == MAPPING_CHIP;
-    if (stays) {
-        need->whole_bytes += once ? whole : 0;
-        need->link_bytes += once && h->loaded && !in ? whole : 0;
-        return;
-    }
-    const bool made = h->first_layer >= first && !h->loaded;
-    if (in || out || h->loaded || h->stored) {
-        /* Two copies for as long as the group runs, counted where a layer first touches it. */
-        for (int i = first; i < at; i++)
-            if (touches(&p->layers[i], value))
-                return;
-        if (!touches(&p->layers[at], value))
-            return;
-        need->image_bytes += 2 * image;
-        need->whole_bytes += 2 * PLACE_ALIGN_BYTES;
-        need->link_bytes += made && !out && !h->stored ? 0 : whole;
-        return;
-    }
-    *live += image;
-    need->whole_bytes += asked == MAPPING_HOST ? INFINITY : once ? PLACE_ALIGN_BYTES : 0;
-}
-
-static struct need need_of(const struct cuts *c, int first, int end, const bool resident[2])
-{
-    struct need need = {0};
-    double peak = 0;
-    for (int at = first; at < end; at++) {
-        double live = 0;
-        for (guint i = 0; i < c->alive[at]->len; i++)
-            add_value(c, g_array_index(c->alive[at], int, i), at, first, end, resident, &need,
-                      &live);
-        peak = MAX(peak, live);
-    }
-    need.image_bytes += peak;
-    return need;
 }
 
 /* Products of the same shape and operators, of which all images of a chunk are there. */
@@ -167,21 +97,19 @@ static int64_t next_smaller(int64_t batch, int64_t image)
     return image == 1 ? 0 : MIN(image - 1, int64_div_up(batch, int64_div_up(batch, image) + 1));
 }
 
-static void try_group(struct cuts *c, int first, int end, const bool resident[2])
+static void try_group(struct cuts *c, const struct span *s)
 {
     const struct plan *p = c->plan;
-    const struct way *from = &c->best[first][resident[0]];
-    struct way *to = &c->best[end][resident[1]];
-    if (isinf(from->score))
-        return;
+    const int first = s->first, end = s->end;
+    const struct way *from = &c->best[first][s->resident[0]];
+    struct way *to = &c->best[end][s->resident[1]];
     const int64_t batch = batch_of(p, &p->layers[first]);
     const double capacity = (double)place_capacity(p);
-    const struct need need = need_of(c, first, end, resident);
-    const double room = capacity - need.whole_bytes;
-    if (room < need.image_bytes)
+    const double room = capacity - s->need.whole_bytes;
+    const double image_bytes = s->need.image_bytes + s->peak;
+    if (room < image_bytes)
         return;
-    int64_t image =
-        need.image_bytes > 0 ? (int64_t)MIN((double)batch, room / need.image_bytes) : batch;
+    int64_t image = image_bytes > 0 ? (int64_t)MIN((double)batch, room / image_bytes) : batch;
     if (end - first > 1 && image == batch)
         image = int64_div_up(batch, 2);
     const bool all = p->machine->search == SEARCH_EXHAUSTIVE;
@@ -190,9 +118,9 @@ static void try_group(struct cuts *c, int first, int end, const bool resident[2]
         const int64_t n_chunk = int64_div_up(batch, image);
         if (n_chunk > MAX_CHUNKS || (end - first > 1 && n_chunk == 1))
             return;
-        const double score = from->score + group_score(c, first, end, &need, n_chunk);
+        const double score = from->score + group_score(c, first, end, &s->need, n_chunk);
         if (score < to->score)
-            *to = (struct way){score, first, resident[0], n_chunk};
+            *to = (struct way){score, first, s->resident[0], n_chunk};
     }
 }
 
@@ -204,25 +132,29 @@ bool groups_joins(const struct plan *p, const struct plan_layer *l, int64_t batc
     return same;
 }
 
-/* Ways to all cuts behind a group that begins at `first`. */
-static void extend_ways(struct cuts *c, int first)
+/* Ways to all cuts behind a group that begins at `first`, with what crosses the cuts at its ends on
+ * the chip or not. */
+static void extend_ways(struct cuts *c, int first, bool resident, bool end_resident)
 {
     const struct plan *p = c->plan;
-    if (p->layers[first].kind == LAYER_HOST) {
-        for (int r = 0; r < 2; r++)
-            if (c->best[first][r].score < c->best[first + 1][r].score)
-                c->best[first + 1][r] = (struct way){c->best[first][r].score, first, r, 1};
-        return;
-    }
     const int64_t batch = batch_of(p, &p->layers[first]);
-    for (int end = first + 1; end <= MIN(p->n_layer, first + MAX_LAYERS); end++) {
-        if (end > first + 1 && !groups_joins(p, &p->layers[end - 1], batch))
+    struct span s = {
+        .first = first, .end = first, .resident = {resident, end_resident}, .live = c->live};
+    while (s.end < MIN(p->n_layer, first + MAX_LAYERS)) {
+        if (s.end > first && (!groups_joins(p, &p->layers[first], batch) ||
+                              !groups_joins(p, &p->layers[s.end], batch)))
             return;
-        for (int r = 0; r < 4; r++)
-            try_group(c, first, end, (const bool[]){r & 1, r >> 1});
-        if (!groups_joins(p, &p->layers[first], batch))
-            return;
+        span_extend(&c->lifetimes, &s);
+        try_group(c, &s);
     }
+}
+
+/* A layer on the host is its own group. */
+static void pass_host(struct cuts *c, int layer)
+{
+    for (int r = 0; r < 2; r++)
+        if (c->best[layer][r].score < c->best[layer + 1][r].score)
+            c->best[layer + 1][r] = (struct way){c->best[layer][r].score, layer, r, 1};
 }
 
 /* From the last cut back: groups and chunks into the layers; a value stays on the chip where every
@@ -247,7 +179,7 @@ static void apply(struct cuts *c)
         for (int v = 0; v < p->graph->n_value; v++) {
             struct home *h = &p->homes[v];
             const bool within = h->used && h->first_layer >= w.from && h->last_layer < end;
-            if ((h->used && crosses(h, end) && !resident) || (within && !alone))
+            if ((h->used && span_crosses(h, end) && !resident) || (within && !alone))
                 h->resident = false;
             if (h->used && mapping_home(p->mapping, v) != MAPPING_FREE)
                 h->resident = mapping_home(p->mapping, v) == MAPPING_CHIP;
@@ -272,15 +204,21 @@ static void find_ways(struct cuts *c)
         for (int r = 0; r < 2; r++)
             c->best[i][r].score = i == 0 && r == 1 ? 0 : INFINITY;
     for (int i = 0; i < p->n_layer; i++) {
-        c->alive[i] = g_array_new(FALSE, FALSE, sizeof(int));
-        for (int v = 0; v < p->graph->n_value; v++)
-            if (p->homes[v].used && p->homes[v].first_layer <= i && i <= p->homes[v].last_layer)
-                g_array_append_val(c->alive[i], v);
+        if (p->layers[i].kind == LAYER_HOST)
+            pass_host(c, i);
+        for (int r = 0; r < 4 && p->layers[i].kind != LAYER_HOST; r++)
+            if (!isinf(c->best[i][r & 1].score))
+                extend_ways(c, i, r & 1, r >> 1);
     }
-    for (int i = 0; i < p->n_layer; i++)
-        extend_ways(c, i);
-    for (int i = 0; i < p->n_layer; i++)
-        g_array_unref(c->alive[i]);
+}
+
+static void cuts_free(struct cuts *c)
+{
+    lifetimes_free(&c->lifetimes);
+    g_free(c->best);
+    g_free(c->scores);
+    g_free(c->like);
+    g_free(c->live);
 }
 
 /* All that a layout decides, to go back to. */
@@ -334,8 +272,9 @@ void groups_improve(struct plan *p, const struct target *t, double score)
                      .best = g_malloc_n((gsize)p->n_layer + 1, sizeof(*c.best)),
                      .scores = g_malloc0_n((gsize)p->n_layer * (MAX_CHUNKS + 1), sizeof(*c.scores)),
                      .like = g_new(int, (gsize)p->n_layer),
-                     .alive = g_new(GArray *, (gsize)p->n_layer)};
+                     .live = g_new(double, (gsize)p->n_layer)};
     find_alike(&c);
+    lifetimes_find(&c.lifetimes, p);
     find_ways(&c);
     const bool found = !isinf(MIN(c.best[p->n_layer][0].score, c.best[p->n_layer][1].score));
     if (found)
@@ -346,8 +285,5 @@ void groups_improve(struct plan *p, const struct target *t, double score)
     if (better >= score)
         layout_back(p, &before);
     layout_free(&before);
-    g_free(c.best);
-    g_free(c.scores);
-    g_free(c.like);
-    g_free(c.alive);
+    cuts_free(&c);
 }

@@ -32,7 +32,8 @@ struct search {
     struct cost_state state; /* before the layer */
     struct cost_state after; /* of the best mapping */
     struct plan_layer best;
-    double share; /* what a cycle of transfers counts */
+    double share;         /* what a cycle of transfers counts */
+    int64_t rows, n_tile; /* of a chunk: to be cut into blocks, each of so many tiles across */
     double best_score, best_cyc, best_traffic_cyc;
 };
 
@@ -99,9 +100,11 @@ static const struct {
                 {20, false}, {24, false}, {32, false}, {48, false}, {64, false}};
 enum { HEURISTIC_SHARINGS = 3 };
 
+/* Both loop orders, where there are two loops. */
 static void try_orders(struct search *s)
 {
-    const bool one = s->plan->machine->search == SEARCH_HEURISTIC;
+    const bool one = s->plan->machine->search == SEARCH_HEURISTIC || s->n_tile == 1 ||
+                     s->layer->tiling.block_m >= s->rows;
     for (int order = ORDER_NM; order <= (one ? ORDER_NM : ORDER_MN); order++) {
         s->layer->tiling.order = order;
         try_mapping(s);
@@ -139,6 +142,15 @@ static bool try_block_count(struct search *s, int64_t rows, int64_t n, int64_t c
     return try_block(s, MIN(block_m, rows), before);
 }
 
+/* The least count above n whose blocks, rounded as above, are smaller than those of block_m rows.
+ */
+static int64_t next_count(const struct machine *m, int64_t rows, int64_t n, int64_t block_m)
+{
+    const int64_t unit = MAX(m->block_unit, 1);
+    const int64_t next = block_m > unit && block_m % unit == 0 ? block_m - unit : block_m - 1;
+    return next < 1 ? INT64_MAX : MAX(n + 1, int64_div_up(rows, next));
+}
+
 static int64_t common_divisor(int64_t a, int64_t b)
 {
     while (b) {
@@ -150,23 +162,20 @@ static int64_t common_divisor(int64_t a, int64_t b)
 }
 
 /* Several arrays: the fewest blocks of which each array has as many as any other. */
-static int64_t even_blocks(const struct search *s, const struct region *chunk, int64_t fewest)
+static int64_t even_blocks(const struct search *s, int64_t fewest)
 {
     const struct machine *m = s->plan->machine;
-    const struct gemm *g = &s->layer->gemm;
-    const int64_t across = m->block_of_n ? plan_gemm_rows(s->plan, s->layer, chunk) : g->n;
-    const int64_t tiles = g->groups * int64_div_up(across, m->tile_n);
+    const int64_t tiles = s->layer->gemm.groups * s->n_tile;
     const int64_t unit = m->n_array / common_divisor(m->n_array, tiles);
     return int64_div_up(fewest, unit) * unit;
 }
 
 /* Block counts around those that keep all arrays busy. Blocks shorter than the array is high are
  * left out: a tile is shifted in no faster than that. */
-static bool try_even_blocks(struct search *s, const struct region *chunk, int64_t rows,
-                            int64_t fewest, int64_t cap)
+static bool try_even_blocks(struct search *s, int64_t rows, int64_t fewest, int64_t cap)
 {
     const struct machine *m = s->plan->machine;
-    const int64_t even = even_blocks(s, chunk, fewest), most = MAX(fewest, rows / m->tile_k);
+    const int64_t even = even_blocks(s, fewest), most = MAX(fewest, rows / m->tile_k);
     int64_t before = 0;
     bool any = 2 * even <= most && try_block_count(s, rows, 2 * even, cap, &before);
     for (int64_t n = MIN(even, most); n > fewest; n = int64_div_up(n, 2))
@@ -182,15 +191,18 @@ static bool try_blocks_in(struct search *s, int parts, bool double_buffer)
     struct plan_layer *l = s->layer;
     const struct region chunk = plan_chunk(s->plan, l, 0);
     const int64_t rows = plan_block_rows(s->plan, l, &chunk);
+    const int64_t across = m->block_of_n ? plan_gemm_rows(s->plan, l, &chunk) : l->gemm.n;
     const int64_t entries = m->max_tile_m / plan_sum_words(s->plan, l);
     const int64_t cap = double_buffer ? entries / 2 : entries / parts * parts;
     if (cap < 1)
         return false;
     const int64_t fewest = int64_div_up(rows, cap);
     const int64_t most = MIN(rows, fewest + extra_blocks[m->search]);
+    s->rows = rows;
+    s->n_tile = int64_div_up(across, m->tile_n);
     l->tiling.double_buffer = double_buffer;
     l->tiling.parts = parts;
-    bool any = m->n_array > 1 && try_even_blocks(s, &chunk, rows, fewest, cap);
+    bool any = m->n_array > 1 && try_even_blocks(s, rows, fewest, cap);
     int64_t before = 0;
     /* All full but for the last one, which drains the sooner; or no longer than a tile takes to be
      * shifted in. */
@@ -198,7 +210,7 @@ static bool try_blocks_in(struct search *s, int parts, bool double_buffer)
         any = try_block(s, MIN(cap, rows), &before) || any;
         any = (fewest == 1 && m->tile_k < rows && try_block(s, m->tile_k, &before)) || any;
     }
-    for (int64_t n = fewest; n <= most; n++)
+    for (int64_t n = fewest; n <= most; n = next_count(m, rows, n, l->tiling.block_m))
         any = try_block_count(s, rows, n, cap, &before) || any;
     /* The last chunk may be smaller, and have a block less where they are cut for it. */
     const struct region last = plan_chunk(s->plan, l, plan_n_chunk(s->plan, l) - 1);
@@ -245,15 +257,35 @@ static void try_chunk(struct search *s, int64_t n)
     l->chunk_image = most;
 }
 
+/* Chunks of as many images as fill whole blocks of so many rows: what is left for the last one is
+ * soon computed and stored. */
+static void try_whole_blocks(struct search *s, int64_t block_m)
+{
+    const struct plan_layer *l = s->layer;
+    const int64_t n = dims_of(&s->plan->graph->values[l->out].shape).n;
+    const int64_t rows = l->gemm.m / n, most = l->chunk_image;
+    if (l->from_buffer || s->plan->machine->block_of_n || block_m < 1 || rows < 1)
+        return;
+    const int64_t images = most * rows / block_m * block_m / rows;
+    if (images > 0 && images < most)
+        try_chunk(s, images);
+}
+
 /* Chunks that share a transfer with the next one overlap: fewer images load sooner. */
 static void try_chunks(struct search *s)
 {
+    const struct machine *m = s->plan->machine;
     const int64_t most = s->layer->chunk_image;
-    const bool is_heuristic = s->plan->machine->search == SEARCH_HEURISTIC;
-    const bool is_exhaustive = s->plan->machine->search == SEARCH_EXHAUSTIVE;
+    const bool is_heuristic = m->search == SEARCH_HEURISTIC;
+    const bool is_exhaustive = m->search == SEARCH_EXHAUSTIVE;
     const bool overlap = (s->layer->loads || s->layer->stores) && s->layer->n_pass == 1;
     for (int64_t n = 1; overlap && !is_heuristic && n < most; n = is_exhaustive ? n + 1 : 2 * n)
         try_chunk(s, n);
+    if (overlap && !is_heuristic && !is_exhaustive && s->layer->kind == LAYER_MATRIX) {
+        const int64_t entries = m->max_tile_m / plan_sum_words(s->plan, s->layer);
+        try_whole_blocks(s, entries / 2);
+        try_whole_blocks(s, entries);
+    }
     for (int64_t n = overlap ? int64_div_up(most, 4) : most;; n = MIN(2 * n, most)) {
         try_chunk(s, n);
         if (n == most)
@@ -293,26 +325,38 @@ static struct total choose_all(struct plan *p, const struct target *t, struct pl
     return sum;
 }
 
-double tiles_choose(struct plan *p, const struct target *t)
+/* The cycles that a transfer's count beside, the largest first that leaves all layers together fast
+ * enough: of few, by halves, since more weight makes them slower. */
+static struct total weigh(struct plan *p, const struct target *t, struct plan_layer *before,
+                          struct total fastest)
 {
     static const double shares[] = {1, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125, 0.09, 1.0 / 16, 1.0 / 64};
     const size_t size = (size_t)p->n_layer * sizeof(*p->layers);
-    struct plan_layer *before = g_memdup2(p->layers, size);
-    struct total sum = choose_all(p, t, before, NEGLIGIBLE);
-    if (p->machine->objective == OBJECTIVE_CYCLES && p->machine->search != SEARCH_HEURISTIC) {
-        const double limit = sum.cycles * (1 + TILES_SLOWER);
-        struct plan_layer *fastest = g_memdup2(p->layers, size);
-        const struct total fast = sum;
-        size_t i = 0;
-        for (; i < G_N_ELEMENTS(shares); i++)
-            if ((sum = choose_all(p, t, before, shares[i])).cycles <= limit)
-                break;
-        if (i == G_N_ELEMENTS(shares)) {
-            memcpy(p->layers, fastest, size);
-            sum = fast;
+    const double limit = fastest.cycles * (1 + TILES_SLOWER);
+    struct plan_layer *best = g_memdup2(p->layers, size);
+    struct total sum = fastest;
+    int from = 0, to = (int)G_N_ELEMENTS(shares); /* the first that is fast enough */
+    for (int i = 0; from < to; i = (from + to) / 2) {
+        const struct total now = choose_all(p, t, before, shares[i]);
+        if (now.cycles > limit) {
+            from = i + 1;
+            continue;
         }
-        g_free(fastest);
+        to = i;
+        sum = now;
+        memcpy(best, p->layers, size);
     }
+    memcpy(p->layers, best, size);
+    g_free(best);
+    return sum;
+}
+
+double tiles_choose(struct plan *p, const struct target *t)
+{
+    struct plan_layer *before = g_memdup2(p->layers, (size_t)p->n_layer * sizeof(*p->layers));
+    struct total sum = choose_all(p, t, before, NEGLIGIBLE);
+    if (p->machine->objective == OBJECTIVE_CYCLES && p->machine->search != SEARCH_HEURISTIC)
+        sum = weigh(p, t, before, sum);
     g_free(before);
     return tiles_score(p->machine, sum.cycles, sum.traffic_cyc);
 }

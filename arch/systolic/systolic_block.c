@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A block of partial sums in the recurrence of systolic_units.c: its tiles, its streams in each
  * dataflow, and how its sums leave the accumulators. */
-#include "arch/systolic/systolic_cost.h"
+#include "arch/systolic/systolic_block.h"
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"
 
@@ -16,8 +16,7 @@ static double take_turns(double free, uint64_t now, double own, double all, bool
     return MAX(free + all, (double)now + own);
 }
 
-/* When the array has read from the buffer for so many cycles, as others do from now on. */
-static uint64_t read_buffer(struct units *u, uint64_t cycles, uint64_t now)
+uint64_t block_read_buffer(struct units *u, uint64_t cycles, uint64_t now)
 {
     const double own = (double)cycles / (double)core_ports(u->s), all = u->crowd * (double)cycles;
     u->ports = take_turns(u->ports, now, own, all, &u->abreast_ports);
@@ -44,7 +43,8 @@ static uint64_t fetch(struct units *u, double bytes)
     u->work.bytes += u->reads * bytes;
     if (u->bus.bytes_per_cyc == 0)
         return request;
-    const double cyc = units_bus_cyc(u, 1, bytes);
+    const bool whole = bytes == u->tile_bytes;
+    const double cyc = whole ? u->tile_cyc : units_bus_cyc(u, 1, bytes);
     double *bus = units_bus_at(u, request);
     u->work.bus += u->reads * cyc;
     *bus = take_turns(*bus, request, cyc, u->reads * cyc, &u->abreast);
@@ -75,10 +75,10 @@ static uint64_t take_tile(struct units *u, int64_t lines, double bytes, uint64_t
     struct ahead *a = &u->ahead;
     const bool ws = u->s->cfg.dataflow == FLOW_WS;
     const uint64_t there = ws ? fetch(u, bytes) : u->free[UNIT_INPUTS];
-    const uint64_t cycles = (uint64_t)((double)lines * u->shift_cyc + 0.5);
+    const uint64_t cycles = (uint64_t)(int64_t)((double)lines * u->shift_cyc + 0.5);
     uint64_t start = core_shift_start(there, a->shadow);
     if (u->crowd > 1 && !ws)
-        start = read_buffer(u, cycles, start) - cycles;
+        start = block_read_buffer(u, cycles, start) - cycles;
     const uint64_t end = start + cycles;
     if (ws)
         a->slots[a->i_slot] = end;
@@ -100,21 +100,25 @@ static uint64_t take_weights(struct units *u, double bytes, uint64_t now)
     return MAX(there, now);
 }
 
-/* A stream of a block, as run_stream() has it. */
-struct pass {
-    int64_t rows, cols; /* of the array that are paid for */
-    uint64_t stream_cyc;
-    double bytes; /* of its tile, if one is fetched for it */
-    bool begins, ends, takes, fetches;
-};
+/* Its last row has entered at end_cyc. */
+void block_leave(struct units *u, const struct pass *p, uint64_t end_cyc)
+{
+    struct ahead *a = &u->ahead;
+    const bool stays = u->s->cfg.dataflow != FLOW_OS;
+    if (stays && p->ends && !u->s->cfg.double_buffer)
+        a->shadow = end_cyc;
+    if (stays || p->ends)
+        a->before = (struct in_array){true, end_cyc, p->rows};
+    u->sums = end_cyc + p->latency_cyc;
+}
 
-static void stream(struct units *u, const struct pass *p)
+void block_stream(struct units *u, const struct pass *p)
 {
     const struct systolic *s = u->s;
     struct ahead *a = &u->ahead;
-    const bool stays = s->cfg.dataflow != FLOW_OS, streams = s->cfg.dataflow != FLOW_WS;
     uint64_t now = u->free[UNIT_MATRIX];
-    if (s->cfg.edge == EDGE_TRIMMED || !stays) /* else sums leave as rows enter */
+    if (s->cfg.edge == EDGE_TRIMMED ||
+        s->cfg.dataflow == FLOW_OS) /* else sums leave as rows enter */
         now =
             MAX(now, core_stream_start(s, &a->before, p->rows, p->stream_cyc, p->begins, p->ends));
     if (p->takes)
@@ -125,25 +129,13 @@ static void stream(struct units *u, const struct pass *p)
         a->shadow = now;
     uint64_t end = now + p->stream_cyc;
     if (u->crowd > 1 && s->cfg.dataflow != FLOW_IS)
-        end = read_buffer(u, p->stream_cyc, now);
+        end = block_read_buffer(u, p->stream_cyc, now);
     u->free[UNIT_MATRIX] = end;
     u->work.busy += (double)p->stream_cyc;
-    if (streams)
+    if (s->cfg.dataflow != FLOW_WS)
         a->slots[a->i_slot] = end;
-    if (stays && p->ends && !s->cfg.double_buffer)
-        a->shadow = end;
-    if (stays || p->ends)
-        a->before = (struct in_array){true, end, p->rows};
-    u->sums = end + flow_latency_cyc(s, p->rows, p->cols);
+    block_leave(u, p, end);
 }
-
-/* Rows of a block, all of them or a piece's; or the stay of what is in the array meanwhile. */
-struct rows {
-    const struct block *block;
-    int64_t m;
-    bool again; /* the tile is that of the rows before */
-    int64_t i_stay;
-};
 
 static double tile_bytes(const struct units *u, int64_t i_k, int64_t tile_n)
 {
@@ -154,20 +146,30 @@ static double tile_bytes(const struct units *u, int64_t i_k, int64_t tile_n)
            (double)number_bytes(u->l->weight_format);
 }
 
-/* ws: tile i of k, */
-static void stream_ws(struct units *u, const void *arg, int64_t i)
+/* ws: m rows past tile i of k. */
+struct pass block_pass_ws(const struct units *u, const struct block *b, int64_t m, int64_t i)
 {
-    const struct rows *r = arg;
-    const struct block *b = r->block;
     const struct systolic *s = u->s;
     const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
-    struct pass p = {.takes = !r->again && !b->reuse};
-    p.bytes = tile_bytes(u, i, b->n0 / s->cfg.cols);
-    p.rows = trimmed ? units_part(u->l->gemm.k, s->cfg.rows, i) : s->cfg.rows;
-    p.cols = trimmed ? b->n : s->cfg.cols;
-    p.stream_cyc = (uint64_t)((double)r->m * u->row_cyc + 0.5);
-    p.begins = p.ends = true;
-    stream(u, &p);
+    const int64_t rows = trimmed ? units_part(u->l->gemm.k, s->cfg.rows, i) : s->cfg.rows;
+    const int64_t cols = trimmed ? b->n : s->cfg.cols;
+    return (struct pass){
+        .rows = rows,
+        .cols = cols,
+        .latency_cyc = flow_latency_cyc(s, rows, cols),
+        .stream_cyc = block_stream_cyc(u, m),
+        .bytes = b->reuse ? 0 : tile_bytes(u, i, b->tile_n),
+        .takes = !b->reuse,
+        .begins = true,
+        .ends = true,
+    };
+}
+
+void block_stream_ws(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows *r = arg;
+    const struct pass p = block_pass_ws(u, r->block, r->m, i);
+    block_stream(u, &p);
 }
 
 /* os: tile i of k for the rows of a stay. */
@@ -178,24 +180,20 @@ static void stream_os(struct units *u, const void *arg, int64_t i)
     const struct systolic *s = u->s;
     const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
     struct pass p = {.fetches = u->tiles_k > 1 || (r->i_stay == 0 && !b->reuse_weights)};
-    p.bytes = tile_bytes(u, i, b->n0 / s->cfg.cols);
+    p.bytes = tile_bytes(u, i, b->tile_n);
     p.rows = trimmed ? units_part(b->m, s->cfg.rows, r->i_stay) : s->cfg.rows;
     p.cols = trimmed ? b->n : s->cfg.cols;
-    p.stream_cyc = (uint64_t)((double)units_part(u->l->gemm.k, s->cfg.rows, i) * u->row_cyc + 0.5);
+    p.stream_cyc = block_stream_cyc(u, units_part(u->l->gemm.k, s->cfg.rows, i));
+    p.latency_cyc = flow_latency_cyc(s, p.rows, p.cols);
     p.begins = i == 0;
     p.ends = i == u->tiles_k - 1;
-    stream(u, &p);
+    block_stream(u, &p);
 }
 
 static void stay_os(struct units *u, const void *arg, int64_t i)
 {
     const struct rows stay = {.block = arg, .i_stay = i};
     units_repeat(u, u->tiles_k, units_alike(u, 1), stream_os, &stay);
-}
-
-static int64_t tiles_across(const struct units *u, const struct block *b)
-{
-    return (b->n0 + b->n - 1) / u->s->cfg.cols - b->n0 / u->s->cfg.cols + 1;
 }
 
 /* is: weight tile i of those across the block, past the inputs of a tile of k. */
@@ -205,7 +203,7 @@ static void stream_is(struct units *u, const void *arg, int64_t i)
     const struct block *b = r->block;
     const struct systolic *s = u->s;
     const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
-    const int64_t n_tile = tiles_across(u, b), tile_n = b->n0 / s->cfg.cols + i;
+    const int64_t n_tile = b->n_tile, tile_n = b->tile_n + i;
     const int64_t from = MAX(b->n0, tile_n * s->cfg.cols);
     const int64_t to = MIN(b->n0 + b->n, (tile_n + 1) * s->cfg.cols);
     const bool one_tile = u->tiles_k == 1 && n_tile == 1;
@@ -213,29 +211,22 @@ static void stream_is(struct units *u, const void *arg, int64_t i)
     p.bytes = tile_bytes(u, r->i_stay, tile_n);
     p.rows = trimmed ? units_part(u->l->gemm.k, s->cfg.rows, r->i_stay) : s->cfg.rows;
     p.cols = trimmed ? b->m : s->cfg.cols;
-    p.stream_cyc = (uint64_t)((double)(to - from) * u->row_cyc + 0.5);
+    p.stream_cyc = block_stream_cyc(u, to - from);
+    p.latency_cyc = flow_latency_cyc(s, p.rows, p.cols);
     p.begins = i == 0;
     p.ends = i == n_tile - 1;
-    stream(u, &p);
+    block_stream(u, &p);
 }
 
 static void stay_is(struct units *u, const void *arg, int64_t i)
 {
     const struct rows stay = {.block = arg, .i_stay = i};
-    units_repeat(u, tiles_across(u, arg), units_alike(u, 1), stream_is, &stay);
+    units_repeat(u, stay.block->n_tile, units_alike(u, 1), stream_is, &stay);
 }
 
-/* The matrix unit waits until what lies in place i from here has left. */
-static void wait_place(struct units *u, int i)
+/* Rows of sums leave their place, which takes so many cycles. */
+static void drain(struct units *u, uint64_t cycles)
 {
-    if (u->n_placed + i >= u->n_place)
-        units_wait(u, UNIT_MATRIX, u->drained[(u->i_place + i) % u->n_place]);
-}
-
-/* Rows of sums leave their place. */
-static void drain(struct units *u, int64_t rows)
-{
-    const uint64_t cycles = core_activate_cyc(u->s, rows);
     units_next(u, UNIT_MATRIX);
     units_wait(u, UNIT_ACTIVATION, MAX(u->sums, u->free[UNIT_MATRIX]));
     units_next(u, UNIT_ACTIVATION);
@@ -243,35 +234,8 @@ static void drain(struct units *u, int64_t rows)
     u->work.activation += (double)cycles;
     units_next(u, UNIT_ACTIVATION);
     u->drained[u->i_place] = u->free[UNIT_ACTIVATION];
-    u->i_place = u->i_place + 1 < u->n_place ? u->i_place + 1 : 0;
+    u->i_place = block_next_place(u, u->i_place);
     u->n_placed++;
-}
-
-static void between(struct units *u, const void *arg, int64_t i)
-{
-    stream_ws(u, arg, i + 1);
-}
-
-/* As lower_pieces(). */
-static void run_pieces(struct units *u, const struct block *b)
-{
-    const int64_t n = int64_div_up(b->entries, u->piece_rows);
-    for (int64_t i = 0; i < n; i++) {
-        const struct rows piece = {b, units_part(b->entries, u->piece_rows, i), i > 0, 0};
-        wait_place(u, (int)i);
-        units_next(u, UNIT_MATRIX);
-        stream_ws(u, &piece, 0);
-    }
-    const struct rows all = {b, b->entries, false, 0};
-    if (u->tiles_k > 2)
-        units_next(u, UNIT_MATRIX);
-    units_repeat(u, u->tiles_k - 2, units_alike(u, 1), between, &all);
-    for (int64_t i = 0; i < n; i++) {
-        const struct rows piece = {b, units_part(b->entries, u->piece_rows, i), i > 0, 0};
-        units_next(u, UNIT_MATRIX);
-        stream_ws(u, &piece, u->tiles_k - 1);
-        drain(u, piece.m);
-    }
 }
 
 /* A block's Read_Weights is at hand; the next one's is issued. */
@@ -288,22 +252,22 @@ static void read_weights(struct units *u)
 void units_block(struct units *u, const struct block *b)
 {
     const enum dataflow flow = (enum dataflow)u->s->cfg.dataflow;
-    const struct rows all = {b, b->entries, false, 0};
+    const struct rows all = {b, b->entries, 0};
     if (!b->reuse_weights && !(flow == FLOW_WS && b->reuse))
         read_weights(u);
     if (flow == FLOW_IS && !b->reuse)
         units_next(u, UNIT_INPUTS);
     if (u->piece_rows > 0) {
-        run_pieces(u, b);
+        block_run_pieces(u, b);
         return;
     }
-    wait_place(u, 0);
+    block_wait_place(u);
     units_next(u, UNIT_MATRIX);
     if (flow == FLOW_WS)
-        units_repeat(u, u->tiles_k, units_alike(u, 1), stream_ws, &all);
+        units_repeat(u, u->tiles_k, units_alike(u, 1), block_stream_ws, &all);
     else if (flow == FLOW_OS)
         units_repeat(u, int64_div_up(b->m, u->s->cfg.rows), units_alike(u, u->tiles_k), stay_os, b);
     else
-        units_repeat(u, u->tiles_k, units_alike(u, tiles_across(u, b)), stay_is, b);
-    drain(u, b->entries);
+        units_repeat(u, u->tiles_k, units_alike(u, b->n_tile), stay_is, b);
+    drain(u, core_activate_cyc(u->s, b->entries));
 }

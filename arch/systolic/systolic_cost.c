@@ -228,7 +228,7 @@ static void keep_ahead(struct cost_state *state, const struct units *u, uint64_t
 {
     struct ahead a = u->ahead;
     const struct queue *q = &u->queues[UNIT_ACTIVATION];
-    a.taken = q->taken[q->i] + later;
+    a.taken = q->taken[q->i] + q->moved + later;
     a.request = u->free[UNIT_WEIGHTS] + later;
     for (int i = 0; i < N_BUS; i++)
         a.bus[i] += (double)later;

@@ -33,7 +33,8 @@ struct ahead {
 
 /* A unit's queue: when the instructions that had its places were taken from it. */
 struct queue {
-    uint64_t taken[MOST_QUEUED];
+    uint64_t taken[MOST_QUEUED]; /* less `moved`, by which all of them have been put off */
+    uint64_t moved;
     int i;            /* place of the next one */
     uint64_t n_taken; /* in all */
 };
@@ -56,9 +57,10 @@ struct units {
     const struct plan_layer *l;
     int64_t n_slot, n_queued;    /* n_queued 0: queues are never full */
     int64_t tiles_k, piece_rows; /* piece_rows 0: blocks leave in one piece */
+    uint64_t piece_cyc;          /* that such a piece needs to leave */
     double row_cyc, shift_cyc;   /* of a row that streams, and of one of what stays */
-    double tile_bytes;
-    struct bus bus; /* that its tiles come over */
+    double tile_bytes, tile_cyc; /* of a whole tile of weights, and on the bus */
+    struct bus bus;              /* that its tiles come over */
     int64_t n_array;
     uint64_t host_issue;         /* of the host's controller, where it has its own */
     uint64_t address_cyc;        /* of a tile: arrays take turns, one alone waits for none */
@@ -86,6 +88,8 @@ struct units {
 struct block {
     int64_t entries;    /* rows of sums */
     int64_t n0, n, m;   /* columns and rows of the product */
+    int64_t tile_n;     /* its first column of tiles, */
+    int64_t n_tile;     /* and of how many it has some */
     uint64_t tile;      /* address of its first one */
     bool reuse;         /* what stays is in the array already */
     bool reuse_weights; /* the weights are at the FIFO's head */
@@ -97,13 +101,19 @@ static inline int64_t units_part(int64_t size, int64_t tile, int64_t i)
     return MIN(tile, size - i * tile);
 }
 
+/* A place of a unit's queue behind another. */
+static inline int units_next_queued(const struct units *u, int i)
+{
+    return i + 1 < u->n_queued ? i + 1 : 0;
+}
+
 /* The controller puts the next instruction into the unit's queue: where there are several arrays
  * the host has one of its own. */
 static inline uint64_t units_issue(struct units *u, enum unit unit)
 {
     const struct queue *q = &u->queues[unit];
     uint64_t *issue = unit == UNIT_HOST && u->n_array > 1 ? &u->host_issue : &u->ahead.issue;
-    const uint64_t at = MAX(*issue, q->taken[q->i]);
+    const uint64_t at = MAX(*issue, q->taken[q->i] + q->moved);
     *issue = at + 1;
     u->n_insn++;
     return at;
@@ -116,8 +126,8 @@ static inline void units_take(struct units *u, enum unit unit, uint64_t issued)
     const uint64_t now = MAX(u->free[unit], issued);
     u->free[unit] = now;
     q->n_taken++;
-    q->taken[q->i] = u->n_queued ? now : 0;
-    q->i = q->i + 1 < u->n_queued ? q->i + 1 : 0;
+    q->taken[q->i] = u->n_queued ? now - q->moved : 0;
+    q->i = units_next_queued(u, q->i);
 }
 
 static inline void units_next(struct units *u, enum unit unit)

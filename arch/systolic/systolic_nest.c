@@ -10,13 +10,17 @@ struct block nest_block(const struct units *u, const struct nest *n, const struc
     const int64_t entries = units_part(n->size, block_m, at->block),
                   across = units_part(n->across, cols, at->tile);
     const int64_t n0 = n->is ? at->block * block_m : at->tile * cols;
+    const int64_t columns = n->is ? entries : across;
+    const int64_t tile_n = n->is ? n0 / cols : at->tile;
     return (struct block){
         .entries = entries,
         .n0 = n0,
-        .n = n->is ? entries : across,
+        .n = columns,
         .m = n->is ? across : entries,
+        .tile_n = tile_n,
+        .n_tile = n->is ? (n0 + columns - 1) / cols - tile_n + 1 : 1,
         /* looked at where the block has no other */
-        .tile = u->tiles_k > 1 ? 0 : core_tile_address(u->s, u->l, at->group, n0 / cols, 0)};
+        .tile = u->tiles_k > 1 ? 0 : core_tile_address(u->s, u->l, at->group, tile_n, 0)};
 }
 
 struct at {

@@ -20,8 +20,7 @@ struct place {
 /* All of its streams are against one tile of weights. */
 static inline bool nest_one_tile(const struct units *u, const struct block *b)
 {
-    const int64_t cols = u->s->cfg.cols;
-    return u->tiles_k == 1 && b->n0 / cols == (b->n0 + b->n - 1) / cols;
+    return u->tiles_k == 1 && b->n_tile == 1;
 }
 
 /* What the array has of a block from the one before, */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The processes of systolic_proc.c as a recurrence: no unit waits for what stands behind it in the
  * program, so that in program order each time is the largest of a few that are known. */
+#include <math.h>
 #include <string.h>
 
 #include "arch/systolic/systolic_cost.h"
@@ -20,7 +21,7 @@ static double held_cyc(const struct units *u)
 }
 
 /* As many cycles for a tile as the array needs. */
-static double tile_cyc(const struct units *u)
+static double array_cyc(const struct units *u)
 {
     const double stream = (double)u->l->tiling.block_m * u->row_cyc;
     return u->s->cfg.dataflow == FLOW_WS ? MAX(held_cyc(u), stream) : held_cyc(u);
@@ -92,15 +93,17 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     u->tile_bytes = matrix ? (double)core_tile_bytes(s, l) : 0;
     u->bus = bus_of(s, l);
     u->block_tiles = matrix ? block_tiles(u) : 0;
-    const double bus = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, u->tile_bytes) : 0;
-    u->slots_bind = slot_cyc(u, bus, 1) > MAX(bus, matrix ? tile_cyc(u) : 0);
+    u->tile_cyc = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, u->tile_bytes) : 0;
+    u->slots_bind = slot_cyc(u, u->tile_cyc, 1) > MAX(u->tile_cyc, matrix ? array_cyc(u) : 0);
     if (matrix && systolic_parts(s, l) > 1) {
         const struct places places = systolic_places(s, p, l);
         u->piece_rows = places.rows;
+        u->piece_cyc = core_activate_cyc(s, places.rows);
         u->n_place = (int)MIN(places.n, MOST_PLACES);
     }
     for (int i = 0; i < N_UNIT; i++) {
         memset(u->queues[i].taken, 0, (size_t)MAX(u->n_queued, 1) * sizeof(uint64_t));
+        u->queues[i].moved = 0;
         u->queues[i].i = 0;
         u->queues[i].n_taken = 0;
         u->free[i] = now_cyc;
@@ -265,21 +268,33 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
         move_issue(u, m, n);
         u->ahead.next_read += tile > 0 ? matrix : 0;
         move_all(u->drained, u->n_place, drain);
-        move_all(u->queues[UNIT_MATRIX].taken, u->n_queued, matrix);
-        move_all(u->queues[UNIT_WEIGHTS].taken, u->n_queued, matrix);
-        move_all(u->queues[UNIT_ACTIVATION].taken, u->n_queued, drain);
+        if (u->n_queued) {
+            u->queues[UNIT_MATRIX].moved += matrix;
+            u->queues[UNIT_WEIGHTS].moved += matrix;
+            u->queues[UNIT_ACTIVATION].moved += drain;
+        }
     }
     units_add_work(&u->work, &u->work, was, times);
 }
 
-/* Whether what was done since the mark took as long as what was done before that, but for a
- * fraction of a cycle; or the pace goes on changing, and has done so for long. */
+/* Whether what was done since the mark took as long as one unit works for it, or the bus: no more
+ * of the same takes less, and what is waited for comes in time. */
+static bool is_full(const struct units *u, const struct mark *m, uint64_t pace_cyc)
+{
+    const struct work *w = &u->work, *was = &m->work;
+    const double most = MAX(MAX(w->busy - was->busy, MAX(w->bus - was->bus, w->ports - was->ports)),
+                            MAX(w->activation - was->activation, w->host - was->host));
+    return fabs((double)pace_cyc - most) <= 1;
+}
+
+/* Or as long as what was done before that, but for a fraction of a cycle; or the pace goes on
+ * changing, and has done so for long. */
 static bool settles(const struct units *u, const struct mark *m, int64_t i, uint64_t *before)
 {
     enum { MOST = 16 };
     const uint64_t now = pace(u, m), was = *before;
     *before = now;
-    return i >= MOST || (was > 0 && now <= was + 1 && was <= now + 1);
+    return i >= MOST || (was > 0 && now <= was + 1 && was <= now + 1) || is_full(u, m, now);
 }
 
 void units_repeat(struct units *u, int64_t n, int64_t period,

@@ -2,15 +2,17 @@
 /* Whole cycles from fractions of a cycle, rounded up. */
 #pragma once
 
-#include <math.h>
 #include <stdint.h>
 
 /* A millionth of a cycle is rounding, not time: 30 bytes of a tenth of a cycle take 3 cycles. */
 #define CYCLES_SLACK 1e-6
 
+/* Of [0, 2^63) cycles. Without ceil(), a call on processors that may lack SSE4.1. */
 static inline uint64_t cycles_ceil(double cyc)
 {
-    return (uint64_t)ceil(cyc - CYCLES_SLACK);
+    const double at = cyc - CYCLES_SLACK;
+    const int64_t whole = (int64_t)at;
+    return (uint64_t)(whole + (at > (double)whole));
 }
 
 static inline uint64_t cycles_from_ns(double ns, double clock_hz)
