@@ -35,7 +35,8 @@ struct cuts {
     const struct target *target;
     struct way (*best)[2]; /* by cut and residency of what crosses it */
     double (*scores)[2]; /* by layer and number of chunks, in a group and alone; 0: not known yet */
-    int *like;           /* by layer: the first one of equal scores */
+    int64_t most_chunks;
+    int *like; /* by layer: the first one of equal scores */
     struct lifetimes lifetimes;
     double *live; /* by layer: a span's */
 };
@@ -69,7 +70,7 @@ static void find_alike(struct cuts *c)
 
 static double layer_score(struct cuts *c, int layer, int64_t n_chunk, bool alone)
 {
-    double *known = &c->scores[c->like[layer] * (MAX_CHUNKS + 1) + n_chunk][alone];
+    double *known = &c->scores[c->like[layer] * (c->most_chunks + 1) + n_chunk][alone];
     if (*known == 0)
         *known = MAX(tiles_layer_score(c->plan, c->target, layer, n_chunk, alone), 1e-9);
     return *known;
@@ -270,9 +271,12 @@ void groups_improve(struct plan *p, const struct target *t, double score)
     struct cuts c = {.plan = p,
                      .target = t,
                      .best = g_malloc_n((gsize)p->n_layer + 1, sizeof(*c.best)),
-                     .scores = g_malloc0_n((gsize)p->n_layer * (MAX_CHUNKS + 1), sizeof(*c.scores)),
                      .like = g_new(int, (gsize)p->n_layer),
                      .live = g_new(double, (gsize)p->n_layer)};
+    for (int i = 0; i < p->n_layer; i++)
+        if (p->layers[i].kind != LAYER_HOST)
+            c.most_chunks = CLAMP(batch_of(p, &p->layers[i]), c.most_chunks, MAX_CHUNKS);
+    c.scores = g_malloc0_n((gsize)p->n_layer * (gsize)(c.most_chunks + 1), sizeof(*c.scores));
     find_alike(&c);
     lifetimes_find(&c.lifetimes, p);
     find_ways(&c);
