@@ -152,6 +152,23 @@ static char *text_of(bool has, double x, const char *format)
     return has ? g_strdup(g_ascii_formatd(text, sizeof text, format, x)) : g_strdup("");
 }
 
+/* In words, which a narrow column can be broken between: "stall: weight stall". */
+static char *words_of(const char *quantity)
+{
+    g_auto(GStrv) parts = g_strsplit(quantity, ":", -1);
+    char *words = g_strjoinv(": ", parts);
+    return g_strdelimit(words, "_", ' ');
+}
+
+static char *allowed_of(const struct figure *f)
+{
+    g_autofree char *low = text_of(f->has_low, f->low, "%g");
+    g_autofree char *high = text_of(f->has_high, f->high, "%g");
+    if (!f->has_low)
+        return f->has_high ? g_strdup_printf("<= %s", high) : g_strdup("");
+    return f->has_high ? g_strdup_printf("%s..%s", low, high) : g_strdup_printf(">= %s", low);
+}
+
 static void add_text(const struct figure *f, struct table *t)
 {
     char **c = f->cells;
@@ -159,11 +176,8 @@ static void add_text(const struct figure *f, struct table *t)
     g_autofree char *published = text_of(f->has_value, f->value, "%.1f");
     g_autofree char *simulated = text_of(true, f->simulated, "%.2f");
     g_autofree char *error = text_of(f->has_value, f->simulated - f->value, "%+.2f");
-    g_autofree char *low = text_of(f->has_low, f->low, "%g");
-    g_autofree char *high = text_of(f->has_high, f->high, "%g");
-    g_autofree char *allowed =
-        *low || *high ? g_strdup_printf("%s to %s", *low ? low : "any", high) : g_strdup("");
-    table_row(t, c[ARCH], what, c[QUANTITY], published, simulated, error, c[UNIT], allowed,
+    g_autofree char *quantity = words_of(c[QUANTITY]), *allowed = allowed_of(f);
+    table_row(t, c[ARCH], what, quantity, published, simulated, error, c[UNIT], allowed,
               verdict(f));
 }
 

@@ -58,6 +58,20 @@ class Validate(unittest.TestCase):
         self.assertEqual(len(rows), len(doc["figures"]))
         self.assertEqual({r["verdict"] for r in rows}, {"ok", "told"})
 
+    def test_quantities_and_ranges_break_between_words(self):
+        shown = cli.succeed("validate", "systolic")
+        self.assertLessEqual(max(map(len, shown.splitlines())), 100)
+        for text in ("tpu-mlp0 +active", r"9\.7\.\.15\.7", "stall: weight\\b", "activation\\b"):
+            self.assertRegex(shown, text)
+
+    def test_a_bound_may_lack_an_end(self):
+        cases = (("", "1000", "<= 1000"), ("0.1", "", ">= 0.1"), ("1", "1000", "1..1000"))
+        for low, high, said in cases:
+            with tempfile.TemporaryDirectory() as folder:
+                path = pathlib.Path(folder) / "systolic-reference.csv"
+                path.write_text(HEADING + SMALL.format("time", 1, low, high), encoding="utf-8")
+                self.assertIn(said, cli.text(cli.run("validate", cwd=folder).stdout))
+
     def test_a_figure_that_is_off_fails(self):
         for low, high, code in (("", "0.001", 1), ("1000", "", 1), ("", "1000", 0), ("", "", 0)):
             result = self.figures_of(HEADING + SMALL.format("time", 1, low, high))
