@@ -139,6 +139,28 @@ START_TEST(test_a_network_has_its_values_and_the_sum_of_its_layers)
 }
 END_TEST
 
+/* A product counts as one in every format, so that no format is faster than its peak. */
+START_TEST(test_wider_operands_have_the_same_peak)
+{
+    for (int i = 0; i < 2; i++) {
+        GError *error = NULL;
+        struct accsim_options o = accsim_options_default();
+        o.arch = "tpu";
+        o.net = "gemm:4000x256x256";
+        o.precision = i == 0 ? "int8" : "int16";
+        o.mode = ACCSIM_TIMING;
+        o.set = (const char *[]){"array.timing=scalesim", NULL};
+        struct accsim *a = accsim_new(&o, &error);
+        ck_ok(a != NULL, error);
+        ck_ok(accsim_run(a, &error), error);
+        const struct record_layer *l = &accsim_record(a)->layers[0];
+        ck_assert_double_eq(l->peak_macs_per_cycle, 256.0 * 256.0);
+        ck_assert_uint_eq(l->cycles, 3 * 256 + 4000 - 3);
+        accsim_free(a);
+    }
+}
+END_TEST
+
 /* Memory is ideal: nothing is bound by bytes or waits for another layer, however slow it were. */
 START_TEST(test_no_bandwidth_bounds_what_scale_sim_counts)
 {
@@ -164,4 +186,4 @@ END_TEST
 
 TEST_MAIN("scalesim", test_random_layers_take_what_scale_sim_counts,
           test_a_network_has_its_values_and_the_sum_of_its_layers,
-          test_no_bandwidth_bounds_what_scale_sim_counts)
+          test_wider_operands_have_the_same_peak, test_no_bandwidth_bounds_what_scale_sim_counts)
