@@ -207,8 +207,9 @@ static bool try_blocks_in(struct search *s, int parts, bool double_buffer)
     /* All full but for the last one, which drains the sooner; or no longer than a tile takes to be
      * shifted in. */
     if (m->search != SEARCH_HEURISTIC) {
-        any = try_block(s, MIN(cap, rows), &before) || any;
-        any = (fewest == 1 && m->tile_k < rows && try_block(s, m->tile_k, &before)) || any;
+        const int64_t tile = whole_units(m, m->tile_k, cap);
+        any = try_block(s, MIN(whole_units(m, cap, cap), rows), &before) || any;
+        any = (fewest == 1 && tile < rows && try_block(s, tile, &before)) || any;
     }
     for (int64_t n = fewest; n <= most; n = next_count(m, rows, n, l->tiling.block_m))
         any = try_block_count(s, rows, n, cap, &before) || any;
