@@ -5,9 +5,11 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <time.h>
 
 struct progress {
-    bool is_live, is_verbose;
+    bool is_live, is_verbose, ticks;
+    timer_t timer;             /* while it ticks: a second */
     gint64 start_us, shown_us; /* of g_get_monotonic_time() */
     char phase[64];
 };

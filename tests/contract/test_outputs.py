@@ -7,6 +7,7 @@ and interrupts.
 import hashlib
 import os
 import pathlib
+import pty
 import re
 import signal
 import struct
@@ -196,6 +197,26 @@ class Limits(cli.InFolder):
         self.assertEqual(result.returncode, 5, cli.text(result.stderr))
         self.assertRegex(cli.text(result.stderr), r"time")
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_what_takes_long_tells_how_long_it_took(self):
+        try:
+            reader, writer = pty.openpty()
+        except OSError as error:
+            self.skipTest(f"no terminal can be had: {error}")
+        with open(writer, "wb") as terminal:
+            subprocess.run(  # all its mappings take minutes
+                [cli.ACCSIM, "--arch", "tpu", "--net", "gemm:9000x2x138", "--fidelity", "analytic"]
+                + ["--mode", "timing", "--set", "mapper.search=exhaustive", "--set", "array.rows=3"]
+                + ["--time-limit", "2.5"],
+                env=cli.environment(TERM="xterm"),
+                stdout=subprocess.DEVNULL,
+                stderr=terminal,
+                timeout=60,
+                check=False,
+            )
+            shown = os.read(reader, 4096)
+        os.close(reader)
+        self.assertRegex(shown, rb"\rmapping 2 s +")
 
     def test_memory(self):
         result = self.run_here(*self.BIG, "--memory-limit", "64")
