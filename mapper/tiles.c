@@ -88,6 +88,8 @@ static int64_t whole_units(const struct machine *m, int64_t block_m, int64_t cap
     const int64_t unit = MAX(m->block_unit, 1), whole = int64_div_up(block_m, unit) * unit;
     if (whole <= cap)
         return whole;
+    if (cap < unit)
+        return MIN(block_m, cap);
     return block_m > unit ? cap / unit * unit : block_m;
 }
 

@@ -67,6 +67,9 @@ class Mapping(unittest.TestCase):
                         # 98 rows a block, or a whole number of times; SCALE-Sim counts all alike.
                         ("--net", "squeezenet", "--set", "array.dataflow=os", "--set",
                          "array.rows=98", "--set", "array.timing=scalesim"),
+                        # The accumulators hold less than the array has columns.
+                        ("--net", "gemm:29x12x139", "--set", "array.dataflow=is", "--set",
+                         "accumulators.entries=64", "--set", "array.cols=101"),
                         ("--net", "alexnet", "--set", "array.dataflow=is", "--precision", "int16")):
             plan = self.save(*TPU, *options)
             text = self.file.read_text()
