@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* accsim show arch: a machine's settings, rates and memories. */
+#include <string.h>
+
 #include "app/app.h"
 #include "app/emit.h"
 #include "app/table.h"
+#include "sim/base/error.h"
 
 static const char *family_summary(const char *family)
 {
@@ -186,6 +189,9 @@ static void add_settings(GString *out, const struct machine *m,
 
 bool show_arch(const struct options *o, GError **error)
 {
+    if (strcmp(o->words[0], "reference") == 0)
+        return error_set(error, ERROR_INPUT,
+                         "'reference' has no settings: it computes in fp32 on this computer");
     struct accsim_machine *machine =
         accsim_machine_load(o->words[0], (const char *const *)o->set, error);
     if (!machine)

@@ -106,6 +106,8 @@ class Usage(cli.InFolder):
             (("show", "nosuch", "x"), "nosuch"),
             (("show", "arch"), "arch"),
             (("show", "arch", "nosuch"), "nosuch"),
+            (("show", "arch", "reference"), "reference.*no settings"),
+            (("show", "plan", "--arch", "reference", "--net", "lenet5"), "reference.*no plan"),
             (("show", "net", "nosuch"), "nosuch"),
             (("show", "op", "conv2x"), "conv2x.*conv2d|conv2x"),
             (("show", "plan", "--arch", "tpu"), "net"),
