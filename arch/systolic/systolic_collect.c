@@ -172,19 +172,22 @@ static void work_cycles(const struct systolic *self, const struct plan *p, uint6
 /* What the analytic model takes for alike may come to a little less than what the arrays do. */
 static void bound_layers(const struct systolic *self, const struct plan *p, struct record *r)
 {
-    uint64_t *active, *pass;
+    uint64_t *active, *pass, later = 0;
     work_cycles(self, p, &active, &pass);
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
         const uint64_t cycles = MAX(l->cycles, active[i]);
         uint64_t idle = cycles - active[i];
-        r->total_cyc += cycles - l->cycles;
+        l->start_cycle += later;
+        later += cycles - l->cycles;
+        l->end_cycle += later;
         l->cycles = cycles;
         for (int c = CAUSE_WEIGHT_STALL; c <= CAUSE_WEIGHT_SHIFT; c++) {
             l->stall_cyc[c] = MIN(l->stall_cyc[c], idle);
             idle -= l->stall_cyc[c];
         }
     }
+    r->total_cyc += later;
 }
 
 static void finish_layers(const struct systolic *self, const struct plan *p, struct record *r)
