@@ -153,22 +153,12 @@ static int64_t next_count(const struct machine *m, int64_t rows, int64_t n, int6
     return next < 1 ? INT64_MAX : MAX(n + 1, int64_div_up(rows, next));
 }
 
-static int64_t common_divisor(int64_t a, int64_t b)
-{
-    while (b) {
-        const int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 /* Several arrays: the fewest blocks of which each array has as many as any other. */
 static int64_t even_blocks(const struct search *s, int64_t fewest)
 {
     const struct machine *m = s->plan->machine;
     const int64_t tiles = s->layer->gemm.groups * s->n_tile;
-    const int64_t unit = m->n_array / common_divisor(m->n_array, tiles);
+    const int64_t unit = m->n_array / int64_gcd(m->n_array, tiles);
     return int64_div_up(fewest, unit) * unit;
 }
 

@@ -47,7 +47,7 @@ static inline int64_t nest_alike(const struct units *u, int64_t n_block)
 {
     const int64_t halves = u->l->tiling.double_buffer && n_block % 2 ? 2 : 1;
     const int64_t slots = units_alike(u, n_block * u->block_tiles);
-    return slots == 1 ? halves : halves * slots / units_gcd(halves, slots);
+    return slots == 1 ? halves : halves * slots / int64_gcd(halves, slots);
 }
 
 /* Where inputs stay: of steps so many blocks of columns apart, the one after which a block begins
@@ -55,7 +55,7 @@ static inline int64_t nest_alike(const struct units *u, int64_t n_block)
 static inline int64_t nest_aligned(const struct units *u, int64_t n_block)
 {
     const int64_t cols = u->s->cfg.cols;
-    return cols / units_gcd(cols, n_block * u->l->tiling.block_m);
+    return cols / int64_gcd(cols, n_block * u->l->tiling.block_m);
 }
 
 /* systolic_nest.c */

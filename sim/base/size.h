@@ -32,3 +32,14 @@ static inline int64_t int64_div_up(int64_t a, int64_t b)
 {
     return a / b + (a % b != 0);
 }
+
+/* The greatest common divisor; of a and 0 it is a. */
+static inline int64_t int64_gcd(int64_t a, int64_t b)
+{
+    while (b > 0) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}

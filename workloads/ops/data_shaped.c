@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/base/error.h"
+#include "workloads/ops/any_type.h"
 #include "workloads/ops/axis.h"
 #include "workloads/ops/infer.h"
 #include "workloads/ops/layout.h"
@@ -229,20 +230,9 @@ static bool unique_forward(const struct op_call *c, GError **error)
     return true;
 }
 
-#define OPERATOR(op_name, text, table, attr_bytes, least, most, ...)                               \
-    const struct op op_##op_name = {.name = #op_name,                                              \
-                                    .summary = text,                                               \
-                                    .fields = table,                                               \
-                                    .attr_size = attr_bytes,                                       \
-                                    .min_data = least,                                             \
-                                    .max_data = most,                                              \
-                                    .types = OP_ANY,                                               \
-                                    .is_data_shaped = true,                                        \
-                                    .infer = op_name##_infer,                                      \
-                                    .forward = op_name##_forward,                                  \
-                                    __VA_ARGS__};
-OPERATOR(nonzero, "The indices of the elements that are not 0.", NULL, 0, 1, 1)
+OPERATOR(nonzero, "The indices of the elements that are not 0.", NULL, 0, 1, 1,
+         .is_data_shaped = true)
 OPERATOR(compress, "The slices where a condition is true.", optional_axis_fields,
-         sizeof(struct unique_attr), 2, 2)
+         sizeof(struct unique_attr), 2, 2, .is_data_shaped = true)
 OPERATOR(unique, "Each different slice once; also its first place, the places' numbers, counts.",
-         unique_fields, sizeof(struct unique_attr), 1, 1, .max_out = 4)
+         unique_fields, sizeof(struct unique_attr), 1, 1, .is_data_shaped = true, .max_out = 4)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/base/error.h"
+#include "workloads/ops/any_type.h"
 #include "workloads/ops/axis.h"
 #include "workloads/ops/infer.h"
 #include "workloads/ops/layout.h"
@@ -176,17 +177,6 @@ static bool reverse_sequence_forward(const struct op_call *c, GError **error)
     return true;
 }
 
-#define OPERATOR(op_name, text, table, attr_bytes, least, most, ...)                               \
-    const struct op op_##op_name = {.name = #op_name,                                              \
-                                    .summary = text,                                               \
-                                    .fields = table,                                               \
-                                    .attr_size = attr_bytes,                                       \
-                                    .min_data = least,                                             \
-                                    .max_data = most,                                              \
-                                    .types = OP_ANY,                                               \
-                                    .infer = op_name##_infer,                                      \
-                                    .forward = op_name##_forward,                                  \
-                                    __VA_ARGS__};
 OPERATOR(shape, "The dimensions of its input.", shape_fields, sizeof(struct shape_attr), 1, 1,
          .from_shapes = true, .takes_empty = true)
 OPERATOR(size, "The number of elements of its input.", NULL, 0, 1, 1, .from_shapes = true,
