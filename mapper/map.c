@@ -2,8 +2,13 @@
 /* plan_new(): the passes in their order. */
 #include <time.h>
 
-#include "mapper/mapping.h"
-#include "mapper/passes.h"
+#include "mapper/tiled/mapping.h"
+#include "mapper/graph/layers.h"
+#include "mapper/tiled/groups.h"
+#include "mapper/tiled/homes.h"
+#include "mapper/tiled/steps.h"
+#include "mapper/tiled/tiles.h"
+#include "mapper/tiled/weights.h"
 
 /* no_fuse: nodes that are kept apart, as far as known; m: what a file says, or NULL. */
 static bool layout(struct plan *p, const struct target *t, bool *no_fuse, struct mapping *m,

@@ -1,9 +1,119 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mapper/plan.h"
-
+/* What is asked of a plan and its layers. */
 #include <inttypes.h>
+#include <math.h>
+#include <string.h>
 
+#include "mapper/plan.h"
+#include "mapper/plan_layer.h"
 #include "sim/base/error.h"
+#include "sim/base/size.h"
+#include "workloads/ops/elementwise.h"
+
+const char *const plan_loop_order_names[] = {"nm", "mn", NULL};
+
+struct gemm plan_operator_gemm(const struct plan_layer *l)
+{
+    return (struct gemm){.m = l->gemm.m,
+                         .n = l->gemm.n / l->packed,
+                         .k = l->gemm.k / l->packed,
+                         .groups = l->gemm.groups * l->packed};
+}
+
+int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l)
+{
+    const enum number in = p->formats[l->in[0]];
+    return !number_is_float(in) && number_bits[in] + number_bits[l->weight_format] > 16 ? 2 : 1;
+}
+
+const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l, const char *op)
+{
+    const struct node *found = NULL;
+    for (int i = 0; i < l->n_node; i++) {
+        const struct node *n = &p->graph->nodes[l->nodes[i]];
+        if (!strcmp(n->op->name, op))
+            found = n;
+    }
+    return found;
+}
+
+struct plan_cut plan_layer_cut(const struct plan *p, const struct plan_layer *l)
+{
+    struct plan_cut cut = {.upper = INFINITY};
+    for (int i = 1; i < l->n_node; i++) {
+        const struct node *n = &p->graph->nodes[l->nodes[i]];
+        const bool is_clip = !strcmp(n->op->name, "clip");
+        cut.at_zero |= is_clip || !strcmp(n->op->name, "relu");
+        if (is_clip)
+            cut.upper = MIN(cut.upper, ((const struct clip_attr *)n->attr)->max);
+    }
+    return cut;
+}
+
+const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l)
+{
+    for (int i = 1; i < l->n_node; i++)
+        if (strstr(p->graph->nodes[l->nodes[i]].op->name, "pool"))
+            return &p->graph->nodes[l->nodes[i]];
+    return NULL;
+}
+
+int64_t plan_first_matrix(const struct plan_layer *l, const struct region *out)
+{
+    return l->stationary_is_activation ? out->image / l->gemm.m : 0;
+}
+
+int64_t plan_groups(const struct plan_layer *l, const struct region *out)
+{
+    return l->stationary_is_activation ? out->n_image / l->gemm.m : l->gemm.groups;
+}
+
+int64_t plan_chunk_unit(const struct plan_layer *l)
+{
+    return l->stationary_is_activation ? l->gemm.m : 1;
+}
+
+int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    if (l->stationary_is_activation)
+        return l->gemm.m; /* of a matrix */
+    const int64_t image_rows = l->gemm.m / o.n;
+    /* Only whole images are pooled on the way out, so rows of an image are rows of the product. */
+    return out->n_row == o.h ? out->n_image * image_rows : out->n_row * o.w;
+}
+
+int64_t plan_block_rows(const struct plan *p, const struct plan_layer *l, const struct region *out)
+{
+    return p->machine->block_of_n ? l->gemm.n : plan_gemm_rows(p, l, out);
+}
+
+int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l)
+{
+    g_assert(l->kind != LAYER_HOST);
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    return int64_div_up(o.n, l->chunk_image) * int64_div_up(o.h, l->chunk_row);
+}
+
+int64_t plan_n_full_turn(const struct plan *p, const struct plan_layer *l)
+{
+    return dims_of(&p->graph->values[l->out].shape).n - l->n_turn * (l->chunk_image - 1);
+}
+
+struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const int64_t per_image = int64_div_up(o.h, l->chunk_row), i = i_chunk / per_image;
+    struct region r = {.image = i * l->chunk_image, .row = i_chunk % per_image * l->chunk_row};
+    r.n_image = MIN(l->chunk_image, o.n - r.image);
+    r.n_row = MIN(l->chunk_row, o.h - r.row);
+    const int64_t shorter = l->n_turn > 1 ? i - plan_n_full_turn(p, l) : -1;
+    if (shorter >= 0) {
+        r.image -= shorter;
+        r.n_image = l->chunk_image - 1;
+    }
+    return r;
+}
 
 int64_t plan_element_bytes(const struct plan *p, int value)
 {

@@ -15,10 +15,9 @@
 #include <stdint.h>
 
 #include "mapper/machine.h"
-#include "mapper/plan_chunk.h"
 #include "mapper/plan_input.h"
 #include "mapper/plan_layer.h"
-#include "mapper/quant.h"
+#include "mapper/values/quant.h"
 #include "mapper/target.h"
 #include "workloads/graph.h"
 
@@ -58,7 +57,7 @@ enum step_kind { STEP_LOAD, STEP_STORE, STEP_COMPUTE, STEP_HOST };
 struct plan_step {
     enum step_kind kind;
     int layer;
-    int pass;             /* of plan->pass_layer */
+    int turn;             /* of plan->turn_layer */
     int device;           /* 0 */
     int value;            /* LOAD, STORE: what is moved */
     struct region region; /* of the output (COMPUTE) or of the value moved */
@@ -72,8 +71,9 @@ struct plan {
     struct arena *arena;
     const struct graph *graph;
     const struct machine *machine;
-    const struct quant *quant;     /* NULL in timing mode */
-    const struct mapping *mapping; /* what a file says of its layout (mapper/mapping.h), or NULL */
+    const struct quant *quant; /* NULL in timing mode */
+    const struct mapping
+        *mapping; /* what a file says of its layout (mapper/tiled/mapping.h), or NULL */
     struct plan_layer *layers;
     int n_layer;
     struct home *homes;        /* by value */
@@ -85,8 +85,8 @@ struct plan {
     int n_slot;
     struct plan_step *steps;
     int n_step;
-    int *pass_layer; /* in order of computation: what layer each pass is of */
-    int n_pass;
+    int *turn_layer; /* in order of computation: what layer each turn is of */
+    int n_turn;
     uint64_t n_tried;            /* mappings of layers evaluated */
     double map_seconds;          /* that the search took */
     uint64_t activation_bytes;   /* what homes and slots take of the activation memory */

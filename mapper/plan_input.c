@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "mapper/broadcast.h"
-#include "mapper/move.h"
+#include "mapper/values/broadcast.h"
+#include "mapper/values/permute.h"
 #include "mapper/plan.h"
 #include "sim/base/size.h"
 #include "workloads/ops/ops.h"
@@ -80,7 +80,7 @@ static bool is_for_all_images(const struct plan *p, const struct plan_layer *l, 
 
 bool plan_is_mapped(const struct plan *p, const struct plan_layer *l, int i_in)
 {
-    return l->move || l->from_buffer || is_for_all_images(p, l, i_in) ||
+    return l->permute || l->stationary_is_activation || is_for_all_images(p, l, i_in) ||
            plan_in_dims(p, l, i_in).n != dims_of(&p->graph->values[l->in[i_in]].shape).n;
 }
 
@@ -122,11 +122,11 @@ struct region plan_input_region(const struct plan *p, const struct plan_layer *l
     r = (struct region){.n_image = root.n, .n_row = root.h};
     if (is_for_all_images(p, l, i_in))
         return r;
-    if (l->from_buffer)
+    if (l->stationary_is_activation)
         return matrices_region(p, l, i_in, out, skip);
-    if (l->move) {
+    if (l->permute) {
         if (!is_read_twice(l, i_in))
-            move_images(p, l, i_in, out, &r.image, &r.n_image);
+            permute_images(p, l, i_in, out, &r.image, &r.n_image);
         return r;
     }
     const int64_t own = plan_in_dims(p, l, i_in).c, first = out->image * own;

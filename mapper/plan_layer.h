@@ -27,7 +27,7 @@ struct gemm {
 };
 
 enum loop_order { ORDER_NM, ORDER_MN }; /* which loop is outer: output tiles or row blocks */
-extern const char *const loop_order_names[];
+extern const char *const plan_loop_order_names[];
 
 /* How a matrix layer is cut. From the outside: chunks, groups, then n tiles and m blocks in
  * `order`, then k tiles, whose partial sums stay in the accumulators. */
@@ -63,21 +63,24 @@ struct plan_layer {
     struct tiling tiling;
     int64_t channels; /* of the input, in one group of the operator */
     int64_t packed;   /* groups of the operator in one of gemm's: block-diagonal weights */
-    bool from_buffer; /* what stays in the array is no parameter: input 1, which a layer makes */
-    bool turned;      /* from_buffer: its matrices lie transposed */
-    uint64_t *stationary_address; /* from_buffer: by chunk, of input 1 in the activation memory */
+    bool stationary_is_activation; /* what stays in the array is no parameter: input 1, which a
+                                      layer makes */
+    bool turned;                   /* stationary_is_activation: its matrices lie transposed */
+    uint64_t *stationary_address;  /* stationary_is_activation: by chunk, of input 1 in the
+                                      activation memory */
 
     /* LAYER_VECTOR */
-    const struct plan_move *move; /* it moves values (mapper/move.h); else NULL */
-    uint32_t broadcast;           /* bit j: input j is of another shape (mapper/broadcast.h) */
+    const struct plan_permute *permute; /* it moves values (mapper/values/permute.h); else NULL */
+    uint32_t broadcast; /* bit j: input j is of another shape (mapper/values/broadcast.h) */
 
-    const struct plan_lookup *lookup; /* LAYER_LOOKUP (mapper/lookup.h); its one input: indices */
+    const struct plan_lookup
+        *lookup; /* LAYER_LOOKUP (mapper/values/lookup.h); its one input: indices */
 
     /* Chunks, and what crosses the host link for them. */
     int64_t chunk_image; /* images of a chunk */
     int64_t chunk_row;   /* rows of a chunk: all of them, or fewer of one image */
     int group;
-    int64_t n_pass; /* how often its group comes to it: once a chunk where other layers share the
+    int64_t n_turn; /* how often its group comes to it: once a chunk where other layers share the
                      * group, else once for all chunks */
     uint32_t loads; /* bit j: input j comes over the host link for this layer */
     bool stores;    /* its output goes back over it */
@@ -109,7 +112,23 @@ struct plan_cut {
 struct plan_cut plan_layer_cut(const struct plan *p, const struct plan_layer *l);
 
 /* Products that are computed side by side for a region of the output: matrices of a stack
- * (from_buffer), or groups of a convolution. */
+ * (stationary_is_activation), or groups of a convolution. */
 int64_t plan_groups(const struct plan_layer *l, const struct region *out);
-/* from_buffer: the first of these matrices in its stack; 0 of other layers. */
+/* stationary_is_activation: the first of these matrices in its stack; 0 of other layers. */
 int64_t plan_first_matrix(const struct plan_layer *l, const struct region *out);
+
+/* The chunks that a layer on the machine is computed in: whole images, or rows of one image. */
+int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l);
+/* The i-th chunk of a layer, image by image, rows within. */
+struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk);
+/* A chunk has a multiple of so many images: those of a whole matrix of a stack, else one. */
+int64_t plan_chunk_unit(const struct plan_layer *l);
+/* Chunks of a layer that shares its group are as equal as can be: so many have chunk_image images,
+ * those behind them one less. */
+int64_t plan_n_full_turn(const struct plan *p, const struct plan_layer *l);
+
+/* Rows of the matrix product behind a region of a layer's output, of one matrix where it is a
+ * stack. Where pooling is fused they are more than the region's pixels. */
+int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
+/* What tiling.block_m cuts: these rows, or the columns where the machine keeps inputs in place. */
+int64_t plan_block_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);

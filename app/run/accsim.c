@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "app/run/internal.h"
-#include "mapper/mapping.h"
+#include "mapper/tiled/mapping.h"
 #include "sim/base/error.h"
 #include "sim/base/out.h"
 #include "workloads/net.h"

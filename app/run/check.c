@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/run/internal.h"
+#include "mapper/values/twin.h"
 #include "sim/base/error.h"
 #include "workloads/ref/ref.h"
 
@@ -146,7 +147,7 @@ static bool check_bits(struct accsim *a, GError **error)
         for (int i = 0; i < a->plan->n_layer; i++)
             skip[i] = i % SAMPLE_EVERY != 0 && i != a->plan->n_layer - 1;
     }
-    return quant_execute(a->plan, a->quant, a->io.host, skip, a->io.out, compare_bits, a, error);
+    return twin_run(a->plan, a->quant, a->io.host, skip, a->io.out, compare_bits, a, error);
 }
 
 bool check_values(struct accsim *a, GError **error)

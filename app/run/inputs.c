@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parameters, inputs and their ranges. */
 #include "app/run/internal.h"
-#include "mapper/autoflex.h"
+#include "mapper/values/autoflex.h"
 #include "sim/base/error.h"
 #include "workloads/ref/ref.h"
 

@@ -4,7 +4,7 @@
 
 #include "app/run/accsim.h"
 #include "arch/arch.h"
-#include "mapper/expand.h"
+#include "mapper/graph/expand.h"
 #include "mapper/plan.h"
 #include "workloads/data/data.h"
 #include "workloads/executor.h"

@@ -1,11 +1,262 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "arch/systolic/systolic_core.h"
-
+/* The family's table: settings, the machine that they make, what it can run. */
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
-#include "mapper/vector.h"
+#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_core.h"
+#include "arch/systolic/systolic_vector.h"
+#include "mapper/values/permute.h"
+#include "mapper/values/vector.h"
 #include "sim/base/error.h"
+#include "sim/parts/area.h"
+#include "sim/parts/technology.h"
+#include "workloads/ops/ops.h"
+
+/* What the machine can run, and if not, why. */
+
+static bool has_function(const struct systolic *s, const char *op)
+{
+    for (int i = 0; i < s->cfg.functions.n; i++)
+        if (!strcmp(s->cfg.functions.v[i], "all") || !strcmp(s->cfg.functions.v[i], op))
+            return true;
+    return false;
+}
+
+bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
+                       enum number precision, GString *why)
+{
+    (void)precision;
+    if (!strcmp(n->op->name, "batched_product")) {
+        const bool can = ((const struct systolic *)self)->cfg.stationary_from_buffer;
+        g_string_assign(why, can ? ""
+                                 : "weights come from their memory alone: "
+                                   "array.stationary_from_buffer is false");
+        return can;
+    }
+    if (n->op->is_matrix)
+        return true;
+    const bool has = has_function(self, n->op->name);
+    const bool could =
+        vector_reads(n->op->name) > 0 || permute_is(g, n) || vector_looks_up(n->op->name);
+    if (has && could)
+        return vector_possible(g, n, why);
+    if (!systolic_vector_supports(n->op->name) || permute_is(g, n)) {
+        g_string_assign(why, could ? "it is not one of activation.functions"
+                                   : "the activation unit has no such function");
+        return false;
+    }
+    const int n_dim = g->values[n->in[0]].shape.n_dim;
+    const int channel = n_dim == 4 ? 1 : n_dim - 1; /* the dimension that is innermost here */
+    if (!strcmp(n->op->name, "lrn") && channel != 1) {
+        g_string_assign(why, "only channels of images or rows are normalised");
+        return false;
+    }
+    if (!strcmp(n->op->name, "concat"))
+        return true; /* of channels */
+    if (strstr(n->op->name, "pool")) {
+        const struct pool_attr *a = n->attr;
+        if (g->values[n->in[0]].shape.n_dim == 4 && a->dilation.v[0] == 1 && a->dilation.v[1] == 1)
+            return true;
+        g_string_assign(why, "only windows of images without dilation are pooled");
+        return false;
+    }
+    return strcmp(n->op->name, "add") || vector_operands_fit(g, n, why);
+}
+
+/* Energies that the machine's file does not give: from the tables of its process node. */
+
+static const double not_given = -1;
+
+static void fill(double *pj, double from_table)
+{
+    if (*pj < 0)
+        *pj = from_table;
+}
+
+bool systolic_check_energy(const struct systolic *s, const char *file, GError **error)
+{
+    for (const struct cfg_field *f = systolic_fields; f->path; f++) {
+        if (f->type != CFG_FLOAT || !g_str_has_prefix(f->path, "energy."))
+            continue;
+        const double value = G_STRUCT_MEMBER(double, &s->cfg, f->offset);
+        if (value < 0 && value != not_given)
+            return error_set(error, ERROR_INPUT,
+                             "%s: %s = %g: it is to be -1, which leaves it to the tables, or from "
+                             "0 on",
+                             file, f->path, value);
+    }
+    return true;
+}
+
+void systolic_fill_energy(struct systolic *s)
+{
+    const struct systolic_cfg *c = &s->cfg;
+    struct systolic_energy *e = &s->cfg.energy;
+    const double nm = (double)c->technology_nm;
+    const double tile_bytes = (double)(c->rows * c->cols) * (double)number_bytes(s->native);
+    const char *standard = dram_standard_names[c->weights.standard];
+    const double sum_bytes = 4;
+    fill(&e->mac_pj, technology_mac_pj(s->native, nm));
+    s->has_prices = e->weight_byte_pj < 0 && dram_prices(&c->weights, &s->prices);
+    if (s->has_prices)
+        e->weight_byte_pj = s->prices.read_pj_per_byte;
+    fill(&e->weight_byte_pj, technology_dram_pj_per_byte(standard));
+    /* A memory a column of the array, for a tile's part of the FIFO and for its sums. */
+    fill(&e->fifo_byte_pj,
+         technology_sram_pj_per_byte(tile_bytes * (double)c->fifo_tiles / (double)c->cols, nm));
+    fill(&e->buffer_byte_pj, technology_sram_pj_per_byte(c->buffer_kib * 1024, nm));
+    fill(&e->accumulator_byte_pj,
+         technology_sram_pj_per_byte((double)c->accumulators * sum_bytes, nm));
+    fill(&e->activation_pj, technology_scale_pj(nm));
+    /* Without lanes of its own a machine keeps in off-chip memory what does not fit on the die. */
+    fill(&e->host_byte_pj, c->area.host_lanes > 0 ? technology_pcie_pj_per_byte()
+                                                  : technology_dram_pj_per_byte(standard));
+}
+
+void systolic_fill_idle(struct systolic *s)
+{
+    double leakage_w = 0;
+    for (int i = 0; i < s->machine->n_area; i++)
+        leakage_w += s->machine->areas[i].leakage_w;
+    fill(&s->cfg.energy.idle_w, leakage_w);
+}
+
+/* Without events a stream opens each row once, and refreshes come when they are due. */
+static void expect_commands(const struct systolic *s, const struct record *r, double *n_activate,
+                            double *n_refresh)
+{
+    const struct dram_cfg *d = &s->cfg.weights;
+    const struct dram_standard *standard = &dram_standards[d->standard];
+    const double bytes = (double)record_memory_bytes(r, MEM_WEIGHTS).read;
+    *n_activate = bytes / standard->row_bytes;
+    *n_refresh =
+        record_seconds(r) / (standard->tREFI.ns * 1e-9) * (double)(d->n_channel * d->n_rank);
+}
+
+void systolic_price_memory(const struct systolic *s, struct record *r)
+{
+    struct record_dram *d = &r->drams[MEM_WEIGHTS];
+    const double bytes = (double)record_memory_bytes(r, MEM_WEIGHTS).read;
+    double n_activate = (double)d->activates, n_refresh = (double)d->refreshes;
+    if (!s->has_prices || r->total_cyc == 0)
+        return;
+    if (!d->known)
+        expect_commands(s, r, &n_activate, &n_refresh);
+    d->priced = true;
+    d->access_pj = bytes * s->prices.read_pj_per_byte;
+    d->activate_pj = n_activate * s->prices.activate_pj;
+    d->refresh_pj = n_refresh * s->prices.refresh_pj;
+    d->background_pj = s->prices.background_w * record_seconds(r) * 1e12;
+    for (int i = 0; i < r->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        const double of_bytes = bytes > 0 ? (double)l->bytes[MEM_WEIGHTS].read / bytes : 0;
+        const double of_time = (double)l->cycles / (double)r->total_cyc;
+        l->energy_pj[ENERGY_WEIGHTS] +=
+            of_bytes * d->activate_pj + of_time * (d->refresh_pj + d->background_pj);
+    }
+}
+
+/* The die, block by block: docs/energy.md, "Area". */
+
+static const double um2_per_mm2 = 1e6, sum_bits = 32, bits_per_byte = 8;
+
+static void add(struct machine *m, const char *name, double mm2, double leakage_w)
+{
+    if (mm2 > 0)
+        m->areas[m->n_area++] = (struct record_area){name, mm2, leakage_w};
+}
+
+static void add_logic(const struct systolic *s, struct machine *m, const char *name,
+                      double cells_um2)
+{
+    add(m, name, cells_um2 / s->cfg.area.logic_utilization / um2_per_mm2,
+        area_logic_leakage_w(cells_um2, (double)s->cfg.technology_nm));
+}
+
+static void add_sram(const struct systolic *s, struct machine *m, const char *name, double bytes,
+                     bool two_port)
+{
+    const double bits = bits_per_byte * bytes, nm = (double)s->cfg.technology_nm;
+    const double cells_um2 = area_sram_cells_um2(bits, two_port, nm);
+    add(m, name, cells_um2 / s->cfg.area.sram_efficiency / um2_per_mm2,
+        area_sram_leakage_w(bits, two_port, nm));
+}
+
+/* A multiplier and an adder, and registers for what stays, for what passes by and for the sum; with
+ * shadow registers for what will stay next. */
+static double matrix_um2(const struct systolic *s)
+{
+    const struct systolic_cfg *c = &s->cfg;
+    const double nm = (double)c->technology_nm, n_mac = (double)(c->rows * c->cols);
+    const double operand_bits = bits_per_byte * (double)number_bytes(s->native);
+    const double bits = (c->double_buffer ? 3 : 2) * operand_bits + sum_bits;
+    return n_mac * (area_mac_um2(s->native, nm) + area_register_um2(bits, nm));
+}
+
+/* Each row's inputs enter a cycle behind those of the row above: a triangle of registers. */
+static double setup_um2(const struct systolic *s)
+{
+    const double rows = (double)s->cfg.rows;
+    const double bits = rows * (rows - 1) / 2 * bits_per_byte * (double)number_bytes(s->native);
+    return area_register_um2(bits, (double)s->cfg.technology_nm);
+}
+
+static double activation_um2(const struct systolic *s)
+{
+    const double n_lane =
+        (double)(s->cfg.activation_values > 0 ? s->cfg.activation_values : s->cfg.cols);
+    return n_lane * area_lane_um2((double)s->cfg.technology_nm);
+}
+
+static double memory_phy_mm2(const struct systolic *s)
+{
+    const struct dram_cfg *d = &s->cfg.weights;
+    const int width_bits = d->standard > 0 ? dram_standards[d->standard].width_bits : 0;
+    return area_memory_phy_mm2(dram_standard_names[d->standard],
+                               (double)(d->n_channel * width_bits), (double)s->cfg.technology_nm);
+}
+
+/* On the die: of activations, and of weights where they share it. */
+static double buffer_bytes(const struct systolic_cfg *c)
+{
+    return 1024 * (c->shared ? MAX(c->buffer_kib, c->weights.size_kib) : c->buffer_kib);
+}
+
+bool systolic_fill_area(const struct systolic *s, const char *file, struct machine *m,
+                        GError **error)
+{
+    const struct systolic_cfg *c = &s->cfg;
+    const double tile_bytes = (double)(c->rows * c->cols) * (double)number_bytes(s->native);
+    const double entry_bytes = (double)c->cols * sum_bits / bits_per_byte;
+    const double n = (double)c->n_array;
+    add_logic(s, m, "matrix_unit", n * matrix_um2(s));
+    add_logic(s, m, "data_setup", n * setup_um2(s));
+    add_logic(s, m, "activation_unit", n * activation_um2(s));
+    add_sram(s, m, "unified_buffer", buffer_bytes(c), false);
+    /* A sum is read, added to and written each cycle; a tile arrives while another leaves. */
+    add_sram(s, m, "accumulators", n * (double)c->accumulators * entry_bytes, true);
+    add_sram(s, m, "weight_fifo", n * (double)c->fifo_tiles * tile_bytes, true);
+    add(m, "memory_phy", memory_phy_mm2(s), 0);
+    add(m, "host_phy", area_pcie_phy_mm2((double)c->area.host_lanes), 0);
+    double placed_mm2 = 0;
+    for (int i = 0; i < m->n_area; i++)
+        placed_mm2 += m->areas[i].mm2;
+    if (c->area.placed <= c->area.control)
+        return error_set(
+            error, ERROR_INPUT,
+            "%s: area.placed = %g leaves nothing beside area.control = %g: it is to be "
+            "larger",
+            file, c->area.placed, c->area.control);
+    m->area_mm2 = c->area_mm2;
+    if (m->area_mm2 <= 0)
+        m->area_mm2 = placed_mm2 / (c->area.placed - c->area.control);
+    add(m, "control", c->area.control * m->area_mm2, 0);
+    /* add() leaves it out where a die is given that is smaller than its blocks. */
+    add(m, "unplaced", m->area_mm2 * (1 - c->area.control) - placed_mm2, 0);
+    return true;
+}
 
 /* What multipliers can be built for. */
 static const char *const format_names[] = {"int8", "int16", "bf16", "fp16", "fp32", "flex16", NULL};
@@ -202,9 +453,9 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->memories[MEM_WEIGHTS] = (struct machine_memory){"weights", "off-chip weight memory", -1,
                                                        weights_bytes, dram_bytes_per_cyc(&weights)};
     dram_clear(&weights);
-    m->memories[MEM_BUFFER] = (struct machine_memory){"unified_buffer", "on-chip activations",
-                                                      MEM_HOST, (uint64_t)(c->buffer_kib * 1024),
-                                                      2.0 * (double)(c->cols * core_ports(s))};
+    m->memories[MEM_BUFFER] = (struct machine_memory){
+        "unified_buffer", "on-chip activations", MEM_HOST, (uint64_t)(c->buffer_kib * 1024),
+        2.0 * (double)(c->cols * systolic_core_ports(s))};
     m->memories[MEM_HOST] = (struct machine_memory){"host", "host memory over the link", -1, 0,
                                                     c->host_bandwidth_gb_s * 1e9 / s->clock_hz};
     m->n_memory = N_MEM;
@@ -217,7 +468,7 @@ static void fill_machine(struct systolic *s, struct machine *m)
         const bool is_known = number_from_name(c->formats.v[i], &n);
         g_assert(is_known);
         m->peak_macs_per_cyc[n] =
-            (double)(c->n_array * c->rows * c->cols) / (double)core_row_cyc(s, n, n);
+            (double)(c->n_array * c->rows * c->cols) / (double)systolic_row_cyc(s, n, n);
     }
     m->fusions = fusions;
     m->host_fallback = c->host_fallback;

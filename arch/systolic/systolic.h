@@ -5,9 +5,67 @@
 #pragma once
 
 #include "arch/arch.h"
-#include "arch/systolic/systolic_cfg.h"
 #include "arch/systolic/systolic_insn.h"
+#include "sim/cfg/cfg.h"
+#include "sim/parts/dram.h"
 #include "sim/parts/dram_power.h"
+
+/* The settings, filled by systolic_fields. */
+
+/* pJ an action; see the rows of the field table for what an action is. Negative: not given. */
+struct systolic_energy {
+    double mac_pj, weight_byte_pj, fifo_byte_pj, buffer_byte_pj, accumulator_byte_pj, activation_pj,
+        host_byte_pj, idle_w;
+};
+
+/* What the area is worked out from and no table gives: shares of the die (placed, control) and of a
+ * block's area (the other two), and lanes of the link to the host. */
+struct systolic_area {
+    double placed, control, logic_utilization, sram_efficiency;
+    int64_t host_lanes;
+};
+
+/* array.dataflow: which operand stays in the array. */
+enum dataflow { FLOW_WS, FLOW_OS, FLOW_IS };
+/* array.edge: tiles at an edge pay for the whole array, or for the rows and columns that they use.
+ */
+enum edge { EDGE_FULL, EDGE_TRIMMED };
+/* memory.weights.overflow: what of the parameters finds no room there. */
+enum weights_overflow { OVERFLOW_REFUSE, OVERFLOW_STREAM };
+/* array.timing: the hardware, or what SCALE-Sim counts. */
+enum array_timing { TIMING_OVERLAPPED, TIMING_SCALESIM };
+
+/* The unit, range and meaning of each setting are in its row of systolic_fields (systolic.c). */
+struct systolic_cfg {
+    int64_t rows, cols, n_array;
+    bool broadcast;
+    int dataflow, edge, timing;
+    struct cfg_strings formats;
+    bool double_buffer, stationary_from_buffer, shifts_sideways;
+    int64_t accumulators;
+    int64_t fifo_tiles;
+    int64_t activation_values; /* 0: as many as there are columns */
+    int64_t queue_depth;
+    double clock_mhz;
+    int64_t technology_nm;
+    struct dram_cfg weights;
+    int overflow;
+    bool shared;
+    double buffer_kib;
+    int64_t buffer_ports; /* 0: as many as there are arrays */
+    struct cfg_strings functions;
+    bool transposes;
+    bool pack_groups;
+    bool host_fallback;
+    double host_bandwidth_gb_s, host_latency_ns, dma_setup_ns, host_gflops, host_memory_gb_s;
+    double area_mm2;
+    struct systolic_area area;
+    struct systolic_energy energy;
+    int search, objective;
+    const char *name, *family, *known_error;
+};
+
+extern const struct cfg_field systolic_fields[];
 
 struct systolic {
     struct systolic_cfg cfg;
@@ -45,21 +103,21 @@ enum {
 
 /* systolic_count.c: what one instruction moves and switches, added to its layer's counters: called
  * once for each instruction by the processes. */
-void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
-                struct record_layer *l);
+void systolic_count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
+                         struct record_layer *l);
 /* Idle energy and bound of a layer once its cycles are known. */
-void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc);
+void systolic_count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc);
 
 /* systolic_print.c: one instruction as text, behind what `out` has. */
-void insn_print(const struct plan *p, const struct insn *in, GString *out);
+void systolic_insn_print(const struct plan *p, const struct insn *in, GString *out);
 
 /* systolic_scalesim.c: cycles of a matrix layer as SCALE-Sim counts them (array.timing). */
-uint64_t scalesim_layer_cyc(const struct systolic *s, const struct plan_layer *l);
+uint64_t systolic_scalesim_layer_cyc(const struct systolic *s, const struct plan_layer *l);
 /* Of these, cycles in which rows enter the array. */
-uint64_t scalesim_active_cyc(const struct systolic *s, const struct plan_layer *l);
-void scalesim_process(void *arg); /* struct sim; takes the place of all other processes */
+uint64_t systolic_scalesim_active_cyc(const struct systolic *s, const struct plan_layer *l);
+void systolic_scalesim_process(void *arg); /* struct sim; takes the place of all other processes */
 
-/* systolic_energy.c: whether the energies that the file gives make sense, else ERROR_INPUT names
+/* systolic.c: whether the energies that the file gives make sense, else ERROR_INPUT names
  * the file and the setting; then those that it leaves out, from tables of its process node. */
 bool systolic_check_energy(const struct systolic *s, const char *file, GError **error);
 void systolic_fill_energy(struct systolic *s);
@@ -74,7 +132,7 @@ bool systolic_fill_area(const struct systolic *s, const char *file, struct machi
                         GError **error);
 
 /* The functions of arch_systolic, by their names in struct arch_family (arch/arch.h), which says
- * what each does: systolic_supports.c, _cost.c, _bound.c, _map.c, _proc.c, _collect.c, _replay.c
+ * what each does: systolic.c, _cost.c, _bound.c, _map.c, _proc.c, _collect.c, _replay.c
  * and _print.c. */
 bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
                        enum number precision, GString *why);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no mapping of a layer goes below (docs/mapping.md, "The bound"). */
 #include "arch/systolic/systolic_core.h"
-#include "mapper/lookup.h"
-#include "mapper/move.h"
+#include "mapper/values/lookup.h"
+#include "mapper/values/permute.h"
 #include "sim/base/size.h"
 
 /* A row enters the array each cycle, or each of its passes, for every tile of what stays there. */
@@ -16,7 +16,8 @@ static double array_cyc(const struct systolic *s, const struct plan *p, const st
            (double)(os   ? g->k
                     : is ? g->n
                          : g->m) *
-           (double)core_row_cyc(s, p->formats[l->in[0]], l->weight_format) / (double)s->cfg.n_array;
+           (double)systolic_row_cyc(s, p->formats[l->in[0]], l->weight_format) /
+           (double)s->cfg.n_array;
 }
 
 /* Every row of sums passes the activation unit. */
@@ -25,7 +26,7 @@ static double activate_cyc(const struct systolic *s, const struct plan_layer *l)
     const struct gemm *g = &l->gemm;
     const bool is = s->cfg.dataflow == FLOW_IS;
     return (double)(g->groups * int64_div_up(is ? g->m : g->n, s->cfg.cols)) *
-           (double)core_activate_cyc(s, is ? g->n : g->m) / (double)s->cfg.n_array;
+           (double)systolic_activate_cyc(s, is ? g->n : g->m) / (double)s->cfg.n_array;
 }
 
 /* Bytes a cycle; 0: any number. */
@@ -42,11 +43,11 @@ static double fetch_cyc(const struct systolic *s, const struct plan_layer *l)
     const double rate = fetch_rate(s, l);
     const double tiles = (double)(l->gemm.groups * int64_div_up(l->gemm.n, s->cfg.cols) *
                                   int64_div_up(l->gemm.k, s->cfg.rows));
-    const double tile = (double)core_tile_bytes(s, l);
+    const double tile = (double)systolic_tile_bytes(s, l);
     const double ahead = (double)(s->cfg.n_array * (s->cfg.fifo_tiles + 1)) * tile;
     const double used = (double)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                         (double)number_bytes(l->weight_format);
-    if (l->from_buffer || l->weights_of != l->index || rate <= 0)
+    if (l->stationary_is_activation || l->weights_of != l->index || rate <= 0)
         return 0;
     return MAX((s->cfg.edge == EDGE_FULL ? tiles * tile : used) - ahead, 0) / rate;
 }
@@ -64,7 +65,7 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     const struct systolic *s = self;
     const struct plan_layer *l = &p->layers[i_layer];
     if (s->cfg.timing == TIMING_SCALESIM)
-        return scalesim_layer_cyc(s, l);
+        return systolic_scalesim_layer_cyc(s, l);
     if (l->kind == LAYER_MATRIX)
         return (uint64_t)MAX(MAX(array_cyc(s, p, l), fetch_cyc(s, l)), activate_cyc(s, l));
     if (l->kind == LAYER_LOOKUP)
@@ -72,14 +73,14 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     uint64_t cycles = 0;
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
     const struct region all = {.n_image = o.n, .n_row = o.h};
-    if (l->move)
-        return move_beats(p, l, &all, core_path_bytes(s), s->cfg.transposes) /
+    if (l->permute)
+        return permute_beats(p, l, &all, systolic_path_bytes(s), s->cfg.transposes) /
                (uint64_t)s->cfg.n_array;
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = plan_in_dims(p, l, j);
         const int64_t pixels = l->broadcast >> j & 1 ? plan_pixels_read(p, l, j, &all)
                                                      : d.n * plan_rows_needed(p, l, j) * d.w;
-        cycles += (uint64_t)pixels * core_reads(p, l) * core_pixel_cyc(s, p, l, j);
+        cycles += (uint64_t)pixels * systolic_reads(p, l) * systolic_pixel_cyc(s, p, l, j);
     }
     return cycles / (uint64_t)s->cfg.n_array;
 }

@@ -5,46 +5,125 @@
 #include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
 #include "sim/parts/cycles.h"
+#include "sim/stat/power.h"
 
-/* A layer's share of the total is that of its passes. A pass's share runs from the end of the
- * passes before it to its own end, or to where the next one begins to compute: passes of different
+/* Power over time: what each unit spent on a step, over the cycles in which it was at the step. */
+
+static bool has_span(const struct step_span *span)
+{
+    return span->end_cyc > 0;
+}
+
+/* When a unit was at a step; weights, whose unit only asks for them, come until the array has them:
+ * as long as they take at the rate of the memory, or of the link, at least. */
+static struct step_span span_of(const struct sim *s, const struct insn *in)
+{
+    const struct step_span *spans = &s->step_spans[(size_t)in->step * N_UNIT];
+    struct step_span span = spans[in->unit == UNIT_WEIGHTS ? UNIT_MATRIX : in->unit];
+    for (int u = 0; u < N_UNIT && !has_span(&span); u++)
+        span = spans[u];
+    const double rate = s->plan->layers[in->layer].streamed
+                            ? s->self->machine->memories[MEM_HOST].bytes_per_cyc
+                            : s->self->stream_bytes_per_cyc;
+    if (in->unit != UNIT_WEIGHTS || rate <= 0)
+        return span;
+    const uint64_t takes_cyc = (uint64_t)((double)systolic_read_bytes(s->self, s->plan, in) / rate);
+    span.start_cyc = MIN(span.start_cyc, span.end_cyc - MIN(span.end_cyc, takes_cyc));
+    return span;
+}
+
+static double insn_pj(const struct systolic *self, const struct plan *p, const struct insn *in)
+{
+    struct record_layer l = {0};
+    double pj = 0;
+    systolic_count_insn(self, p, in, &l);
+    for (int i = 0; i < N_ENERGY; i++)
+        pj += l.energy_pj[i];
+    return pj;
+}
+
+/* By instructions; returns what they spent. */
+static double add_steps(const struct sim *s, struct record *r)
+{
+    double sum_pj = 0;
+    for (guint i = 0; i < s->program->insns->len; i++) {
+        const struct insn *in = &g_array_index(s->program->insns, struct insn, i);
+        const double pj = insn_pj(s->self, s->plan, in);
+        if (pj <= 0)
+            continue;
+        const struct step_span span = span_of(s, in);
+        power_add(r, (double)span.start_cyc, (double)span.end_cyc, pj);
+        sum_pj += pj;
+    }
+    return sum_pj;
+}
+
+/* Without events a layer's energy is spent evenly over its share of the time. */
+static double add_layers(struct record *r)
+{
+    double sum_pj = 0, at_cyc = 0;
+    for (int i = 0; i < r->n_layer; i++) {
+        const struct record_layer *l = &r->layers[i];
+        double pj = 0;
+        for (int c = 0; c < N_ENERGY; c++)
+            pj += l->energy_pj[c];
+        power_add(r, at_cyc, at_cyc + (double)l->cycles, pj);
+        at_cyc += (double)l->cycles;
+        sum_pj += pj;
+    }
+    return sum_pj;
+}
+
+/* What no instruction spent (idle power) is spent all the time. */
+static void power_collect(const struct sim *s, struct record *r)
+{
+    power_begin(r);
+    const double counted_pj = s && s->step_spans ? add_steps(s, r) : add_layers(r);
+    const double rest_pj = record_energy_j(r) * 1e12 - counted_pj;
+    power_add(r, 0, (double)r->total_cyc, MAX(rest_pj, 0)); /* but for rounding */
+}
+
+/* From what the processes counted to the record. */
+
+/* A layer's share of the total is that of its turns. A turn's share runs from the end of the
+ * turns before it to its own end, or to where the next one begins to compute: turns of different
  * layers compute behind a full barrier, but an output may still be on its way to the host then. The
  * last share ends with the run. What the array did not do otherwise in a share is non_matrix. */
 static uint64_t *share_cycles(const struct sim *s, struct record *r)
 {
-    const int n = s->plan->n_pass;
+    const int n = s->plan->n_turn;
     uint64_t *ends = ARENA_ARRAY(s->plan->arena, uint64_t, (size_t)n);
-    uint64_t next_cyc = UINT64_MAX; /* when the next pass that computes on the machine begins to */
+    uint64_t next_cyc = UINT64_MAX; /* when the next turn that computes on the machine begins to */
     for (int i = n - 1; i >= 0; i--) {
-        ends[i] = MIN(s->passes[i].end_cyc, next_cyc);
-        next_cyc = s->passes[i].compute_cyc != UINT64_MAX ? s->passes[i].compute_cyc : next_cyc;
+        ends[i] = MIN(s->turns[i].end_cyc, next_cyc);
+        next_cyc = s->turns[i].compute_cyc != UINT64_MAX ? s->turns[i].compute_cyc : next_cyc;
     }
     for (int i = 0; i < r->n_layer; i++)
         r->total_cyc = MAX(r->total_cyc, r->layers[i].end_cycle);
     uint64_t before = 0;
     for (int i = 0; i < n; i++) {
         ends[i] = i + 1 < n ? MAX(before, ends[i]) : r->total_cyc;
-        r->layers[s->plan->pass_layer[i]].cycles += ends[i] - before;
+        r->layers[s->plan->turn_layer[i]].cycles += ends[i] - before;
         before = ends[i];
     }
     return ends;
 }
 
-/* A wait at the barrier lies in the share of the pass waited for: each span is cut at the ends of
+/* A wait at the barrier lies in the share of the turn waited for: each span is cut at the ends of
  * the shares. */
 static void share_waits(const struct sim *s, const GArray *waits, const uint64_t *ends,
                         struct record *r)
 {
-    int begins = 0; /* the pass in whose share the span begins */
+    int begins = 0; /* the turn in whose share the span begins */
     for (guint j = 0; j < waits->len; j++) {
         const struct wait_span *w = &g_array_index(waits, struct wait_span, j);
-        while (w->start_cyc >= ends[begins] && begins + 1 < s->plan->n_pass)
+        while (w->start_cyc >= ends[begins] && begins + 1 < s->plan->n_turn)
             begins++;
         uint64_t at = w->start_cyc;
         for (int i = begins; at < w->end_cyc; i++) {
             const uint64_t until =
-                i + 1 < s->plan->n_pass ? CLAMP(ends[i], at, w->end_cyc) : w->end_cyc;
-            r->layers[s->plan->pass_layer[i]].stall_cyc[w->cause] += until - at;
+                i + 1 < s->plan->n_turn ? CLAMP(ends[i], at, w->end_cyc) : w->end_cyc;
+            r->layers[s->plan->turn_layer[i]].stall_cyc[w->cause] += until - at;
             at = until;
         }
     }
@@ -52,9 +131,9 @@ static void share_waits(const struct sim *s, const GArray *waits, const uint64_t
 
 static void collect_spans(const struct sim *s, struct record *r)
 {
-    for (int i = 0; i < s->plan->n_pass; i++) {
-        const struct pass_span *p = &s->passes[i];
-        struct record_layer *l = &r->layers[s->plan->pass_layer[i]];
+    for (int i = 0; i < s->plan->n_turn; i++) {
+        const struct turn_span *p = &s->turns[i];
+        struct record_layer *l = &r->layers[s->plan->turn_layer[i]];
         const bool is_first = l->end_cycle == 0 || p->start_cyc < l->start_cycle;
         l->start_cycle = is_first ? p->start_cyc : l->start_cycle;
         l->end_cycle = MAX(l->end_cycle, p->end_cyc);
@@ -104,7 +183,7 @@ static void collect_analytic(const struct systolic *self, const struct plan *p, 
     }
     for (guint i = 0; i < program->insns->len; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        count_insn(self, p, in, &r->layers[in->layer]);
+        systolic_count_insn(self, p, in, &r->layers[in->layer]);
     }
     for (int i = 0; i < r->n_layer; i++)
         r->total_cyc += r->layers[i].cycles;
@@ -125,13 +204,13 @@ static void collect_scalesim(const struct sim *s, struct record *r)
 static uint64_t array_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
 {
     const bool is_matrix = in->op == INSN_MATRIX_MULTIPLY || in->op == INSN_CONVOLVE;
-    return is_matrix ? flow_active_cyc(s, p, in) : 0;
+    return is_matrix ? systolic_active_cyc(s, p, in) : 0;
 }
 
 static uint64_t pass_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
 {
     (void)p;
-    return in->op == INSN_NORMALIZE_POOL ? core_share_cyc(s, in->count) : 0;
+    return in->op == INSN_NORMALIZE_POOL ? systolic_share_cyc(s, in->count) : 0;
 }
 
 /* A sum over the program, by layer. */
@@ -164,7 +243,7 @@ static void work_cycles(const struct systolic *self, const struct plan *p, uint6
         (*active)[i] /= (uint64_t)self->cfg.n_array;
     *pass = sum_cycles(self, p, pass_cyc);
     for (int i = 0; is_scalesim && i < p->n_layer; i++) {
-        (*active)[i] = scalesim_active_cyc(self, &p->layers[i]);
+        (*active)[i] = systolic_scalesim_active_cyc(self, &p->layers[i]);
         (*pass)[i] = 0; /* only matrix layers take time */
     }
 }
@@ -205,10 +284,10 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
         if (pl->kind == LAYER_MATRIX) {
             l->peak_macs_per_cycle =
                 (double)(self->cfg.n_array * self->cfg.rows * self->cfg.cols) /
-                (double)core_row_cyc(self, p->formats[pl->in[0]], pl->weight_format);
+                (double)systolic_row_cyc(self, p->formats[pl->in[0]], pl->weight_format);
             matrix.useful_cyc += (double)l->macs / l->peak_macs_per_cycle;
         }
-        count_layer_end(self, l, active[i] + pass[i]);
+        systolic_count_layer_end(self, l, active[i] + pass[i]);
         if (pl->kind == LAYER_LOOKUP && l->cycles > 0)
             l->bound = BOUND_MEMORY; /* it does nothing but read */
         matrix.busy_cyc += active[i];
@@ -232,7 +311,7 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
     const bool is_scalesim = ((const struct systolic *)self)->cfg.timing == TIMING_SCALESIM;
     if (s && s->error) {
         g_propagate_error(error, s->error);
-        core_clear(&s->core);
+        systolic_core_clear(&s->core);
         return false;
     }
     if (s && is_scalesim)
@@ -250,9 +329,9 @@ bool systolic_collect(const void *self, const struct plan *p, void *run, struct 
     power_collect(s, r);
     if (!s)
         return true;
-    core_clear(&s->core);
+    systolic_core_clear(&s->core);
     if (s->state)
-        state_clear(s->state);
+        systolic_state_clear(s->state);
     if (is_scalesim)
         return true;
     uint64_t busy_cyc = 0;

@@ -3,41 +3,41 @@
 #include <math.h>
 
 #include "arch/systolic/systolic_core.h"
-#include "mapper/host.h"
-#include "mapper/move.h"
-#include "mapper/vector.h"
+#include "mapper/values/host.h"
+#include "mapper/values/permute.h"
+#include "mapper/values/vector.h"
 #include "sim/base/size.h"
 
-void core_init(struct systolic_core *c, const struct systolic *s)
+void systolic_core_init(struct systolic_core *c, const struct systolic *s)
 {
     dram_init(&c->weights, &s->cfg.weights, s->clock_hz);
     link_init(&c->host, s->cfg.host_bandwidth_gb_s, s->cfg.host_latency_ns, s->clock_hz);
     dma_init(&c->dma, &c->host, s->cfg.dma_setup_ns, s->clock_hz);
 }
 
-int64_t core_ports(const struct systolic *s)
+int64_t systolic_core_ports(const struct systolic *s)
 {
     const int64_t ports = s->cfg.buffer_ports;
     return ports > 0 ? MIN(ports, s->cfg.n_array) : s->cfg.n_array;
 }
 
-uint64_t core_buffer_ready(struct systolic_core *c, const struct systolic *s, uint64_t cycles,
-                           uint64_t now_cyc)
+uint64_t systolic_buffer_ready(struct systolic_core *c, const struct systolic *s, uint64_t cycles,
+                               uint64_t now_cyc)
 {
-    const uint64_t ports = (uint64_t)core_ports(s);
+    const uint64_t ports = (uint64_t)systolic_core_ports(s);
     if (ports == (uint64_t)s->cfg.n_array)
         return now_cyc + cycles;
     c->buffer_busy_ports = MAX(c->buffer_busy_ports, now_cyc * ports) + cycles;
     return MAX(now_cyc + cycles, (c->buffer_busy_ports + ports - 1) / ports);
 }
 
-uint64_t core_share_cyc(const struct systolic *s, uint64_t cycles)
+uint64_t systolic_share_cyc(const struct systolic *s, uint64_t cycles)
 {
     const uint64_t n = (uint64_t)s->cfg.n_array;
     return (cycles + n - 1) / n;
 }
 
-void core_clear(struct systolic_core *c)
+void systolic_core_clear(struct systolic_core *c)
 {
     dram_clear(&c->weights);
 }
@@ -48,57 +48,60 @@ static uint64_t pieces(const struct systolic *s, enum number n)
     return (uint64_t)int64_div_up(number_bits[n], number_bits[s->native]);
 }
 
-uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l)
+uint64_t systolic_tile_bytes(const struct systolic *s, const struct plan_layer *l)
 {
     return (uint64_t)(s->cfg.rows * s->cfg.cols) * number_bytes(l->weight_format);
 }
 
-int64_t core_tile_pitch(const struct systolic *s, const struct plan_layer *l, int64_t i_n)
+int64_t systolic_tile_pitch(const struct systolic *s, const struct plan_layer *l, int64_t i_n)
 {
     const int64_t cols = s->cfg.cols;
-    return s->machine->trims_tiles && !l->from_buffer ? MIN(cols, l->gemm.n - i_n * cols) : cols;
+    return s->machine->trims_tiles && !l->stationary_is_activation
+               ? MIN(cols, l->gemm.n - i_n * cols)
+               : cols;
 }
 
-uint64_t core_tile_address(const struct systolic *s, const struct plan_layer *l, int64_t group,
-                           int64_t i_n, int64_t i_k)
+uint64_t systolic_tile_address(const struct systolic *s, const struct plan_layer *l, int64_t group,
+                               int64_t i_n, int64_t i_k)
 {
     const int64_t rows = s->cfg.rows, cols = s->cfg.cols;
     int64_t k = l->gemm.k, n = l->gemm.n;
-    if (!s->machine->trims_tiles || l->from_buffer) {
+    if (!s->machine->trims_tiles || l->stationary_is_activation) {
         k = int64_div_up(k, rows) * rows;
         n = int64_div_up(n, cols) * cols;
     }
-    const int64_t before = (group * n + i_n * cols) * k + i_k * rows * core_tile_pitch(s, l, i_n);
+    const int64_t before =
+        (group * n + i_n * cols) * k + i_k * rows * systolic_tile_pitch(s, l, i_n);
     return l->weight_address + (uint64_t)before * number_bytes(l->weight_format);
 }
 
-uint64_t core_read_weights(struct systolic_core *c, const struct plan_layer *l,
-                           const struct dram_request *r, uint64_t now_cyc)
+uint64_t systolic_read_weights(struct systolic_core *c, const struct plan_layer *l,
+                               const struct dram_request *r, uint64_t now_cyc)
 {
     return l->streamed ? link_send(&c->host, r->bytes, now_cyc)
                        : dram_access(&c->weights, r, now_cyc);
 }
 
-uint64_t core_row_cyc(const struct systolic *s, enum number in, enum number weight)
+uint64_t systolic_row_cyc(const struct systolic *s, enum number in, enum number weight)
 {
     if (s->cfg.timing == TIMING_SCALESIM) /* which counts a product as one, whatever its format */
         return 1;
     return pieces(s, in) * pieces(s, weight);
 }
 
-uint64_t core_rows_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                       int64_t rows)
+uint64_t systolic_rows_cyc(const struct systolic *s, const struct plan *p,
+                           const struct plan_layer *l, int64_t rows)
 {
-    return (uint64_t)rows * core_row_cyc(s, p->formats[l->in[0]], l->weight_format);
+    return (uint64_t)rows * systolic_row_cyc(s, p->formats[l->in[0]], l->weight_format);
 }
 
-uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l)
+uint64_t systolic_sum_bytes(const struct plan *p, const struct plan_layer *l)
 {
     return 4 * (uint64_t)plan_sum_words(p, l);
 }
 
-uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                        int64_t rows)
+uint64_t systolic_shift_cyc(const struct systolic *s, const struct plan *p,
+                            const struct plan_layer *l, int64_t rows)
 {
     const bool is = s->cfg.dataflow == FLOW_IS;
     return (uint64_t)rows * pieces(s, is ? p->formats[l->in[0]] : l->weight_format);
@@ -107,8 +110,8 @@ uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const st
 /* Sums of a stream of ws or is leave below, as many rows after their inputs as the stream uses.
  * With os a block of sums is moved down, `rows` of them, once the lowest has its last product; they
  * are all gone, or have moved on to shadow registers, when the next block needs their place. */
-uint64_t core_stream_start(const struct systolic *s, const struct in_array *before, int64_t rows,
-                           uint64_t stream_cyc, bool begins, bool ends)
+uint64_t systolic_stream_start(const struct systolic *s, const struct in_array *before,
+                               int64_t rows, uint64_t stream_cyc, bool begins, bool ends)
 {
     uint64_t start = 0;
     if (!before->any)
@@ -124,25 +127,27 @@ uint64_t core_stream_start(const struct systolic *s, const struct in_array *befo
     return start;
 }
 
-uint64_t core_activate_cyc(const struct systolic *s, int64_t m)
+uint64_t systolic_activate_cyc(const struct systolic *s, int64_t m)
 {
     const int64_t values = s->cfg.activation_values ? s->cfg.activation_values : s->cfg.cols;
     return (uint64_t)MAX(m, int64_div_up(m * s->cfg.cols, values));
 }
 
-bool core_shifts_sideways(const struct systolic *s, const struct plan_layer *l)
+bool systolic_shifts_sideways(const struct systolic *s, const struct plan_layer *l)
 {
     return l->turned && s->cfg.shifts_sideways;
 }
 
-uint64_t core_buffer_tile_cyc(const struct systolic *s, const struct plan_layer *l, uint64_t bytes)
+uint64_t systolic_buffer_tile_cyc(const struct systolic *s, const struct plan_layer *l,
+                                  uint64_t bytes)
 {
     if (l->turned && !s->cfg.shifts_sideways)
         return bytes / number_bytes(l->weight_format);
-    return (uint64_t)int64_div_up((int64_t)bytes, core_path_bytes(s));
+    return (uint64_t)int64_div_up((int64_t)bytes, systolic_path_bytes(s));
 }
 
-uint64_t core_host_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
+uint64_t systolic_host_cyc(const struct systolic *s, const struct plan *p,
+                           const struct plan_layer *l)
 {
     const struct host_work work = host_work(p, l);
     const double by_rate = s->cfg.host_gflops > 0 ? work.operations / s->cfg.host_gflops : 0;
@@ -150,37 +155,195 @@ uint64_t core_host_cyc(const struct systolic *s, const struct plan *p, const str
     return (uint64_t)ceil(MAX(by_rate, by_bytes) * 1e-9 * s->clock_hz);
 }
 
-int64_t core_path_bytes(const struct systolic *s)
+int64_t systolic_path_bytes(const struct systolic *s)
 {
     return s->cfg.cols * (int64_t)number_bytes(s->native);
 }
 
-uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                        int i_in)
+uint64_t systolic_pixel_cyc(const struct systolic *s, const struct plan *p,
+                            const struct plan_layer *l, int i_in)
 {
     const int64_t c = plan_channels_read(p, l, i_in);
-    return (uint64_t)int64_div_up(c * plan_element_bytes(p, l->in[i_in]), core_path_bytes(s));
+    return (uint64_t)int64_div_up(c * plan_element_bytes(p, l->in[i_in]), systolic_path_bytes(s));
 }
 
-uint64_t core_reads(const struct plan *p, const struct plan_layer *l)
+uint64_t systolic_reads(const struct plan *p, const struct plan_layer *l)
 {
     return (uint64_t)MAX(vector_reads(p->graph->nodes[l->nodes[0]].op->name), 1);
 }
 
-uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p, const struct plan_step *st)
+uint64_t systolic_vector_cyc(const struct systolic *s, const struct plan *p,
+                             const struct plan_step *st)
 {
     const struct plan_layer *l = &p->layers[st->layer];
-    const uint64_t reads = core_reads(p, l);
+    const uint64_t reads = systolic_reads(p, l);
     uint64_t cycles = 0;
-    if (l->move)
-        return move_beats(p, l, &st->region, core_path_bytes(s), s->cfg.transposes);
+    if (l->permute)
+        return permute_beats(p, l, &st->region, systolic_path_bytes(s), s->cfg.transposes);
     for (int j = 0; j < l->n_in; j++)
-        cycles +=
-            (uint64_t)plan_pixels_read(p, l, j, &st->region) * reads * core_pixel_cyc(s, p, l, j);
+        cycles += (uint64_t)plan_pixels_read(p, l, j, &st->region) * reads *
+                  systolic_pixel_cyc(s, p, l, j);
     return cycles;
 }
 
-uint64_t core_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc)
+uint64_t systolic_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc)
 {
     return MAX(arrival_cyc, shadow_free_cyc);
+}
+
+/* What a matrix instruction is made of in each dataflow (docs/systolic.md, "Dataflows"). */
+
+static const struct plan_layer *layer_of(const struct plan *p, const struct insn *in)
+{
+    return &p->layers[in->layer];
+}
+
+static int64_t tiles_k(const struct systolic *s, const struct plan_layer *l)
+{
+    return int64_div_up(l->gemm.k, s->cfg.rows);
+}
+
+static int64_t part(int64_t size, int64_t tile, int64_t i)
+{
+    return MIN(tile, size - i * tile);
+}
+
+/* A stream as the dataflow cuts it: `entering` rows. */
+struct cut {
+    struct stream stream;
+    int64_t entering;
+};
+
+/* ws: a tile of weights stays, the rows of the block stream past it. */
+static struct cut cut_ws(const struct insn *in, uint32_t i)
+{
+    const uint32_t i_k = (uint32_t)in->k0 + i;
+    return (struct cut){.stream = {.in = *in, .i_k = i_k, .begins = true, .ends = true},
+                        .entering = in->m};
+}
+
+/* os: the sums of R rows stay, all tiles of K stream past them, a row a cycle. */
+static struct cut cut_os(const struct systolic *s, const struct insn *in,
+                         const struct plan_layer *l, int64_t k_tiles, uint32_t i)
+{
+    const int64_t i_block = i / k_tiles, i_k = i % k_tiles;
+    struct cut c = {
+        .stream = {.in = *in, .i_k = (uint32_t)i_k, .begins = i_k == 0, .ends = i_k == k_tiles - 1},
+        .entering = part(l->gemm.k, s->cfg.rows, i_k)};
+    c.stream.in.m0 += i_block * s->cfg.rows;
+    c.stream.in.first += i_block * s->cfg.rows;
+    c.stream.in.m = part(in->m, s->cfg.rows, i_block);
+    return c;
+}
+
+/* is: a tile of inputs stays, the columns of the weights stream past it, tile by tile. */
+static struct cut cut_is(const struct systolic *s, const struct insn *in, uint32_t i)
+{
+    const int64_t cols = s->cfg.cols, n_tile = systolic_tiles_n(s, in);
+    const int64_t i_k = i / n_tile, i_n = i % n_tile, tile_n = in->n0 / cols + i_n;
+    struct cut c = {
+        .stream = {.in = *in, .i_k = (uint32_t)i_k, .begins = i_n == 0, .ends = i_n == n_tile - 1}};
+    struct insn *sub = &c.stream.in;
+    sub->tile_n = (int32_t)tile_n;
+    sub->n0 = MAX(in->n0, tile_n * cols);
+    sub->n = MIN(in->n0 + in->n, (tile_n + 1) * cols) - sub->n0;
+    sub->first += sub->n0 - in->n0;
+    c.entering = sub->n;
+    return c;
+}
+
+static struct cut cut_of(const struct systolic *s, const struct plan_layer *l,
+                         const struct insn *in, uint32_t i)
+{
+    switch ((enum dataflow)s->cfg.dataflow) {
+    case FLOW_OS:
+        return cut_os(s, in, l, tiles_k(s, l), i);
+    case FLOW_IS:
+        return cut_is(s, in, i);
+    case FLOW_WS:
+    default:
+        return cut_ws(in, i);
+    }
+}
+
+struct stream systolic_stream(const struct systolic *s, const struct plan *p, const struct insn *in,
+                              uint32_t i)
+{
+    const struct plan_layer *l = layer_of(p, in);
+    const struct cut c = cut_of(s, l, in, i);
+    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
+    struct stream t = c.stream;
+    t.tile = systolic_tile_address(s, l, in->group, t.in.tile_n, t.i_k);
+    t.stream_cyc = systolic_rows_cyc(s, p, l, c.entering);
+    t.rows = s->cfg.rows;
+    t.cols = s->cfg.cols;
+    if (trimmed) {
+        t.rows = s->cfg.dataflow == FLOW_OS ? t.in.m : part(l->gemm.k, s->cfg.rows, t.i_k);
+        t.cols = s->cfg.dataflow == FLOW_IS ? t.in.m : t.in.n;
+    }
+    return t;
+}
+
+uint32_t systolic_n_stream(const struct systolic *s, const struct plan *p, const struct insn *in)
+{
+    const int64_t k_tiles = tiles_k(s, layer_of(p, in));
+    if (s->cfg.dataflow == FLOW_OS)
+        return (uint32_t)(int64_div_up(in->m, s->cfg.rows) * k_tiles);
+    return (uint32_t)(s->cfg.dataflow == FLOW_IS ? systolic_tiles_n(s, in) * k_tiles : k_tiles);
+}
+
+bool systolic_one_tile(const struct systolic *s, const struct plan *p, const struct insn *in)
+{
+    return tiles_k(s, layer_of(p, in)) == 1 && systolic_tiles_n(s, in) == 1;
+}
+
+int64_t systolic_tiles_n(const struct systolic *s, const struct insn *in)
+{
+    return (in->n0 + in->n - 1) / s->cfg.cols - in->n0 / s->cfg.cols + 1;
+}
+
+int64_t systolic_entries(const struct systolic *s, const struct insn *in)
+{
+    return s->cfg.dataflow == FLOW_IS ? in->n : in->m;
+}
+
+uint64_t systolic_active_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
+{
+    const struct plan_layer *l = layer_of(p, in);
+    int64_t rows = tiles_k(s, l) * in->n;
+    if (s->cfg.dataflow == FLOW_OS)
+        rows = int64_div_up(in->m, s->cfg.rows) * l->gemm.k;
+    else if (s->cfg.dataflow == FLOW_WS)
+        rows = in->repeat * in->m;
+    return systolic_rows_cyc(s, p, l, rows);
+}
+
+uint64_t systolic_latency_cyc(const struct systolic *s, int64_t rows, int64_t cols)
+{
+    /* os: the sums leave one after the other, once the lowest row has its last. */
+    const int64_t drain = s->cfg.dataflow == FLOW_OS ? rows - 1 : 0;
+    return (uint64_t)(rows + cols - 1 + drain);
+}
+
+uint64_t systolic_stream_bytes(const struct systolic *s, const struct plan *p,
+                               const struct stream *t)
+{
+    const struct plan_layer *l = layer_of(p, &t->in);
+    if (s->cfg.edge == EDGE_FULL)
+        return systolic_tile_bytes(s, l);
+    return (uint64_t)(part(l->gemm.k, s->cfg.rows, t->i_k) *
+                      part(l->gemm.n, s->cfg.cols, t->in.tile_n)) *
+           number_bytes(l->weight_format);
+}
+
+uint64_t systolic_read_bytes(const struct systolic *s, const struct plan *p, const struct insn *in)
+{
+    uint64_t bytes = 0;
+    if (s->cfg.edge == EDGE_FULL)
+        return in->repeat * systolic_tile_bytes(s, layer_of(p, in));
+    for (uint32_t i = 0; i < in->repeat; i++) {
+        const struct stream t = systolic_stream(s, p, in, i);
+        bytes += systolic_stream_bytes(s, p, &t);
+    }
+    return bytes;
 }

@@ -7,7 +7,7 @@
 #include "sim/parts/dma.h"
 #include "sim/parts/link.h"
 
-/* systolic_flow.c: what a matrix instruction is made of. A stream is rows that enter back to back
+/* systolic_core.c: what a matrix instruction is made of. A stream is rows that enter back to back
  * against one tile of weights. During one or more streams something stays in the array: weights
  * (ws), sums (os) or inputs (is). */
 struct stream {
@@ -18,22 +18,23 @@ struct stream {
     uint64_t stream_cyc; /* in which rows enter */
     bool begins, ends;   /* what stays comes with this stream; leaves behind it */
 };
-struct stream flow_stream(const struct systolic *s, const struct plan *p, const struct insn *in,
-                          uint32_t i);
-uint32_t flow_n_stream(const struct systolic *s, const struct plan *p, const struct insn *in);
+struct stream systolic_stream(const struct systolic *s, const struct plan *p, const struct insn *in,
+                              uint32_t i);
+uint32_t systolic_n_stream(const struct systolic *s, const struct plan *p, const struct insn *in);
 /* All streams are against one tile of weights. */
-bool flow_one_tile(const struct systolic *s, const struct plan *p, const struct insn *in);
+bool systolic_one_tile(const struct systolic *s, const struct plan *p, const struct insn *in);
 /* Weight tiles that columns [n0, n0 + n) lie in. */
-int64_t flow_tiles_n(const struct systolic *s, const struct insn *in);
+int64_t systolic_tiles_n(const struct systolic *s, const struct insn *in);
 /* Rows of sums of a block: rows of the product, or its columns where inputs stay. */
-int64_t flow_entries(const struct systolic *s, const struct insn *in);
+int64_t systolic_entries(const struct systolic *s, const struct insn *in);
 /* Cycles in which rows enter the array. */
-uint64_t flow_active_cyc(const struct systolic *s, const struct plan *p, const struct insn *in);
+uint64_t systolic_active_cyc(const struct systolic *s, const struct plan *p, const struct insn *in);
 /* From the end of a stream to its last sum in the accumulators. */
-uint64_t flow_latency_cyc(const struct systolic *s, int64_t rows, int64_t cols);
+uint64_t systolic_latency_cyc(const struct systolic *s, int64_t rows, int64_t cols);
 /* What is fetched for a stream's tile, and for all tiles of a READ_WEIGHTS. */
-uint64_t flow_tile_bytes(const struct systolic *s, const struct plan *p, const struct stream *t);
-uint64_t flow_read_bytes(const struct systolic *s, const struct plan *p, const struct insn *in);
+uint64_t systolic_stream_bytes(const struct systolic *s, const struct plan *p,
+                               const struct stream *t);
+uint64_t systolic_read_bytes(const struct systolic *s, const struct plan *p, const struct insn *in);
 
 /* Pieces that the first and the last tile of k of a layer's blocks are cut into: tiling.parts,
  * where that means something. */
@@ -62,43 +63,43 @@ struct systolic_core {
     uint64_t
         buffer_busy_ports; /* until when the buffer's ports are taken: a cycle of each counts */
 };
-void core_init(struct systolic_core *c, const struct systolic *s);
-void core_clear(struct systolic_core *c);
+void systolic_core_init(struct systolic_core *c, const struct systolic *s);
+void systolic_core_clear(struct systolic_core *c);
 /* Arrays that the buffer serves in the same cycle. */
-int64_t core_ports(const struct systolic *s);
+int64_t systolic_core_ports(const struct systolic *s);
 /* The cycle in which an array that asks at now_cyc has read from the buffer for `cycles`. Where
  * there are fewer ports than arrays, those that ask share them. */
-uint64_t core_buffer_ready(struct systolic_core *c, const struct systolic *s, uint64_t cycles,
-                           uint64_t now_cyc);
+uint64_t systolic_buffer_ready(struct systolic_core *c, const struct systolic *s, uint64_t cycles,
+                               uint64_t now_cyc);
 /* What each array's activation unit takes for its share of a pass of `cycles`, rounded up. */
-uint64_t core_share_cyc(const struct systolic *s, uint64_t cycles);
+uint64_t systolic_share_cyc(const struct systolic *s, uint64_t cycles);
 /* Bytes of a whole weight tile. */
-uint64_t core_tile_bytes(const struct systolic *s, const struct plan_layer *l);
+uint64_t systolic_tile_bytes(const struct systolic *s, const struct plan_layer *l);
 /* Where a tile of a layer's weights lies, by columns of tiles: the i_k-th one down the i_n-th
  * column of a group. With array.edge = "full" edge tiles are padded to whole ones, else trimmed;
  * tiles of other layers' values, which lie in no memory, are numbered as whole ones. */
-uint64_t core_tile_address(const struct systolic *s, const struct plan_layer *l, int64_t group,
-                           int64_t i_n, int64_t i_k);
+uint64_t systolic_tile_address(const struct systolic *s, const struct plan_layer *l, int64_t group,
+                               int64_t i_n, int64_t i_k);
 /* Values from a row of a tile to the next one, of the i_n-th column of tiles. */
-int64_t core_tile_pitch(const struct systolic *s, const struct plan_layer *l, int64_t i_n);
+int64_t systolic_tile_pitch(const struct systolic *s, const struct plan_layer *l, int64_t i_n);
 /* When weights that are asked for now arrive: from the weight memory, or of a layer that is
  * streamed over the host link, behind what was asked for there before. */
-uint64_t core_read_weights(struct systolic_core *c, const struct plan_layer *l,
-                           const struct dram_request *r, uint64_t now_cyc);
+uint64_t systolic_read_weights(struct systolic_core *c, const struct plan_layer *l,
+                               const struct dram_request *r, uint64_t now_cyc);
 /* Passes of one row of inputs through the array: operands of twice the native width go through in
  * two pieces, those of both sides in four. */
-uint64_t core_row_cyc(const struct systolic *s, enum number in, enum number weight);
+uint64_t systolic_row_cyc(const struct systolic *s, enum number in, enum number weight);
 /* Cycles of so many rows of a layer's operands. */
-uint64_t core_rows_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                       int64_t rows);
+uint64_t systolic_rows_cyc(const struct systolic *s, const struct plan *p,
+                           const struct plan_layer *l, int64_t rows);
 /* Bytes of a sum in the accumulators: products of 16-bit integers need two entries a sum. */
-uint64_t core_sum_bytes(const struct plan *p, const struct plan_layer *l);
+uint64_t systolic_sum_bytes(const struct plan *p, const struct plan_layer *l);
 /* Whether a layer's tiles, transposed in the buffer, are shifted in from the side, by columns. */
-bool core_shifts_sideways(const struct systolic *s, const struct plan_layer *l);
+bool systolic_shifts_sideways(const struct systolic *s, const struct plan_layer *l);
 /* Cycles to shift in so many rows (or columns) of what stays in the array: one of native operands a
  * cycle. */
-uint64_t core_shift_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                        int64_t rows);
+uint64_t systolic_shift_cyc(const struct systolic *s, const struct plan *p,
+                            const struct plan_layer *l, int64_t rows);
 /* Whose sums are in the array or leave it: the last stream's, or with os the last block's. Sums of
  * the next one must not catch up with them. */
 struct in_array {
@@ -108,26 +109,28 @@ struct in_array {
 };
 /* The first cycle in which the array itself lets a stream start, since the foot of a column gives
  * one sum a cycle. */
-uint64_t core_stream_start(const struct systolic *s, const struct in_array *before, int64_t rows,
-                           uint64_t stream_cyc, bool begins, bool ends);
+uint64_t systolic_stream_start(const struct systolic *s, const struct in_array *before,
+                               int64_t rows, uint64_t stream_cyc, bool begins, bool ends);
 /* Cycles of Activate of m rows of sums, at the rate of the activation unit: whole rows, also where
  * fewer columns are used, one a cycle at most. A row of sums lies at one address of all columns'
  * RAMs (Jouppi et al. 2017, section 2); nothing published says that unused ones save time. */
-uint64_t core_activate_cyc(const struct systolic *s, int64_t m);
+uint64_t systolic_activate_cyc(const struct systolic *s, int64_t m);
 /* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
  * as a row of the array. */
-uint64_t core_pixel_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                        int i_in);
-int64_t core_path_bytes(const struct systolic *s); /* of the activation unit, a cycle */
+uint64_t systolic_pixel_cyc(const struct systolic *s, const struct plan *p,
+                            const struct plan_layer *l, int i_in);
+int64_t systolic_path_bytes(const struct systolic *s); /* of the activation unit, a cycle */
 /* Cycles of a layer on the host, at its rates. */
-uint64_t core_host_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l);
+uint64_t systolic_host_cyc(const struct systolic *s, const struct plan *p,
+                           const struct plan_layer *l);
 /* Cycles that so many bytes of a tile take from the unified buffer to the array: a row of the
  * array's values a cycle, or one value a cycle of a tile that is transposed on its way. */
-uint64_t core_buffer_tile_cyc(const struct systolic *s, const struct plan_layer *l, uint64_t bytes);
+uint64_t systolic_buffer_tile_cyc(const struct systolic *s, const struct plan_layer *l,
+                                  uint64_t bytes);
 /* How often a pass reads its operands: once, but for operators over rows. */
-uint64_t core_reads(const struct plan *p, const struct plan_layer *l);
+uint64_t systolic_reads(const struct plan *p, const struct plan_layer *l);
 /* Cycles of a pass from buffer to buffer (NORMALIZE_POOL): those of each pixel of each operand. */
-uint64_t core_vector_cyc(const struct systolic *s, const struct plan *p,
-                         const struct plan_step *st);
+uint64_t systolic_vector_cyc(const struct systolic *s, const struct plan *p,
+                             const struct plan_step *st);
 /* When the shift of a tile can start: it has arrived and the shadow registers are free. */
-uint64_t core_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc);
+uint64_t systolic_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc);

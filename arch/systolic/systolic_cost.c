@@ -1,13 +1,468 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The analytic model: what the processes do, worked out a layer at a time by the recurrence of
- * systolic_units.c (docs/systolic-analytic.md). A layer is a row of chunks, behind a barrier. */
+ * systolic_units.c (docs/systolic-analytic.md). */
 #include <math.h>
 #include <string.h>
 
-#include "arch/systolic/systolic_cost.h"
-#include "mapper/lookup.h"
+#include "arch/systolic/systolic_units.h"
+#include "mapper/values/lookup.h"
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"
+
+/* `size` rows, or where inputs stay columns, in n_block blocks of tiling.block_m; in each group
+ * `tiles` of `across` columns, or rows, with n_block blocks each. */
+struct nest {
+    int64_t groups, tiles, n_block, size, across;
+    bool inner, is; /* the blocks of a tile follow one another; inputs stay */
+    bool keeps;     /* a chunk before it ended as this one */
+};
+
+/* A block of it. */
+struct place {
+    int64_t group, tile, block;
+};
+
+/* All of its streams are against one tile of weights. */
+static inline bool nest_one_tile(const struct units *u, const struct block *b)
+{
+    return u->tiles_k == 1 && b->n_tile == 1;
+}
+
+/* What the array has of a block from the one before, */
+static inline void nest_find(const struct units *u, struct block *b, const struct block *before,
+                             bool same_inputs)
+{
+    const bool again = nest_one_tile(u, b) && nest_one_tile(u, before) && b->tile == before->tile;
+    const bool is = u->s->cfg.dataflow == FLOW_IS, ws = u->s->cfg.dataflow == FLOW_WS;
+    b->reuse = ws ? again : is && u->tiles_k == 1 && same_inputs;
+    b->reuse_weights = !ws && again;
+}
+
+/* and of a layer's first block from the layer before. */
+static inline void nest_find_first(const struct units *u, struct block *b)
+{
+    const bool again =
+        !u->l->stationary_is_activation && nest_one_tile(u, b) && u->ahead.tile == b->tile + 1;
+    b->reuse = u->s->cfg.dataflow == FLOW_WS && again;
+    b->reuse_weights = u->s->cfg.dataflow != FLOW_WS && again;
+}
+
+/* Of steps that have so many blocks: halves take turns, so that after an odd number of them it is
+ * the second next that is as this one; and so do slots of the FIFO. */
+static inline int64_t nest_alike(const struct units *u, int64_t n_block)
+{
+    const int64_t halves = u->l->tiling.double_buffer && n_block % 2 ? 2 : 1;
+    const int64_t slots = units_alike(u, n_block * u->block_tiles);
+    return slots == 1 ? halves : halves * slots / int64_gcd(halves, slots);
+}
+
+/* Where inputs stay: of steps so many blocks of columns apart, the one after which a block begins
+ * again where a tile does. */
+static inline int64_t nest_aligned(const struct units *u, int64_t n_block)
+{
+    const int64_t cols = u->s->cfg.cols;
+    return cols / int64_gcd(cols, n_block * u->l->tiling.block_m);
+}
+
+/* The blocks of a chunk in order: what of each is where the block before has left it. */
+
+static struct block nest_block(const struct units *u, const struct nest *n, const struct place *at)
+{
+    const int64_t block_m = u->l->tiling.block_m, cols = u->s->cfg.cols;
+    const int64_t entries = units_part(n->size, block_m, at->block),
+                  across = units_part(n->across, cols, at->tile);
+    const int64_t n0 = n->is ? at->block * block_m : at->tile * cols;
+    const int64_t columns = n->is ? entries : across;
+    const int64_t tile_n = n->is ? n0 / cols : at->tile;
+    return (struct block){
+        .entries = entries,
+        .n0 = n0,
+        .n = columns,
+        .m = n->is ? across : entries,
+        .tile_n = tile_n,
+        .n_tile = n->is ? (n0 + columns - 1) / cols - tile_n + 1 : 1,
+        /* looked at where the block has no other */
+        .tile = u->tiles_k > 1 ? 0 : systolic_tile_address(u->s, u->l, at->group, tile_n, 0)};
+}
+
+struct at {
+    const struct nest *nest;
+    int64_t group, outer;
+};
+
+static void run_at(struct units *u, const void *arg, int64_t i)
+{
+    const struct at *at = arg;
+    const struct nest *n = at->nest;
+    const int64_t n_inner = n->inner ? n->n_block : n->tiles;
+    const int64_t n_outer = n->inner ? n->tiles : n->n_block;
+    const struct place place = {at->group, n->inner ? at->outer : i, n->inner ? i : at->outer};
+    struct block b = nest_block(u, n, &place);
+    if (i > 0 || at->outer > 0 || at->group > 0 || n->keeps) { /* the block before */
+        const bool same_group = i > 0 || at->outer > 0;
+        const int64_t outer = i > 0 ? at->outer : at->outer > 0 ? at->outer - 1 : n_outer - 1;
+        const int64_t inner = i > 0 ? i - 1 : n_inner - 1;
+        const int64_t group = same_group ? at->group : (at->group > 0 ? at->group : n->groups) - 1;
+        const struct place was = {group, n->inner ? outer : inner, n->inner ? inner : outer};
+        const struct block before = nest_block(u, n, &was);
+        nest_find(u, &b, &before, same_group && place.tile == was.tile);
+    } else {
+        nest_find_first(u, &b);
+    }
+    systolic_units_block(u, &b);
+    u->ahead.tile = nest_one_tile(u, &b) ? b.tile + 1 : 0;
+}
+
+static void run_outer(struct units *u, const void *arg, int64_t i)
+{
+    struct at at = *(const struct at *)arg;
+    const struct nest *n = at.nest;
+    const int64_t period = n->is && n->inner ? nest_aligned(u, 1) : 1;
+    at.outer = i;
+    systolic_units_repeat(u, n->inner ? n->n_block : n->tiles, period * nest_alike(u, period),
+                          run_at, &at);
+}
+
+static void run_group(struct units *u, const void *arg, int64_t i)
+{
+    const struct nest *n = arg;
+    const struct at at = {.nest = n, .group = i};
+    const int64_t period = n->is && !n->inner ? nest_aligned(u, 1) : 1;
+    if (n->inner)
+        systolic_units_repeat(u, n->tiles, nest_alike(u, n->n_block), run_outer, &at);
+    else
+        systolic_units_repeat(u, n->n_block, period * nest_alike(u, period * n->tiles), run_outer,
+                              &at);
+}
+
+static struct nest nest_of(const struct units *u, const struct region *r)
+{
+    const struct plan_layer *l = u->l;
+    const bool is = u->s->cfg.dataflow == FLOW_IS;
+    const int64_t rows = plan_gemm_rows(u->p, l, r);
+    struct nest n = {.groups = plan_groups(l, r),
+                     .size = is ? l->gemm.n : rows,
+                     .across = is ? rows : l->gemm.n,
+                     .inner = l->tiling.order == (is ? ORDER_MN : ORDER_NM),
+                     .is = is};
+    n.tiles = int64_div_up(n.across, u->s->cfg.cols);
+    n.n_block = int64_div_up(n.size, l->tiling.block_m);
+    return n;
+}
+
+static int64_t nest_chunks_alike(const struct units *u, const struct region *r)
+{
+    if (!u->l->tiling.double_buffer)
+        return 1;
+    const struct nest n = nest_of(u, r);
+    const int64_t n_block = int64_div_up(n.groups * n.tiles * n.n_block, u->n_array);
+    return n_block == 1 ? 2 : 1; /* where they are more the halves have met within the chunk */
+}
+
+/* Blocks that are dealt to several arrays, deal by deal. The array that has the most to do is
+ * followed; of the others, what they take from the memory and the buffer at the same time. */
+
+/* Deals of a nest, of n_array blocks each; they begin at the first of them. */
+struct deals {
+    const struct nest *nest;
+    int64_t n_array, array;   /* the one that is followed, */
+    bool coupled;             /* or of each deal the slowest: they wait for one another's reads */
+    int64_t n_inner, n_outer; /* blocks that follow one another; how often they do */
+    int64_t begin;            /* of the group, in blocks */
+    int64_t first;            /* deal of those that are repeated */
+};
+
+static int64_t in_group(const struct nest *n)
+{
+    return n->tiles * n->n_block;
+}
+
+static int64_t n_all(const struct nest *n)
+{
+    return n->groups * in_group(n);
+}
+
+static struct place place_at(const struct deals *w, int64_t t)
+{
+    const struct nest *n = w->nest;
+    const int64_t group = t / in_group(n), i = t - group * in_group(n);
+    const int64_t outer = i / w->n_inner, inner = i - outer * w->n_inner;
+    return (struct place){group, n->inner ? outer : inner, n->inner ? inner : outer};
+}
+
+static void next_place(const struct nest *n, struct place *at)
+{
+    int64_t *fast = n->inner ? &at->block : &at->tile, *slow = n->inner ? &at->tile : &at->block;
+    if (++*fast < (n->inner ? n->n_block : n->tiles))
+        return;
+    *fast = 0;
+    if (++*slow < (n->inner ? n->tiles : n->n_block))
+        return;
+    *slow = 0;
+    at->group++;
+}
+
+/* Weights that a block needs: which tile is the first, and columns of all that are fetched, each
+ * with all of K. */
+struct need {
+    int64_t first, columns;
+    bool read; /* its array has them not */
+};
+
+static struct need need_of(const struct units *u, const struct nest *n, const struct place *at)
+{
+    const int64_t cols = u->s->cfg.cols, block_m = u->l->tiling.block_m;
+    const bool trimmed = u->s->cfg.edge == EDGE_TRIMMED;
+    if (!n->is) {
+        const int64_t columns = trimmed ? units_part(n->across, cols, at->tile) : cols;
+        const int64_t rows = units_part(n->size, block_m, at->block);
+        const bool anew = u->s->cfg.dataflow == FLOW_OS && u->tiles_k > 1;
+        return (struct need){.first = at->group * n->tiles + at->tile,
+                             .columns =
+                                 anew ? columns * int64_div_up(rows, u->s->cfg.rows) : columns};
+    }
+    const int64_t begin = at->block * block_m / cols;
+    const int64_t end = int64_div_up(MIN((at->block + 1) * block_m, n->size), cols);
+    const int64_t columns = (trimmed ? MIN(end * cols, n->size) : end * cols) - begin * cols;
+    return (struct need){.first = at->group * int64_div_up(n->size, cols) + begin,
+                         .columns = columns};
+}
+
+/* The block that the array had before its block t. */
+static int64_t block_before(const struct deals *w, int64_t t)
+{
+    return t >= w->n_array ? t - w->n_array
+                           : t + (n_all(w->nest) - 1 - t) / w->n_array * w->n_array;
+}
+
+/* What is read for block `before` of a deal, if there is one, is what block i needs. */
+static bool serves(const struct need *needs, int64_t before, int64_t i)
+{
+    return before >= 0 && needs[before].read && needs[before].first == needs[i].first &&
+           needs[before].columns == needs[i].columns;
+}
+
+/* Where all n blocks from `at` on read whole tiles, one each for all of K: how many are different,
+ * 0 where they have to be looked at. */
+static int64_t tiles_read(const struct units *u, const struct deals *w, const struct place *at,
+                          int64_t n)
+{
+    const struct nest *nest = w->nest;
+    if (u->s->cfg.edge != EDGE_FULL || u->s->cfg.dataflow != FLOW_WS)
+        return 0;
+    if (!u->s->cfg.broadcast || (!nest->inner && nest->tiles > 1 && n <= nest->tiles))
+        return n;
+    return nest->inner ? (at->block + n - 1) / nest->n_block + 1 : 0;
+}
+
+/* Columns of weights that are read for n blocks from the t-th on: for each, but where its array has
+ * them, or another one of the deal that has them read as well, the block before or that of the tile
+ * before. */
+static int64_t deal_columns(const struct units *u, const struct deals *w, int64_t t, int64_t n,
+                            bool finds)
+{
+    const struct nest *nest = w->nest;
+    const bool may_find = u->tiles_k == 1 && (t >= w->n_array || nest->keeps);
+    struct need needs[MAX_ARRAY];
+    int64_t columns = 0;
+    struct place at = place_at(w, t), was = place_at(w, block_before(w, t));
+    if (!may_find && !finds && tiles_read(u, w, &at, n) > 0)
+        return tiles_read(u, w, &at, n) * u->s->cfg.cols;
+    for (int64_t i = 0; i < n; i++) {
+        needs[i] = need_of(u, nest, &at);
+        needs[i].read = may_find || !finds;
+        if (may_find && needs[i].columns <= u->s->cfg.cols) {
+            const struct need last = need_of(u, nest, &was);
+            needs[i].read = last.first != needs[i].first || last.columns > u->s->cfg.cols;
+        }
+        const bool shared =
+            u->s->cfg.broadcast && (serves(needs, i - 1, i) || serves(needs, i - w->n_inner, i));
+        columns += needs[i].read && !shared ? needs[i].columns : 0;
+        next_place(nest, &at);
+        next_place(nest, &was);
+        if (was.group == nest->groups) /* arrays beyond have one block less */
+            was = place_at(w, MAX(n_all(nest) - w->n_array, 0));
+    }
+    return columns;
+}
+
+/* Others wait for tiles while this array has its own: they are late until it waits for its next. */
+static void others_read(struct units *u, double columns)
+{
+    const uint64_t there = systolic_units_others_read(u, columns), now = u->free[UNIT_MATRIX];
+    u->late = MAX(u->late, there > now ? there - now : 0);
+}
+
+/* What all arrays of the deal that begins with block `first` take at once, by what the one does
+ * that is followed. */
+static void share(struct units *u, const struct deals *w, int64_t first, int64_t t,
+                  const struct block *b)
+{
+    const struct nest *n = w->nest;
+    const int64_t busy = MIN(w->n_array, n_all(n) - first);
+    const bool finds = b->reuse_weights || (b->reuse && !n->is);
+    u->crowd = (double)busy / (double)systolic_core_ports(u->s);
+    if (u->l->stationary_is_activation)
+        return;
+    const struct place at = place_at(w, t);
+    const int64_t all = deal_columns(u, w, first, busy, finds);
+    u->late = finds ? u->late : 0;
+    if (!finds)
+        u->reads = (double)all / (double)need_of(u, n, &at).columns;
+    else if (all > 0)
+        others_read(u, (double)all);
+}
+
+/* The first block of a deal that is no smaller than others. */
+static int64_t largest(const struct deals *w, int64_t first)
+{
+    const struct nest *n = w->nest;
+    const int64_t busy = MIN(w->n_array, n_all(n) - first);
+    struct place at = place_at(w, first);
+    for (int64_t i = 0; i < busy; i++) {
+        if (at.block < n->n_block - 1)
+            return i;
+        next_place(n, &at);
+    }
+    return 0;
+}
+
+static void run_deal(struct units *u, const void *arg, int64_t i)
+{
+    const struct deals *w = arg;
+    const int64_t first = (w->first + i) * w->n_array;
+    const int64_t t = first + (w->coupled ? largest(w, first) : w->array);
+    if (t >= n_all(w->nest))
+        return;
+    const struct place at = place_at(w, t);
+    struct block b = nest_block(u, w->nest, &at);
+    if (first > 0 || w->nest->keeps) {
+        const struct place was = place_at(w, block_before(w, t));
+        const struct block before = nest_block(u, w->nest, &was);
+        nest_find(u, &b, &before, first > 0 && at.group == was.group && at.tile == was.tile);
+    } else {
+        nest_find_first(u, &b);
+    }
+    share(u, w, first, t, &b);
+    systolic_units_block(u, &b);
+    u->ahead.tile = nest_one_tile(u, &b) ? b.tile + 1 : 0;
+}
+
+/* After so many times `a` it comes out nearest to a multiple of b. */
+static int64_t period_of(int64_t a, int64_t b)
+{
+    enum { MOST = 16 };
+    int64_t best = 1;
+    double least = 1;
+    for (int64_t p = 1; p <= MOST && least > 0; p++) {
+        const int64_t over = p * a % b;
+        const double off = (double)MIN(over, b - over) / (double)(p * a);
+        if (off < least) {
+            least = off;
+            best = p;
+        }
+    }
+    return best;
+}
+
+/* Those that begin in blocks [from, to). */
+static void run_deals(struct units *u, const struct deals *w, int64_t from, int64_t to,
+                      int64_t period)
+{
+    struct deals some = *w;
+    some.first = int64_div_up(from, w->n_array);
+    const int64_t n = int64_div_up(to, w->n_array) - some.first;
+    systolic_units_repeat(u, n, nest_alike(u, period) * period, run_deal, &some);
+}
+
+/* Deals that are larger than what is repeated in them. */
+static void run_large_deals(struct units *u, const struct deals *w, int64_t from, int64_t to,
+                            int64_t size)
+{
+    int64_t period = period_of(w->n_array, size);
+    if (w->nest->is && !w->nest->inner)
+        period *= nest_aligned(u, period * w->n_array / w->n_inner);
+    run_deals(u, w, from, to, period);
+}
+
+static int64_t period_of_items(const struct units *u, const struct deals *w, int64_t size)
+{
+    const int64_t p = period_of(size, w->n_array);
+    return p * nest_alike(u, (p * size + w->n_array / 2) / w->n_array);
+}
+
+static void run_outer_deals(struct units *u, const void *arg, int64_t i)
+{
+    const struct deals *w = arg;
+    const int64_t from = w->begin + i * w->n_inner;
+    const bool across = w->nest->is && w->nest->inner;
+    run_deals(u, w, from, from + w->n_inner, across ? nest_aligned(u, w->n_array) : 1);
+}
+
+static void run_group_deals(struct units *u, const void *arg, int64_t i)
+{
+    struct deals w = *(const struct deals *)arg;
+    w.begin = i * in_group(w.nest);
+    const bool across = w.nest->is && !w.nest->inner;
+    if (w.n_inner >= w.n_array)
+        systolic_units_repeat(u, w.n_outer,
+                              period_of_items(u, &w, w.n_inner) * (across ? nest_aligned(u, 1) : 1),
+                              run_outer_deals, &w);
+    else
+        run_large_deals(u, &w, w.begin, w.begin + in_group(w.nest), w.n_inner);
+}
+
+/* The array that has the most rows of sums to make. Of many deals it is the first: blocks at the
+ * edges, which are smaller, come to it no more often than to others. */
+static int64_t busiest(const struct units *u, const struct deals *w)
+{
+    enum { MANY = 8 };
+    const struct nest *n = w->nest;
+    const int64_t n_block = n_all(n);
+    int64_t rows[MAX_ARRAY] = {0}, most = 0;
+    struct place at = {0};
+    if (n->size % u->l->tiling.block_m == 0 || n_block > MANY * w->n_array)
+        return 0;
+    for (int64_t t = 0, array = 0; t < n_block; t++) {
+        rows[array] += units_part(n->size, u->l->tiling.block_m, at.block);
+        array = array + 1 < w->n_array ? array + 1 : 0;
+        next_place(n, &at);
+    }
+    for (int64_t i = 1; i < w->n_array; i++)
+        most = rows[i] > rows[most] ? i : most;
+    return most;
+}
+
+static void deal_blocks(struct units *u, const struct nest *n)
+{
+    struct deals w = {.nest = n,
+                      .n_array = u->s->cfg.n_array,
+                      .n_inner = n->inner ? n->n_block : n->tiles,
+                      .n_outer = n->inner ? n->tiles : n->n_block};
+    const int64_t size = in_group(n);
+    w.coupled = u->s->cfg.broadcast && n->inner != n->is;
+    w.array = w.coupled ? 0 : busiest(u, &w);
+    u->abreast = u->abreast_ports = true;
+    u->late = 0;
+    if (size >= w.n_array)
+        systolic_units_repeat(u, n->groups, period_of_items(u, &w, size), run_group_deals, &w);
+    else
+        run_large_deals(u, &w, 0, n_all(n), size);
+    u->free[UNIT_ACTIVATION] += u->late;
+}
+
+static void nest_run(struct units *u, const struct region *r, bool is_first)
+{
+    struct nest n = nest_of(u, r);
+    n.keeps = !is_first && !u->l->stationary_is_activation;
+    if (u->n_array > 1)
+        deal_blocks(u, &n);
+    else
+        systolic_units_repeat(u, n.groups, nest_alike(u, n.tiles * n.n_block), run_group, &n);
+}
+
+/* The analytic model: what the processes do, worked out a layer at a time by the recurrence of
+ * systolic_units.c (docs/systolic-analytic.md). A layer is a row of chunks, behind a barrier. */
 
 G_STATIC_ASSERT(sizeof(struct ahead) <= sizeof(((struct cost_state *)NULL)->family));
 
@@ -63,7 +518,7 @@ static void transfer(struct units *u, double cycles, int n_copy, uint64_t after)
         units_next(u, UNIT_HOST);
         units_next(u, UNIT_HOST); /* Sync set */
     }
-    units_link_block(u, ceil(cycles));
+    systolic_units_link_block(u, ceil(cycles));
     u->work.host += cycles;
 }
 
@@ -98,7 +553,7 @@ static void compute(struct units *u, const struct region *r, uint64_t loaded, ui
     }
     u->free[UNIT_INPUTS] = MAX(u->free[UNIT_INPUTS], loaded);
     u->free[UNIT_ACTIVATION] = MAX(u->free[UNIT_ACTIVATION], stored);
-    if (u->l->from_buffer)
+    if (u->l->stationary_is_activation)
         u->free[UNIT_WEIGHTS] = MAX(u->free[UNIT_WEIGHTS], loaded);
     if (is_matrix) {
         nest_run(u, r, is_first);
@@ -109,7 +564,7 @@ static void compute(struct units *u, const struct region *r, uint64_t loaded, ui
         return;
     }
     const struct plan_step step = {.layer = u->l->index, .region = *r};
-    const uint64_t cycles = core_share_cyc(s, core_vector_cyc(s, u->p, &step));
+    const uint64_t cycles = systolic_share_cyc(s, systolic_vector_cyc(s, u->p, &step));
     if (u->n_array > 1 && is_first)
         units_next(u, UNIT_ACTIVATION); /* Sync wait for those of the others */
     units_next(u, UNIT_ACTIVATION);
@@ -152,7 +607,7 @@ static void run_image(struct units *u, const void *arg, int64_t i)
     struct chunks c = *(const struct chunks *)arg;
     c.first = i * c.in_image;
     /* During the last but one, the last one is loaded, which may be smaller. */
-    units_repeat(u, c.in_image - 1, c.alike, run_chunk, &c);
+    systolic_units_repeat(u, c.in_image - 1, c.alike, run_chunk, &c);
     run_chunk(u, &c, c.in_image - 1);
 }
 
@@ -170,7 +625,8 @@ static void run_layer(struct units *u, uint64_t now_cyc)
         transfer(u, load_cyc(u->s, u->p, u->l, &first), c.n_load, now_cyc);
         u->loaded = u->free[UNIT_HOST];
     }
-    units_repeat(u, c.n / c.in_image - 1, c.in_image % c.alike ? c.alike : 1, run_image, &c);
+    systolic_units_repeat(u, c.n / c.in_image - 1, c.in_image % c.alike ? c.alike : 1, run_image,
+                          &c);
     run_image(u, &c, c.n / c.in_image - 1);
 }
 
@@ -267,7 +723,7 @@ static void cost_host(const struct systolic *s, const struct plan *p, const stru
         a.stored = start + cycles_ceil(store);
         a.bus[BUS_LINK] = (double)a.stored;
     }
-    a.host = start + cycles_ceil(store) + core_host_cyc(s, p, l);
+    a.host = start + cycles_ceil(store) + systolic_host_cyc(s, p, l);
     finish(state, is_waited_for(p, l) ? (double)(a.host - state->now_cyc) : 0, out);
     state->end_cyc = a.host;
     memcpy(state->family, &a, sizeof a);
@@ -285,12 +741,12 @@ static void put_work(const struct plan_layer *l, const struct work *w, struct re
 }
 
 /* A pass of a layer that shares its group: cycles from now on, its inputs there after `load`. */
-static uint64_t run_pass(struct units *u, const struct systolic *s, const struct plan *p,
+static uint64_t run_turn(struct units *u, const struct systolic *s, const struct plan *p,
                          const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc,
                          int64_t i_chunk, double load)
 {
     const struct region r = plan_chunk(p, l, i_chunk);
-    units_begin(u, s, p, l, ahead, now_cyc);
+    systolic_units_begin(u, s, p, l, ahead, now_cyc);
     compute(u, &r, now_cyc + cycles_ceil(load), 0, true);
     return u->free[UNIT_ACTIVATION] - now_cyc;
 }
@@ -298,32 +754,32 @@ static uint64_t run_pass(struct units *u, const struct systolic *s, const struct
 /* A layer that shares its group: a pass a chunk, each behind a barrier, while the host link moves
  * what the chunks before and behind need. The group's last layer bears what the link takes longer
  * than all computing. */
-static void cost_passes(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                        struct cost_state *state, struct record_layer *out)
+static void cost_turns(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
+                       struct cost_state *state, struct record_layer *out)
 {
     const struct plan_group *g = &p->groups[l->group];
     const bool is_first = l->index == g->first, is_last = l->index == g->last;
-    const struct region first = plan_chunk(p, l, 0), last = plan_chunk(p, l, l->n_pass - 1);
-    const double n = (double)MIN(plan_n_full_turn(p, l), l->n_pass - 1);
-    const double n_z = (double)l->n_pass - n; /* the last one, or all shorter ones */
+    const struct region first = plan_chunk(p, l, 0), last = plan_chunk(p, l, l->n_turn - 1);
+    const double n = (double)MIN(plan_n_full_turn(p, l), l->n_turn - 1);
+    const double n_z = (double)l->n_turn - n; /* the last one, or all shorter ones */
     const double load_a = load_cyc(s, p, l, &first), load_z = load_cyc(s, p, l, &last);
     const double store_a = store_cyc(s, p, l, &first), store_z = store_cyc(s, p, l, &last);
     struct ahead ahead = ahead_of(state);
     struct units u;
     uint64_t now = state->now_cyc;
-    const uint64_t begin = run_pass(&u, s, p, l, &ahead, now, 0, is_first ? load_a : 0);
+    const uint64_t begin = run_turn(&u, s, p, l, &ahead, now, 0, is_first ? load_a : 0);
     const struct work none = {0};
     struct work work = none;
-    units_add_work(&work, &u.work, &none, 1);
+    systolic_units_add_work(&work, &u.work, &none, 1);
     if (now == 0) { /* later passes come behind one, as that of the run's first layer does not */
         ahead = u.ahead;
         now = begin;
     }
     ahead.tile = 0;
-    const uint64_t again = run_pass(&u, s, p, l, &ahead, now, 0, 0);
-    units_add_work(&work, &u.work, &none, n - 1);
-    const uint64_t end = run_pass(&u, s, p, l, &ahead, now, l->n_pass - 1, 0);
-    units_add_work(&work, &u.work, &none, n_z);
+    const uint64_t again = run_turn(&u, s, p, l, &ahead, now, 0, 0);
+    systolic_units_add_work(&work, &u.work, &none, n - 1);
+    const uint64_t end = run_turn(&u, s, p, l, &ahead, now, l->n_turn - 1, 0);
+    systolic_units_add_work(&work, &u.work, &none, n_z);
     if (is_first)
         state->group_cyc = state->link_cyc = 0;
     double cycles =
@@ -332,7 +788,7 @@ static void cost_passes(const struct systolic *s, const struct plan *p, const st
     state->link_cyc +=
         n * (load_a + store_a) + n_z * (load_z + store_z) + (l->streamed ? work.bus : 0);
     if (is_last) {
-        const double by_link = state->link_cyc + state->group_cyc / (double)l->n_pass;
+        const double by_link = state->link_cyc + state->group_cyc / (double)l->n_turn;
         cycles += MAX(by_link - state->group_cyc, 0);
     }
     finish(state, cycles, out);
@@ -346,7 +802,7 @@ static void cost_alone(const struct systolic *s, const struct plan *p, const str
 {
     const struct ahead ahead = ahead_of(state);
     struct units u;
-    units_begin(&u, s, p, l, &ahead, state->now_cyc);
+    systolic_units_begin(&u, s, p, l, &ahead, state->now_cyc);
     run_layer(&u, state->now_cyc);
     const bool ends = l->index == p->n_layer - 1; /* the run, once all is stored */
     const uint64_t end = MAX(u.free[UNIT_ACTIVATION], ends ? u.free[UNIT_HOST] : 0);
@@ -361,11 +817,11 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
     const struct systolic *s = self;
     const struct plan_layer *l = &p->layers[i_layer];
     if (s->cfg.timing == TIMING_SCALESIM) {
-        finish(state, (double)scalesim_layer_cyc(s, l), out);
+        finish(state, (double)systolic_scalesim_layer_cyc(s, l), out);
     } else if (l->kind == LAYER_HOST) {
         cost_host(s, p, l, state, out);
-    } else if (l->n_pass > 1) {
-        cost_passes(s, p, l, state, out);
+    } else if (l->n_turn > 1) {
+        cost_turns(s, p, l, state, out);
     } else {
         cost_alone(s, p, l, state, out);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counters: MACs, bytes and energy of each instruction, and what bounds a layer. */
 #include "arch/systolic/systolic_core.h"
-#include "mapper/lookup.h"
+#include "mapper/values/lookup.h"
 #include "sim/base/size.h"
 
 /* Values of k that a matrix instruction works off. */
@@ -41,8 +41,8 @@ static void count_matrix(const struct systolic *s, const struct plan *p, const s
     const uint64_t m = (uint64_t)in->m, n = (uint64_t)in->n, k = (uint64_t)k_of(s, pl, in);
     const uint64_t useful = m * n * k / (uint64_t)pl->packed;
     l->macs += useful;
-    const uint64_t passes = core_row_cyc(s, p->formats[pl->in[0]], pl->weight_format);
-    const uint64_t sum = core_sum_bytes(p, pl);
+    const uint64_t passes = systolic_row_cyc(s, p->formats[pl->in[0]], pl->weight_format);
+    const uint64_t sum = systolic_sum_bytes(p, pl);
     const int64_t sum_k = s->machine->sum_k ? s->machine->sum_k : pl->gemm.k;
     const uint64_t n_sum = (uint64_t)int64_div_up((int64_t)k, sum_k); /* that join a result */
     if (s->cfg.dataflow != FLOW_IS) /* where they stay, they come with SHIFT_INPUTS */
@@ -70,7 +70,7 @@ static void count_activate(const struct systolic *s, const struct plan *p, const
     const int64_t values = in->m * in->n;
     count_output(s, in->count, 0, l);
     l->energy_pj[ENERGY_ACCUMULATORS] +=
-        (double)(values * (int64_t)core_sum_bytes(p, pl)) * e->accumulator_byte_pj;
+        (double)(values * (int64_t)systolic_sum_bytes(p, pl)) * e->accumulator_byte_pj;
     l->energy_pj[ENERGY_ACTIVATION] += (double)values * e->activation_pj;
 }
 
@@ -80,15 +80,15 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
     const struct plan_step *st = &p->steps[in->step];
     const struct plan_layer *pl = &p->layers[in->layer];
     uint64_t bytes_in = 0, values_in = 0;
-    if (pl->move) { /* read once, as many as are written */
+    if (pl->permute) { /* read once, as many as are written */
         values_in = (uint64_t)(st->region.n_image * st->region.n_row) *
                     (uint64_t)(plan_row_bytes(p, pl->out) / plan_element_bytes(p, pl->out));
         bytes_in = values_in * (uint64_t)plan_element_bytes(p, pl->in[0]);
     }
-    for (int j = 0; j < pl->n_in && !pl->move; j++) {
+    for (int j = 0; j < pl->n_in && !pl->permute; j++) {
         const uint64_t values =
             (uint64_t)(plan_pixels_read(p, pl, j, &st->region) * plan_channels_read(p, pl, j)) *
-            core_reads(p, pl);
+            systolic_reads(p, pl);
         values_in += values;
         bytes_in += values * (uint64_t)plan_element_bytes(p, pl->in[j]);
     }
@@ -115,8 +115,8 @@ static void count_host(const struct systolic *s, const struct insn *in, struct r
     count_output(s, is_read ? in->count : 0, is_read ? 0 : in->count, l);
 }
 
-void count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
-                struct record_layer *l)
+void systolic_count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
+                         struct record_layer *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
     uint64_t tiles_bytes;
@@ -132,8 +132,8 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
         count_inputs(s, p, in, p->layers[in->layer].gemm.k, l);
         break;
     case INSN_READ_WEIGHTS:
-        tiles_bytes = flow_read_bytes(s, p, in);
-        if (p->layers[in->layer].from_buffer)
+        tiles_bytes = systolic_read_bytes(s, p, in);
+        if (p->layers[in->layer].stationary_is_activation)
             count_output(s, 0, tiles_bytes, l);
         else
             count_weights(s, &p->layers[in->layer], tiles_bytes, l);
@@ -152,7 +152,7 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
         count_vector(s, p, in, l);
         break;
     case INSN_HOST_OPERATOR:
-        l->host_cyc = core_host_cyc(s, p, &p->layers[in->layer]);
+        l->host_cyc = systolic_host_cyc(s, p, &p->layers[in->layer]);
         break;
     case INSN_SYNC_SET:
     case INSN_SYNC_WAIT:
@@ -164,7 +164,7 @@ void count_insn(const struct systolic *s, const struct plan *p, const struct ins
 /* What occupies a layer longest: its own work, weights that the array waits for, or the host link.
  * Where none takes half of its cycles, it waits for something else: SCALE-Sim's, for the array to
  * load, fill and drain. */
-void count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc)
+void systolic_count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc)
 {
     l->energy_pj[ENERGY_IDLE] = (double)l->cycles / s->clock_hz * s->cfg.energy.idle_w * 1e12;
     const double weights =

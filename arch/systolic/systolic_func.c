@@ -1,15 +1,284 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What instructions do to the machine's contents. */
+/* The machine's contents, and what instructions do to them. */
 #include <string.h>
 
 #include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_func.h"
 #include "arch/systolic/systolic_product.h"
 #include "arch/systolic/systolic_vector.h"
-#include "mapper/host.h"
-#include "mapper/lookup.h"
+#include "mapper/values/host.h"
+#include "mapper/values/lookup.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
+#include "workloads/ops/matrix.h"
+#include "workloads/ops/ops.h"
+
+/* The machine's contents: making room for them and giving it back. */
+
+static bool try_alloc(void **p, uint64_t bytes, GError **error)
+{
+    *p = g_try_malloc0(bytes);
+    return *p || error_set(error, ERROR_LIMIT,
+                           "no memory for %" G_GUINT64_FORMAT " MiB of "
+                           "modelled memory",
+                           bytes >> 20);
+}
+
+/* Host memory holds what crosses the link: inputs of the graph, outputs and spilled values. */
+static bool init_host(struct machine_state *m, GError **error)
+{
+    const struct graph *g = m->plan->graph;
+    if (!try_alloc((void **)&m->host, (uint64_t)g->n_value * sizeof(void *), error))
+        return false;
+    for (int i = 0; i < m->plan->n_step; i++) {
+        const struct plan_step *s = &m->plan->steps[i];
+        if ((s->kind != STEP_LOAD && s->kind != STEP_STORE) || m->host[s->value])
+            continue;
+        const struct dims d = dims_of(&g->values[s->value].shape);
+        if (!try_alloc(&m->host[s->value], (uint64_t)(d.n * plan_image_bytes(m->plan, s->value)),
+                       error))
+            return false;
+        if (g->values[s->value].kind != VALUE_NODE)
+            storage_to_nhwc(m->host[s->value], &m->io->host[s->value],
+                            quant_storage(m->plan, m->plan->quant, s->value));
+    }
+    return true;
+}
+
+static uint64_t widest(const struct plan *p)
+{
+    size_t bytes = 1;
+    for (int i = 0; i < p->n_layer; i++)
+        bytes = MAX(bytes, number_bytes(p->layers[i].weight_format));
+    return bytes;
+}
+
+static bool init_array(const struct machine_state *m, struct array_state *a, GError **error)
+{
+    const uint64_t rows = (uint64_t)m->self->cfg.rows, cols = (uint64_t)m->self->cfg.cols;
+    const uint64_t entries = (uint64_t)m->self->cfg.accumulators;
+    const uint64_t tile = rows * cols * widest(m->plan), inputs = rows * cols * sizeof(int64_t);
+    return try_alloc(&a->accumulators, entries * cols * sizeof(int64_t), error) &&
+           try_alloc((void **)&a->array, tile, error) &&
+           try_alloc((void **)&a->shadow, tile, error) &&
+           (m->self->cfg.dataflow != FLOW_IS ||
+            (try_alloc((void **)&a->inputs, inputs, error) &&
+             try_alloc((void **)&a->shadow_inputs, inputs, error)));
+}
+
+static bool init_arrays(struct machine_state *m, GError **error)
+{
+    const int64_t n = m->self->cfg.n_array;
+    if (!try_alloc((void **)&m->arrays, (uint64_t)n * sizeof(*m->arrays), error))
+        return false;
+    for (int64_t i = 0; i < n; i++)
+        if (!init_array(m, &m->arrays[i], error))
+            return false;
+    return true;
+}
+
+/* Each step's part of the output is complete when all instructions that may be the last are done.
+ */
+static bool init_steps(struct machine_state *m, GError **error)
+{
+    const GArray *insns = ((const struct program *)m->plan->program)->insns;
+    const uint64_t n = (uint64_t)m->plan->n_step;
+    if (!try_alloc((void **)&m->n_left, n * sizeof(*m->n_left), error) ||
+        !try_alloc((void **)&m->pooled, n * sizeof(*m->pooled), error))
+        return false;
+    for (guint i = 0; i < insns->len; i++) {
+        const struct insn *in = &g_array_index(insns, struct insn, i);
+        m->n_left[in->step] += in->last_of_chunk;
+    }
+    return true;
+}
+
+bool systolic_state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
+                         struct arch_io *io, GError **error)
+{
+    *m = (struct machine_state){.self = s, .plan = p, .io = io};
+    const uint64_t rows = (uint64_t)s->cfg.rows, cols = (uint64_t)s->cfg.cols;
+    const uint64_t entries = (uint64_t)s->cfg.accumulators;
+    const uint64_t padded = systolic_product_padded((int64_t)cols);
+    const uint64_t lines =
+        MAX(entries, cols); /* of a product: a block's rows, or a tile of inputs' */
+    const uint64_t square = cols * cols * sizeof(int64_t);
+    const bool is = s->cfg.dataflow == FLOW_IS;
+    const uint64_t buffer_bytes = s->machine->memories[MEM_BUFFER].size_bytes;
+    if (sram_init(&m->buffer, "unified_buffer", buffer_bytes, true) && init_arrays(m, error) &&
+        init_steps(m, error) &&
+        (!is || (try_alloc(&m->square, square, error) &&
+                 try_alloc(&m->turned, cols * sizeof(int64_t), error))) &&
+        try_alloc(&m->lhs, lines * rows * sizeof(double), error) &&
+        try_alloc(&m->rhs, rows * padded * sizeof(double), error) &&
+        try_alloc(&m->sums, lines * cols * sizeof(double), error) && init_host(m, error))
+        return true;
+    if (error && !*error)
+        error_set(error, ERROR_LIMIT, "no memory for a unified buffer of %" G_GUINT64_FORMAT " MiB",
+                  buffer_bytes >> 20);
+    systolic_state_clear(m);
+    return false;
+}
+
+void systolic_state_clear(struct machine_state *m)
+{
+    if (m->host)
+        for (int i = 0; i < m->plan->graph->n_value; i++)
+            g_free(m->host[i]);
+    g_free(m->host);
+    for (int64_t i = 0; m->arrays && i < m->self->cfg.n_array; i++) {
+        g_free(m->arrays[i].accumulators);
+        g_free(m->arrays[i].array);
+        g_free(m->arrays[i].shadow);
+        g_free(m->arrays[i].inputs);
+        g_free(m->arrays[i].shadow_inputs);
+    }
+    g_free(m->arrays);
+    g_free(m->n_left);
+    g_free(m->pooled);
+    g_free(m->square);
+    g_free(m->turned);
+    permute_table_clear(&m->moves);
+    g_free(m->lhs);
+    g_free(m->rhs);
+    g_free(m->sums);
+    sram_clear(&m->buffer);
+}
+
+/* The inputs of a product, as the systolic data setup reads them out of the unified buffer: patches
+ * of a convolution, or rows of features. */
+
+/* The window of a convolution's input, as the systolic data setup addresses it. */
+struct window {
+    struct dims in, out;
+    int64_t kernel_w, channels, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int64_t first_channel, in_row, out_row;
+    int64_t size; /* of an element */
+    const uint8_t *base;
+};
+
+static struct window window_of(const struct machine_state *m, const struct insn *in)
+{
+    const struct graph *g = m->plan->graph;
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const struct plan_step *st = &m->plan->steps[in->step];
+    const struct node *n = &g->nodes[l->nodes[0]];
+    const struct conv2d_attr *a = n->attr;
+    struct window w = {
+        .in = dims_of(&g->values[l->in[0]].shape),
+        .out = dims_of(&g->values[n->out[0]].shape),
+        .kernel_w = a->kernel.v[1],
+        .stride_h = a->stride.v[0],
+        .stride_w = a->stride.v[1],
+        .dilation_h = a->dilation.v[0],
+        .dilation_w = a->dilation.v[1],
+        .pad_top = a->pad.v[0],
+        .pad_left = a->pad.v[1],
+        .in_row = st->in_row[0],
+    };
+    w.channels = w.in.c / l->gemm.groups;
+    w.first_channel = in->group * w.channels;
+    /* Only whole images are pooled: a region of rows is one of the convolution's own rows. */
+    w.out_row = st->region.n_row == dims_of(&g->values[l->out].shape).h ? 0 : st->region.row;
+    w.size = plan_element_bytes(m->plan, l->in[0]);
+    w.base = m->buffer.data + st->in_address[0];
+    return w;
+}
+
+/* n values of one row of the patch matrix, from the k-th on; k counts row, column, channel of the
+ * kernel. Values outside the image are 0. */
+static void gather_window(const struct window *w, int64_t row, int64_t rows_per_image, int64_t k,
+                          int64_t n, uint8_t *out)
+{
+    const int64_t image = row / rows_per_image, pixel = row % rows_per_image;
+    const int64_t y = (pixel / w->out.w + w->out_row) * w->stride_h - w->pad_top;
+    const int64_t x = pixel % w->out.w * w->stride_w - w->pad_left;
+    const uint8_t *base = w->base + image * dims_image(&w->in) * w->size;
+    int64_t tap = k / w->channels, c = k % w->channels;
+    while (n > 0) {
+        const int64_t iy = y + tap / w->kernel_w * w->dilation_h;
+        const int64_t ix = x + tap % w->kernel_w * w->dilation_w;
+        const int64_t run = MIN(n, w->channels - c);
+        if (iy < 0 || iy >= w->in.h || ix < 0 || ix >= w->in.w)
+            memset(out, 0, (size_t)(run * w->size));
+        else
+            memcpy(out,
+                   base + (((iy - w->in_row) * w->in.w + ix) * w->in.c + w->first_channel + c) *
+                              w->size,
+                   (size_t)(run * w->size));
+        out += run * w->size;
+        n -= run;
+        tap++;
+        c = 0;
+    }
+}
+
+static void gather_features(const struct machine_state *m, const struct insn *in, int64_t row,
+                            int64_t k, int64_t n, void *out)
+{
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const struct plan_step *st = &m->plan->steps[in->step];
+    const int64_t size = plan_element_bytes(m->plan, l->in[0]);
+    if (l->stationary_is_activation) /* of a stack of matrices */
+        row += (in->group - plan_first_matrix(l, &st->region)) * l->gemm.m;
+    memcpy(out, m->buffer.data + st->in_address[0] + (row * l->gemm.k + k) * size,
+           (size_t)(n * size));
+}
+
+static bool is_convolution(const struct machine_state *m, const struct insn *in)
+{
+    return in->op == INSN_CONVOLVE ||
+           (in->op == INSN_SHIFT_INPUTS &&
+            plan_layer_node(m->plan, &m->plan->layers[in->layer], "conv2d"));
+}
+
+static void gather_buffer(const struct machine_state *m, const struct insn *in, int64_t row,
+                          int64_t k, int64_t n, void *out)
+{
+    if (!is_convolution(m, in)) {
+        gather_features(m, in, row, k, n, out);
+        return;
+    }
+    const struct window w = window_of(m, in);
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const struct plan_step *st = &m->plan->steps[in->step];
+    gather_window(&w, row, plan_gemm_rows(m->plan, l, &st->region) / st->region.n_image, k, n, out);
+}
+
+static int64_t input_bytes(const struct machine_state *m, const struct insn *in)
+{
+    return plan_element_bytes(m->plan, m->plan->layers[in->layer].in[0]);
+}
+
+void systolic_state_shift_inputs(struct machine_state *m, const struct insn *in, uint32_t i_k)
+{
+    const int64_t rows = m->self->cfg.rows, k0 = i_k * rows, size = input_bytes(m, in);
+    const int64_t k = MIN(rows, m->plan->layers[in->layer].gemm.k - k0);
+    for (int64_t i = 0; i < in->m; i++)
+        gather_buffer(m, in, in->m0 + i, k0, k,
+                      state_array(m, in)->shadow_inputs + i * rows * size);
+}
+
+void systolic_state_swap_inputs(struct machine_state *m, int array)
+{
+    struct array_state *a = &m->arrays[array];
+    uint8_t *inputs = a->inputs;
+    a->inputs = a->shadow_inputs;
+    a->shadow_inputs = inputs;
+}
+
+void systolic_state_gather(const struct machine_state *m, const struct insn *in, int64_t row,
+                           int64_t k, int64_t n, void *out)
+{
+    const int64_t rows = m->self->cfg.rows, size = input_bytes(m, in);
+    if (m->self->cfg.dataflow == FLOW_IS)
+        memcpy(out, state_array(m, in)->inputs + ((row - in->m0) * rows + k % rows) * size,
+               (size_t)(n * size));
+    else
+        gather_buffer(m, in, row, k, n, out);
+}
+
+/* What instructions do to the machine's contents. */
 
 /* A matrix of a stack, of which a chunk is there. */
 static const uint8_t *matrix_at(const struct machine_state *m, const struct plan_layer *l,
@@ -29,10 +298,10 @@ static void shift_from_buffer(struct machine_state *m, uint64_t tile, const stru
     const int64_t rows = m->self->cfg.rows, cols = m->self->cfg.cols;
     const int64_t size = plan_element_bytes(m->plan, l->in[1]);
     const int64_t tiles_k = int64_div_up(l->gemm.k, rows), tiles_n = int64_div_up(l->gemm.n, cols);
-    const int64_t i = (int64_t)((tile - l->weight_address) / core_tile_bytes(m->self, l));
+    const int64_t i = (int64_t)((tile - l->weight_address) / systolic_tile_bytes(m->self, l));
     const int64_t k0 = i % tiles_k * rows, n0 = i / tiles_k % tiles_n * cols;
     const uint8_t *matrix = matrix_at(m, l, i / (tiles_k * tiles_n));
-    memset(out, 0, core_tile_bytes(m->self, l));
+    memset(out, 0, systolic_tile_bytes(m->self, l));
     for (int64_t k = k0; k < MIN(k0 + rows, l->gemm.k); k++)
         for (int64_t c = n0; c < MIN(n0 + cols, l->gemm.n); c++)
             memcpy(out + ((k - k0) * cols + c - n0) * size,
@@ -52,27 +321,28 @@ static void shift_trimmed(struct machine_state *m, uint64_t tile, const struct p
     const int64_t rows = m->self->cfg.rows, cols = m->self->cfg.cols;
     const int64_t size = (int64_t)number_bytes(l->weight_format);
     const int64_t in_group = (int64_t)(tile - l->weight_address) / size % (l->gemm.k * l->gemm.n);
-    const int64_t i_n = in_group / (cols * l->gemm.k), pitch = core_tile_pitch(m->self, l, i_n);
+    const int64_t i_n = in_group / (cols * l->gemm.k), pitch = systolic_tile_pitch(m->self, l, i_n);
     const int64_t k0 = (in_group - i_n * cols * l->gemm.k) / pitch;
     const uint8_t *from = weights_at(m, tile);
-    memset(out, 0, core_tile_bytes(m->self, l));
+    memset(out, 0, systolic_tile_bytes(m->self, l));
     for (int64_t r = 0; r < MIN(rows, l->gemm.k - k0); r++)
         memcpy(out + r * cols * size, from + r * pitch * size, (size_t)(pitch * size));
 }
 
-void state_shift_in(struct machine_state *m, int array, uint64_t tile, const struct plan_layer *l)
+void systolic_state_shift_in(struct machine_state *m, int array, uint64_t tile,
+                             const struct plan_layer *l)
 {
-    if (l->from_buffer) {
+    if (l->stationary_is_activation) {
         shift_from_buffer(m, tile, l, m->arrays[array].shadow);
         return;
     }
     if (m->self->machine->trims_tiles)
         shift_trimmed(m, tile, l, m->arrays[array].shadow);
     else
-        memcpy(m->arrays[array].shadow, weights_at(m, tile), core_tile_bytes(m->self, l));
+        memcpy(m->arrays[array].shadow, weights_at(m, tile), systolic_tile_bytes(m->self, l));
 }
 
-void state_swap(struct machine_state *m, int array)
+void systolic_state_swap(struct machine_state *m, int array)
 {
     struct array_state *a = &m->arrays[array];
     uint8_t *weights = a->array;
@@ -82,7 +352,7 @@ void state_swap(struct machine_state *m, int array)
 
 static int64_t sum_bytes(const struct machine_state *m, const struct insn *in)
 {
-    return (int64_t)core_sum_bytes(m->plan, &m->plan->layers[in->layer]);
+    return (int64_t)systolic_sum_bytes(m->plan, &m->plan->layers[in->layer]);
 }
 
 /* Column j of the square, an output channel of the rows in the array, is a row of sums in the
@@ -119,13 +389,13 @@ static void multiply_square(struct machine_state *m, const struct product *p)
     part.insn = &in;
     part.is_first = true;
     array->accumulators = m->square;
-    product_run(m, &part);
+    systolic_product_run(m, &part);
     array->accumulators = accumulators;
     turn_square(m, p);
 }
 
-const void *state_sums(const struct machine_state *m, const struct insn *in, int64_t i, int64_t j,
-                       int64_t n)
+const void *systolic_state_sums(const struct machine_state *m, const struct insn *in, int64_t i,
+                                int64_t j, int64_t n)
 {
     const int64_t cols = m->self->cfg.cols, size = sum_bytes(m, in);
     const char *first = (const char *)state_array(m, in)->accumulators + in->first * cols * size;
@@ -136,7 +406,7 @@ const void *state_sums(const struct machine_state *m, const struct insn *in, int
     return m->turned;
 }
 
-void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k)
+void systolic_state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
     const int64_t rows = m->self->cfg.rows;
@@ -150,11 +420,11 @@ void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k
         .n = in->n,
         .is_first = i_k == 0,
     };
-    g_assert(in->first + flow_entries(m->self, in) <= m->self->cfg.accumulators);
+    g_assert(in->first + systolic_entries(m->self, in) <= m->self->cfg.accumulators);
     if (m->self->cfg.dataflow == FLOW_IS)
         multiply_square(m, &p);
     else
-        product_run(m, &p);
+        systolic_product_run(m, &p);
 }
 
 static void transfer(struct machine_state *m, const struct insn *in)
@@ -224,7 +494,7 @@ static void capture(struct machine_state *m, const struct insn *in)
         memcpy((uint8_t *)m->io->out[in->layer] + at, from, bytes);
 }
 
-bool state_execute(struct machine_state *m, const struct insn *in, GError **error)
+bool systolic_state_execute(struct machine_state *m, const struct insn *in, GError **error)
 {
     bool ok = true;
     if (in->op == INSN_READ_HOST || in->op == INSN_WRITE_HOST)
@@ -234,10 +504,52 @@ bool state_execute(struct machine_state *m, const struct insn *in, GError **erro
     else if (in->op == INSN_READ_ROWS)
         ok = read_rows(m, in, error);
     else if (in->op == INSN_ACTIVATE)
-        vector_activate(m, in);
+        systolic_vector_activate(m, in);
     else if (in->op == INSN_NORMALIZE_POOL)
-        ok = vector_pass(m, in, error);
+        ok = systolic_vector_pass(m, in, error);
     if (ok && in->last_of_chunk && --m->n_left[in->step] == 0)
         capture(m, in);
+    return ok;
+}
+
+/* The program in program order, without a clock: the values alone. Program order is one that the
+ * Sync instructions allow, so the values are those of an event run. */
+
+static void replay_stream(struct machine_state *m, const struct insn *in, uint32_t i)
+{
+    const struct stream t = systolic_stream(m->self, m->plan, in, i);
+    const bool ws = m->self->cfg.dataflow == FLOW_WS, is = m->self->cfg.dataflow == FLOW_IS;
+    if (is && t.begins && !in->reuse) {
+        systolic_state_shift_inputs(m, &t.in, t.i_k);
+        systolic_state_swap_inputs(m, insn_array(in));
+    }
+    if (!(ws ? in->reuse : in->reuse_weights)) {
+        systolic_state_shift_in(m, insn_array(in), t.tile, &m->plan->layers[in->layer]);
+        systolic_state_swap(m, insn_array(in));
+    }
+    systolic_state_multiply(m, &t.in, t.i_k);
+}
+
+bool systolic_state_replay(struct machine_state *m, GError **error)
+{
+    const struct program *program = m->plan->program;
+    bool ok = true;
+    for (guint i = 0; i < program->insns->len && ok; i++) {
+        const struct insn *in = &g_array_index(program->insns, struct insn, i);
+        for (uint32_t j = 0; j < in->repeat && in->unit == UNIT_MATRIX; j++)
+            replay_stream(m, in, j);
+        if (in->unit != UNIT_MATRIX)
+            ok = systolic_state_execute(m, in, error);
+    }
+    return ok;
+}
+
+bool systolic_replay(const void *self, const struct plan *p, struct arch_io *io, GError **error)
+{
+    struct machine_state m;
+    if (!systolic_state_init(&m, self, p, io, error))
+        return false;
+    const bool ok = systolic_state_replay(&m, error);
+    systolic_state_clear(&m);
     return ok;
 }

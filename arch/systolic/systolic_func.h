@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine's contents and the arithmetic of its instructions, bit by bit: systolic_state.c makes
- * room for the contents, systolic_gather.c reads a product's inputs, systolic_product.c multiplies,
+/* The machine's contents and the arithmetic of its instructions, bit by bit: systolic_func.c makes
+ * room for the contents, systolic_func.c reads a product's inputs, systolic_product.c multiplies,
  * systolic_vector.c activates and pools; systolic_func.c is what remains. */
 #pragma once
 
 #include "arch/systolic/systolic.h"
-#include "mapper/move.h"
+#include "mapper/values/permute.h"
 #include "sim/parts/sram.h"
 
 /* What one array holds. */
@@ -27,25 +27,26 @@ struct machine_state {
     void *square;     /* is: sums of a stream before they are turned: cols x cols */
     void *turned;     /* is: a row of sums, as they are read */
     void **host;      /* host memory by value: NHWC of the whole batch, as stored */
-    void *lhs, *rhs, *sums;  /* scratch of products: fp32 or fp64 */
-    struct move_table moves; /* of the layer that moved values last */
+    void *lhs, *rhs, *sums;     /* scratch of products: fp32 or fp64 */
+    struct permute_table moves; /* of the layer that moved values last */
 };
 /* ERROR_LIMIT where there is no memory for the contents; then *m is clear again. */
-bool state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
-                struct arch_io *io, GError **error);
-void state_clear(struct machine_state *m);
+bool systolic_state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
+                         struct arch_io *io, GError **error);
+void systolic_state_clear(struct machine_state *m);
 /* Weight memory -> shadow registers of an array. */
-void state_shift_in(struct machine_state *m, int array, uint64_t tile, const struct plan_layer *l);
-void state_swap(struct machine_state *m, int array); /* shadow registers -> array */
+void systolic_state_shift_in(struct machine_state *m, int array, uint64_t tile,
+                             const struct plan_layer *l);
+void systolic_state_swap(struct machine_state *m, int array); /* shadow registers -> array */
 /* Input-stationary: rows of the i_k-th piece of K -> shadow registers -> array. */
-void state_shift_inputs(struct machine_state *m, const struct insn *in, uint32_t i_k);
-void state_swap_inputs(struct machine_state *m, int array);
+void systolic_state_shift_inputs(struct machine_state *m, const struct insn *in, uint32_t i_k);
+void systolic_state_swap_inputs(struct machine_state *m, int array);
 /* Row block times the tile in the array, the i_k-th of `in`, into the accumulators. */
-void state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k);
+void systolic_state_multiply(struct machine_state *m, const struct insn *in, uint32_t i_k);
 /* Elements k to k + n of a row of a step's inputs, as stored: from the unified buffer, or from the
  * array where inputs stay. */
-void state_gather(const struct machine_state *m, const struct insn *in, int64_t row, int64_t k,
-                  int64_t n, void *out);
+void systolic_state_gather(const struct machine_state *m, const struct insn *in, int64_t row,
+                           int64_t k, int64_t n, void *out);
 /* The array that a matrix instruction, SHIFT_INPUTS or ACTIVATE is for. */
 static inline struct array_state *state_array(const struct machine_state *m, const struct insn *in)
 {
@@ -53,10 +54,10 @@ static inline struct array_state *state_array(const struct machine_state *m, con
 }
 /* n sums of row i of a block, from its j-th column on, side by side; m's own, until the next call.
  */
-const void *state_sums(const struct machine_state *m, const struct insn *in, int64_t i, int64_t j,
-                       int64_t n);
+const void *systolic_state_sums(const struct machine_state *m, const struct insn *in, int64_t i,
+                                int64_t j, int64_t n);
 /* Any instruction but those that shift, multiply or synchronise. Errors are the user's: an index
  * that a table does not have, an operator on the host that fails. */
-bool state_execute(struct machine_state *m, const struct insn *in, GError **error);
-/* The whole program in program order (systolic_replay.c). */
-bool state_replay(struct machine_state *m, GError **error);
+bool systolic_state_execute(struct machine_state *m, const struct insn *in, GError **error);
+/* The whole program in program order (systolic_func.c). */
+bool systolic_state_replay(struct machine_state *m, GError **error);

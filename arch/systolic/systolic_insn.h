@@ -41,7 +41,7 @@ struct insn {
     int32_t step;          /* of the plan: addresses and region */
     int32_t group, tile_n; /* matrix, ACTIVATE: which columns of the output */
     int32_t k0;            /* matrix, ws: the first tile of k */
-    uint32_t repeat; /* READ_WEIGHTS, SHIFT_INPUTS: tiles; matrix: streams, see flow_stream() */
+    uint32_t repeat; /* READ_WEIGHTS, SHIFT_INPUTS: tiles; matrix: streams, see systolic_stream() */
     bool reuse;      /* matrix: the tile already in the array is used again */
     bool keep;       /* matrix: the next product uses this tile again */
     bool reuse_weights, keep_weights; /* matrix: the same of the weights at the FIFO's head */

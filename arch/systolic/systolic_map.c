@@ -1,8 +1,535 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lowering: steps -> instructions. */
+/* Lowering: steps -> instructions, parameters -> weight memory. */
+#include <inttypes.h>
+#include <string.h>
+
 #include "arch/systolic/systolic_core.h"
-#include "arch/systolic/systolic_lower.h"
+#include "mapper/values/lookup.h"
+#include "sim/base/error.h"
 #include "sim/base/size.h"
+
+/* What lowering knows of one array. */
+struct lowered_array {
+    uint64_t *drained;   /* by place in the accumulators: the activation unit's counter when its
+                          * sums have left */
+    int64_t n_block;     /* of the turn so far */
+    int64_t place;       /* of the next piece in the accumulators */
+    int64_t weight_tile; /* the only one of the last block; -1: it had several */
+    guint last_matrix;   /* the last block's instruction */
+};
+
+struct lowering {
+    const struct systolic *self;
+    struct plan *plan;
+    GArray *insns;
+    int n_array, n_unit;
+    uint64_t *sets;   /* Sync set instructions emitted so far, by unit: see unit_index() */
+    uint64_t *waited; /* [n_unit][n_unit]: up to which count the first has waited for the second */
+    uint64_t *done;   /* by step and array: see struct program */
+    enum unit *done_unit; /* by step: whose counter that is */
+    struct lowered_array *arrays;
+    int turn; /* of the last computation */
+};
+
+static inline uint64_t one_array(int array)
+{
+    return UINT64_C(1) << array;
+}
+
+static inline uint64_t all_arrays(const struct lowering *w)
+{
+    return UINT64_MAX >> (MAX_ARRAY - w->n_array);
+}
+
+/* Instructions in program order, and what each unit waits for. */
+
+/* Of all units of the machine. */
+static int unit_index(enum unit unit, int array)
+{
+    return unit == UNIT_HOST ? 0 : 1 + array * (N_UNIT - 1) + (int)unit - 1;
+}
+
+static uint64_t *sets_of(const struct lowering *w, enum unit unit, int array)
+{
+    return &w->sets[unit_index(unit, array)];
+}
+
+static uint64_t issue_n_set(const struct lowering *w, enum unit unit, int array)
+{
+    return *sets_of(w, unit, array);
+}
+
+static uint64_t *waited_of(const struct lowering *w, enum unit unit, int array, enum unit on,
+                           int on_array)
+{
+    return &w->waited[unit_index(unit, array) * w->n_unit + unit_index(on, on_array)];
+}
+
+static struct insn *issue_insn(struct lowering *w, enum opcode op, enum unit unit, uint64_t arrays,
+                               int step)
+{
+    struct insn in = {.op = (uint8_t)op,
+                      .unit = (uint8_t)unit,
+                      .arrays = arrays,
+                      .step = step,
+                      .layer = w->plan->steps[step].layer};
+    g_array_append_val(w->insns, in);
+    return &g_array_index(w->insns, struct insn, w->insns->len - 1);
+}
+
+static void issue_set(struct lowering *w, enum unit unit, uint64_t arrays, int step)
+{
+    issue_insn(w, INSN_SYNC_SET, unit, arrays, step);
+    for (; arrays; arrays &= arrays - 1)
+        ++*sets_of(w, unit, __builtin_ctzll(arrays));
+}
+
+static void issue_wait(struct lowering *w, enum unit unit, enum unit on, int array, uint64_t count,
+                       int step)
+{
+    uint64_t *waited = waited_of(w, unit, array, on, array);
+    if (unit == on || count <= *waited)
+        return; /* a unit works in order; what it has waited for stays true */
+    *waited = count;
+    struct insn *in = issue_insn(w, INSN_SYNC_WAIT, unit, one_array(array), step);
+    in->on = (uint8_t)on;
+    in->on_array = (int8_t)array;
+    in->count = count;
+}
+
+/* Notes that these units wait for the step `after`; false where they are known to have. */
+static bool note_wait(struct lowering *w, enum unit unit, uint64_t arrays, int after)
+{
+    const enum unit on = w->done_unit[after];
+    bool is_new = false;
+    for (; arrays; arrays &= arrays - 1) {
+        const int array = __builtin_ctzll(arrays);
+        for (int i = 0; i < (on == UNIT_HOST ? 1 : w->n_array); i++) {
+            const uint64_t count = w->done[after * w->n_array + i];
+            uint64_t *waited = waited_of(w, unit, array, on, i);
+            if ((unit == on && i == array) || count <= *waited)
+                continue;
+            *waited = count;
+            is_new = true;
+        }
+    }
+    return is_new;
+}
+
+static void issue_wait_for_step(struct lowering *w, enum unit unit, int after, int step)
+{
+    const uint64_t arrays = unit == UNIT_HOST ? 1 : all_arrays(w);
+    if (after < 0 || !note_wait(w, unit, arrays, after))
+        return;
+    const bool one = w->n_array == 1 || w->done_unit[after] == UNIT_HOST;
+    struct insn *in = issue_insn(w, INSN_SYNC_WAIT, unit, arrays, step);
+    in->on = (uint8_t)w->done_unit[after];
+    in->on_array = one ? 0 : ALL_ARRAYS;
+    in->count = one ? w->done[after * w->n_array] : (uint64_t)after;
+}
+
+/* What comes later is done later at each unit, but not at all of them: all that was to be done by
+ * the end of the step counts. */
+static void issue_step_done(struct lowering *w, enum unit unit, int step)
+{
+    for (int i = 0; i < (unit == UNIT_HOST ? 1 : w->n_array); i++)
+        w->done[step * w->n_array + i] = *sets_of(w, unit, i);
+    w->done_unit[step] = unit;
+}
+
+/* Puts what was held back into its place, from the n-th on. Returns the place behind. */
+static guint put_back(GArray *insns, guint n, GArray *held)
+{
+    if (held->len > 0)
+        memcpy(&g_array_index(insns, struct insn, n), held->data, held->len * sizeof(struct insn));
+    n += held->len;
+    g_array_set_size(held, 0);
+    return n;
+}
+
+/* Each Read_Weights is issued one block early, behind the one before it: the controller issues in
+ * order, and would come to it only when the queues have room for all of the block before. With
+ * several arrays all those of a deal, which follow one another, one deal early. What another layer
+ * makes is read in its place, behind what it waits for. In place: a block is held back at a time.
+ */
+static void issue_ahead(GArray *insns)
+{
+    g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(struct insn));
+    guint n = 0;
+    bool is_first = true, was_read = false;
+    for (guint i = 0; i < insns->len; i++) {
+        const struct insn in = g_array_index(insns, struct insn, i);
+        const bool is_read = in.unit == UNIT_WEIGHTS;
+        if (is_read ? is_first || in.op == INSN_SYNC_WAIT : was_read)
+            n = put_back(insns, n, held);
+        is_first &= !is_read;
+        was_read = is_read;
+        if (is_read)
+            g_array_index(insns, struct insn, n++) = in;
+        else
+            g_array_append_val(held, in);
+    }
+    put_back(insns, n, held);
+}
+
+static uint32_t issue_meetings(GArray *insns)
+{
+    uint32_t n = 0;
+    for (guint i = 0; i < insns->len; i++) {
+        struct insn *in = &g_array_index(insns, struct insn, i);
+        if (insn_n_array(in) > 1)
+            in->meeting = n++;
+    }
+    return n;
+}
+
+/* A step's tile nest: blocks of partial sums, dealt to the arrays, and the pieces of a block. */
+
+/* One block of partial sums: its tiles, the products, and the drain through the activation unit. */
+static struct insn *emit_block(struct lowering *w, enum opcode op, enum unit unit,
+                               const struct insn *block)
+{
+    struct insn *in = issue_insn(w, op, unit, block->arrays, block->step);
+    *in = *block;
+    in->op = (uint8_t)op;
+    in->unit = (uint8_t)unit;
+    return in;
+}
+
+/* Values that the first `rows` rows of a step's product become, for one output column: pooling on
+ * the way out makes fewer of them. */
+static int64_t values_out(const struct plan *p, const struct plan_step *s, int64_t rows)
+{
+    const struct plan_layer *l = &p->layers[s->layer];
+    const int64_t w = dims_of(&p->graph->values[l->out].shape).w;
+    if (l->stationary_is_activation)
+        return rows;
+    return rows * (s->region.n_image * s->region.n_row * w) / plan_gemm_rows(p, l, &s->region);
+}
+
+/* What is in the array, or with os and is at the head of the weight FIFO, is used again by the next
+ * block where it is the only one of this block. */
+static void reuse_weights(struct lowering *w, struct insn *block)
+{
+    struct lowered_array *a = &w->arrays[insn_array(block)];
+    const bool stay = w->self->cfg.dataflow == FLOW_WS;
+    const int64_t tile = (int64_t)systolic_stream(w->self, w->plan, block, 0).tile;
+    const bool one_tile = systolic_one_tile(w->self, w->plan, block);
+    const bool again = one_tile && a->weight_tile == tile;
+    a->weight_tile = one_tile ? tile : -1;
+    *(stay ? &block->reuse : &block->reuse_weights) = again;
+    if (again) {
+        struct insn *last = &g_array_index(w->insns, struct insn, a->last_matrix);
+        *(stay ? &last->keep : &last->keep_weights) = true;
+    }
+}
+
+/* A tile of inputs that has all of K stays for all blocks of its columns. */
+static void reuse_inputs(struct lowering *w, struct insn *block, const struct plan_layer *l)
+{
+    const struct lowered_array *a = &w->arrays[insn_array(block)];
+    struct insn *last = &g_array_index(w->insns, struct insn, a->last_matrix);
+    block->reuse = l->gemm.k <= w->self->cfg.rows && a->n_block > 0 && last->step == block->step &&
+                   last->group == block->group && last->m0 == block->m0;
+    if (block->reuse)
+        last->keep = true;
+}
+
+static bool needs_weights(const struct lowering *w, const struct insn *block)
+{
+    return !block->reuse_weights && !(block->reuse && w->self->cfg.dataflow == FLOW_WS);
+}
+
+static void emit_weights(struct lowering *w, const struct insn *block, uint64_t arrays)
+{
+    const struct plan_step *s = &w->plan->steps[block->step];
+    if (w->plan->layers[s->layer].stationary_is_activation) { /* made by a layer before */
+        issue_wait_for_step(w, UNIT_WEIGHTS, s->after_load, block->step);
+        issue_wait_for_step(w, UNIT_WEIGHTS, s->after_compute, block->step);
+    }
+    struct insn *read = emit_block(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block);
+    read->arrays = arrays;
+    read->first = (int64_t)systolic_stream(w->self, w->plan, block, 0).tile;
+    read->repeat =
+        systolic_one_tile(w->self, w->plan, block) ? 1 : systolic_n_stream(w->self, w->plan, block);
+}
+
+static void emit_inputs(struct lowering *w, const struct insn *block, const struct plan_layer *l)
+{
+    if (w->self->cfg.dataflow == FLOW_IS && !block->reuse)
+        emit_block(w, INSN_SHIFT_INPUTS, UNIT_INPUTS, block)->repeat =
+            (uint32_t)int64_div_up(l->gemm.k, w->self->cfg.rows);
+}
+
+/* Blocks that are dealt to the arrays, one to each, and are worked off side by side. */
+struct deal {
+    struct insn blocks[MAX_ARRAY];
+    int n;
+};
+
+/* All that two blocks take from weight memory is the same, tile by tile: with `os` each R rows need
+ * all of it anew. */
+static bool same_weights(const struct lowering *w, const struct insn *a, const struct insn *b)
+{
+    return a->group == b->group && a->tile_n == b->tile_n &&
+           systolic_tiles_n(w->self, a) == systolic_tiles_n(w->self, b) &&
+           (w->self->cfg.dataflow != FLOW_OS ||
+            int64_div_up(a->m, w->self->cfg.rows) == int64_div_up(b->m, w->self->cfg.rows));
+}
+
+/* What several arrays need next is read once for all of them. */
+static void lower_weights(struct lowering *w, const struct deal *deal)
+{
+    uint64_t served = 0;
+    for (int i = 0; i < deal->n; i++) {
+        const struct insn *block = &deal->blocks[i];
+        uint64_t arrays = block->arrays;
+        if (served & block->arrays || !needs_weights(w, block))
+            continue;
+        for (int j = i + 1; w->self->cfg.broadcast && j < deal->n; j++)
+            if (needs_weights(w, &deal->blocks[j]) && same_weights(w, block, &deal->blocks[j]))
+                arrays |= deal->blocks[j].arrays;
+        emit_weights(w, block, arrays);
+        served |= arrays;
+    }
+}
+
+/* Where a block's sums go, and what its array has of it already. */
+static void prepare_block(struct lowering *w, struct insn *block)
+{
+    const struct plan_layer *l = &w->plan->layers[w->plan->steps[block->step].layer];
+    const struct lowered_array *a = &w->arrays[insn_array(block)];
+    const int64_t half = l->tiling.double_buffer ? a->n_block % 2 : 0;
+    block->first = half * (w->self->cfg.accumulators / 2);
+    if (w->self->cfg.dataflow == FLOW_IS)
+        reuse_inputs(w, block, l);
+    reuse_weights(w, block);
+}
+
+static void emit_product(struct lowering *w, const struct insn *rows, int64_t k0, uint32_t repeat)
+{
+    const struct plan_layer *l = &w->plan->layers[rows->layer];
+    const bool is_conv = plan_layer_node(w->plan, l, "conv2d");
+    struct insn *in =
+        emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
+    in->k0 = (int32_t)k0;
+    in->repeat = repeat;
+    w->arrays[insn_array(rows)].last_matrix = w->insns->len - 1;
+}
+
+/* Rows of a block, complete, leave their place in the accumulators. */
+static void emit_drain(struct lowering *w, const struct insn *rows, int64_t place)
+{
+    const struct plan_step *s = &w->plan->steps[rows->step];
+    const int array = insn_array(rows);
+    issue_set(w, UNIT_MATRIX, rows->arrays, rows->step);
+    issue_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, array, issue_n_set(w, UNIT_MATRIX, array),
+               rows->step);
+    emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, rows)->count =
+        (uint64_t)((values_out(w->plan, s, rows->m0 + rows->m) - values_out(w->plan, s, rows->m0)) *
+                   rows->n * plan_element_bytes(w->plan, w->plan->layers[s->layer].out));
+    issue_set(w, UNIT_ACTIVATION, rows->arrays, rows->step);
+    w->arrays[array].drained[place] = issue_n_set(w, UNIT_ACTIVATION, array);
+}
+
+/* `n` pieces of a block's rows from the i-th on. */
+static struct insn pieces_of(const struct insn *block, const struct places *places, int64_t i,
+                             int64_t n)
+{
+    struct insn pieces = *block;
+    pieces.m0 += i * places->rows;
+    pieces.m = MIN(n * places->rows, block->m - i * places->rows);
+    pieces.first = (block->first + i) % places->n * places->rows;
+    pieces.reuse = i > 0;
+    pieces.keep = pieces.m0 + pieces.m < block->m0 + block->m;
+    return pieces;
+}
+
+/* Tiles of k between the first and the last one, for all rows: in two where the block goes on in
+ * the first place of the accumulators. */
+static void lower_between(struct lowering *w, const struct insn *block, const struct places *places,
+                          int64_t n, int64_t tiles_k)
+{
+    const int64_t before = MIN(n, places->n - block->first);
+    if (before == n && tiles_k > 2) {
+        const struct insn all = pieces_of(block, places, 0, n);
+        emit_product(w, &all, 1, (uint32_t)(tiles_k - 2));
+        return;
+    }
+    for (int64_t k = 1; k < tiles_k - 1; k++) {
+        const struct insn begin = pieces_of(block, places, 0, before);
+        const struct insn end = pieces_of(block, places, before, n - before);
+        emit_product(w, &begin, k, 1);
+        emit_product(w, &end, k, 1);
+    }
+}
+
+/* A block of several pieces, block->first is the place of the first one: those of the first tile of
+ * k wait until what lay in their places has left, those of the last one leave while others are
+ * worked off. */
+static void lower_pieces(struct lowering *w, struct insn block)
+{
+    const struct plan_layer *l = &w->plan->layers[block.layer];
+    const struct places places = systolic_places(w->self, w->plan, l);
+    const int64_t tiles_k = int64_div_up(l->gemm.k, w->self->cfg.rows);
+    const int64_t n = int64_div_up(block.m, places.rows);
+    struct lowered_array *a = &w->arrays[insn_array(&block)];
+    block.first = a->place;
+    for (int64_t i = 0; i < n; i++) {
+        const struct insn piece = pieces_of(&block, &places, i, 1);
+        issue_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, insn_array(&block),
+                   a->drained[(block.first + i) % places.n], block.step);
+        emit_product(w, &piece, 0, 1);
+    }
+    lower_between(w, &block, &places, n, tiles_k);
+    for (int64_t i = 0; i < n; i++) {
+        const struct insn piece = pieces_of(&block, &places, i, 1);
+        emit_product(w, &piece, tiles_k - 1, 1);
+        emit_drain(w, &piece, (block.first + i) % places.n);
+    }
+    a->place = (block.first + n) % places.n;
+}
+
+static void lower_block(struct lowering *w, const struct insn *block)
+{
+    const struct plan_layer *l = &w->plan->layers[block->layer];
+    struct lowered_array *a = &w->arrays[insn_array(block)];
+    const int half = l->tiling.double_buffer ? (int)(a->n_block % 2) : 0;
+    emit_inputs(w, block, l);
+    a->n_block++;
+    if (systolic_parts(w->self, l) > 1) {
+        lower_pieces(w, *block);
+        return;
+    }
+    /* What this block overwrites must have been drained. */
+    issue_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, insn_array(block), a->drained[half], block->step);
+    emit_product(w, block, 0, systolic_n_stream(w->self, w->plan, block));
+    emit_drain(w, block, half);
+}
+
+static void lower_deal(struct lowering *w, struct deal *deal)
+{
+    for (int i = 0; i < deal->n; i++)
+        prepare_block(w, &deal->blocks[i]);
+    lower_weights(w, deal);
+    for (int i = 0; i < deal->n; i++)
+        lower_block(w, &deal->blocks[i]);
+    deal->n = 0;
+}
+
+/* The next block of a nest goes to the next array. */
+static void deal_block(struct lowering *w, struct deal *deal, struct insn block)
+{
+    block.arrays = one_array(deal->n);
+    deal->blocks[deal->n++] = block;
+    if (deal->n == w->n_array)
+        lower_deal(w, deal);
+}
+
+/* The tile nest of one step: groups, then output tiles and row blocks in the order chosen. */
+static void blocks_lower(struct lowering *w, int step)
+{
+    const struct plan_step *s = &w->plan->steps[step];
+    const struct plan_layer *l = &w->plan->layers[s->layer];
+    const int64_t rows = plan_gemm_rows(w->plan, l, &s->region), cols = w->self->cfg.cols;
+    const bool is = w->self->cfg.dataflow == FLOW_IS;
+    const int64_t block_m = is ? cols : l->tiling.block_m, block_n = is ? l->tiling.block_m : cols;
+    const int64_t n_m = int64_div_up(rows, block_m), n_n = int64_div_up(l->gemm.n, block_n);
+    const bool n_outer = l->tiling.order == ORDER_NM;
+    struct deal deal = {.n = 0};
+    issue_wait_for_step(w, UNIT_MATRIX, s->after_load, step);
+    issue_wait_for_step(w, UNIT_MATRIX, s->after_compute, step);
+    if (is) {
+        issue_wait_for_step(w, UNIT_INPUTS, s->after_load, step);
+        issue_wait_for_step(w, UNIT_INPUTS, s->after_compute, step);
+    }
+    issue_wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
+    const int64_t first = plan_first_matrix(l, &s->region);
+    for (int64_t g = first; g < first + plan_groups(l, &s->region); g++) {
+        for (int64_t i = 0; i < n_m * n_n; i++) {
+            const int64_t m0 = (n_outer ? i % n_m : i / n_n) * block_m;
+            const int64_t n0 = (n_outer ? i / n_m : i % n_n) * block_n;
+            deal_block(w, &deal,
+                       (struct insn){.step = step,
+                                     .layer = s->layer,
+                                     .group = (int32_t)g,
+                                     .tile_n = (int32_t)(n0 / cols),
+                                     .m0 = m0,
+                                     .m = MIN(block_m, rows - m0),
+                                     .n0 = n0,
+                                     .n = MIN(block_n, l->gemm.n - n0)});
+        }
+    }
+    lower_deal(w, &deal);
+    issue_step_done(w, UNIT_ACTIVATION, step);
+}
+
+/* Parameters -> weight memory. */
+
+/* One output's weights down a column of tiles, rows of which lie `pitch` bytes apart. Those of
+ * packed groups are apart: each tap of the kernel has the channels of all groups. */
+static void put_column(const struct plan_layer *l, int64_t n, const uint8_t *weight, int64_t size,
+                       int64_t pitch, uint8_t *column)
+{
+    const struct gemm g = plan_operator_gemm(l);
+    const int64_t channels = l->packed > 1 ? l->channels : g.k, block = n / g.n * channels;
+    for (int64_t k = 0; k < g.k; k++) {
+        const int64_t row = k / channels * channels * l->packed + block + k % channels;
+        if (size == 1)
+            column[row * pitch] = weight[k];
+        else
+            memcpy(column + row * pitch, weight + k * size, (size_t)size);
+    }
+}
+
+/* Weight memory holds tiles, row by row of the array; of whole ones what an edge tile lacks is 0.
+ * Tables lie there as they are. What is streamed lies behind them. */
+static bool weights_pack(const struct systolic *s, struct plan *p, struct program *program,
+                         GError **error)
+{
+    const int64_t cols = s->cfg.cols;
+    const uint64_t bytes = p->weight_bytes + p->streamed_bytes;
+    program->weights = g_try_malloc0(MAX(bytes, 1));
+    if (!program->weights)
+        return error_set(error, ERROR_LIMIT, "no memory for %" PRIu64 " MiB of weights",
+                         bytes >> 20);
+    arena_own(p->arena, program->weights, g_free);
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        const uint8_t *weight = p->quant->layers[i].weight;
+        if (l->lookup && l->weights_of == i)
+            memcpy(program->weights + l->weight_address, weight,
+                   (size_t)(l->lookup->rows * lookup_row_bytes(p, l)));
+        const int64_t size = (int64_t)number_bytes(l->weight_format);
+        const int64_t k = l->kind == LAYER_MATRIX ? plan_operator_gemm(l).k : 0;
+        const bool is_first =
+            l->kind == LAYER_MATRIX && l->weights_of == i && !l->stationary_is_activation;
+        for (int64_t c = 0; is_first && c < l->gemm.groups * l->gemm.n; c++) {
+            const int64_t g = c / l->gemm.n, n = c % l->gemm.n, i_n = n / cols;
+            uint8_t *column =
+                program->weights + systolic_tile_address(s, l, g, i_n, 0) + n % cols * size;
+            put_column(l, n, weight + c * k * size, size, systolic_tile_pitch(s, l, i_n) * size,
+                       column);
+        }
+    }
+    return true;
+}
+
+static bool weights_fit(const struct systolic *s, const struct plan *p, GError **error)
+{
+    const uint64_t capacity = s->machine->memories[MEM_WEIGHTS].size_bytes;
+    if (p->weight_bytes <= capacity)
+        return true;
+    return error_set(error, ERROR_UNSUPPORTED,
+                     "%s: its weights fill %" PRIu64 " KiB of tiles of %" PRId64 " x %" PRId64
+                     "; memory.weights of %s has %" PRIu64
+                     " KiB; with memory.weights.overflow = \"stream\" layers that find no room "
+                     "would fetch theirs over the host link",
+                     p->graph->name, p->weight_bytes / 1024, s->cfg.rows, s->cfg.cols,
+                     p->machine->name, capacity / 1024);
+}
+
+/* Lowering: steps -> instructions. */
 
 static void lower_transfer(struct lowering *w, int step)
 {
@@ -41,7 +568,7 @@ static void lower_vector(struct lowering *w, int step)
     issue_wait_for_step(w, UNIT_ACTIVATION, s->after_compute, step); /* at the others */
     issue_wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
     issue_insn(w, INSN_NORMALIZE_POOL, UNIT_ACTIVATION, all_arrays(w), step)->count =
-        core_vector_cyc(w->self, w->plan, s);
+        systolic_vector_cyc(w->self, w->plan, s);
     issue_set(w, UNIT_ACTIVATION, all_arrays(w), step);
     issue_step_done(w, UNIT_ACTIVATION, step);
 }
@@ -68,9 +595,9 @@ static void lower_step(struct lowering *w, int step)
         issue_step_done(w, UNIT_HOST, step);
         break;
     case STEP_COMPUTE:
-        for (int i = 0; i < w->n_array && s->pass != w->pass; i++)
+        for (int i = 0; i < w->n_array && s->turn != w->turn; i++)
             w->arrays[i].n_block = w->arrays[i].place = 0;
-        w->pass = s->pass;
+        w->turn = s->turn;
         if (w->plan->layers[s->layer].kind == LAYER_MATRIX)
             blocks_lower(w, step);
         else if (w->plan->layers[s->layer].kind == LAYER_LOOKUP)
@@ -124,7 +651,7 @@ bool systolic_lower(const void *self, struct plan *p, GError **error)
         .done = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_step * n),
         .done_unit = ARENA_ARRAY(p->arena, enum unit, (size_t)p->n_step),
         .arrays = ARENA_ARRAY(p->arena, struct lowered_array, n),
-        .pass = -1,
+        .turn = -1,
     };
     for (size_t i = 0; i < n; i++) {
         w.arrays[i].drained = g_new0(uint64_t, MAX(s->cfg.accumulators, 2));

@@ -70,7 +70,7 @@ static void print_wait(const struct plan *p, const struct insn *in, GString *out
         g_string_append_printf(out, "%c%" PRIu64, i ? ',' : ' ', done[i]);
 }
 
-void insn_print(const struct plan *p, const struct insn *in, GString *out)
+void systolic_insn_print(const struct plan *p, const struct insn *in, GString *out)
 {
     const struct plan_step *s = &p->steps[in->step];
     g_autofree char *unit = unit_text(p, in->unit, in->arrays);
@@ -137,14 +137,14 @@ static void print_layer(const struct plan *p, const struct plan_layer *l, bool a
                                ", %" PRId64 " x (M %" PRId64 ", N %" PRId64 ", K %" PRId64
                                "), blocks of %" PRId64 " rows, order %s, %s accumulators",
                                l->gemm.groups, l->gemm.m, l->gemm.n, l->gemm.k, l->tiling.block_m,
-                               loop_order_names[l->tiling.order],
+                               plan_loop_order_names[l->tiling.order],
                                l->tiling.double_buffer ? "double-buffered" : "single");
     if (!again && l->kind == LAYER_MATRIX && !l->tiling.double_buffer && l->tiling.parts > 1)
         g_string_append_printf(out, " in %d parts", l->tiling.parts);
     if (!again && l->streamed)
         g_string_append_printf(out, ", %" PRIu64 " bytes of weights over the host link",
                                plan_streamed_bytes(p, l));
-    if (!again && l->n_pass > 1)
+    if (!again && l->n_turn > 1)
         g_string_append_printf(out, ", %" PRId64 " images at a time in turn with layers %d to %d",
                                l->chunk_image, p->groups[l->group].first, p->groups[l->group].last);
     g_string_append_c(out, '\n');
@@ -165,7 +165,7 @@ char *systolic_print(const void *self, const struct plan *p)
             seen[layer] = true;
         }
         g_string_append_printf(out, "%6u  ", i);
-        insn_print(p, in, out);
+        systolic_insn_print(p, in, out);
         g_string_append_c(out, '\n');
     }
     return g_string_free(out, FALSE);

@@ -3,24 +3,387 @@
  * computed when an instruction ends. */
 #include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
-#include "mapper/lookup.h"
+#include "mapper/values/lookup.h"
 
-void sim_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t start_cyc,
-              uint64_t end_cyc)
+static void sim_wait_until(uint64_t cyc)
 {
-    struct pass_span *p = &s->passes[s->plan->steps[in->step].pass];
+    if (cyc > sk_now())
+        sk_wait_cycles(cyc - sk_now());
+}
+
+static const char *sim_name(const struct array_sim *a, const char *name)
+{
+    const struct plan *p = a->sim->plan;
+    return a->sim->self->cfg.n_array > 1 ? arena_printf(p->arena, "%s%d", name, a->index) : name;
+}
+
+/* For power over time. */
+static void note_step(struct sim *s, enum unit unit, int step, uint64_t start_cyc, uint64_t end_cyc)
+{
+    struct step_span *span = &s->step_spans[(size_t)step * N_UNIT + unit];
+    if (span->end_cyc == 0 || start_cyc < span->start_cyc)
+        span->start_cyc = start_cyc;
+    span->end_cyc = MAX(span->end_cyc, end_cyc);
+}
+
+static void sim_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t start_cyc,
+                     uint64_t end_cyc)
+{
+    struct turn_span *p = &s->turns[s->plan->steps[in->step].turn];
     if (unit == UNIT_MATRIX || unit == UNIT_ACTIVATION || in->op == INSN_READ_ROWS)
         p->compute_cyc = MIN(p->compute_cyc, start_cyc);
     if (!p->started || start_cyc < p->start_cyc)
         p->start_cyc = start_cyc;
     p->started = true;
     p->end_cyc = MAX(p->end_cyc, end_cyc);
-    power_note(s, unit, in->step, start_cyc, end_cyc);
+    note_step(s, unit, in->step, start_cyc, end_cyc);
 }
+
+static bool sim_meet(struct sim *s, const struct insn *in, struct meeting **meeting)
+{
+    *meeting = &s->meetings[in->meeting];
+    if (++(*meeting)->n_here < insn_n_array(in))
+        return false;
+    (*meeting)->n_here = 0;
+    (*meeting)->n_met++;
+    for (int i = 0; i < (int)s->self->cfg.n_array; i++)
+        if (in->arrays >> i & 1)
+            sk_notify(s->arrays[i].met);
+    return true;
+}
+
+/* Controllers, which issue in program order, the queues of the units, and Sync between them. */
+
+static struct unit_state *queue_unit(struct sim *s, enum unit unit, int array)
+{
+    return unit == UNIT_HOST ? &s->host : &s->arrays[array].units[unit];
+}
+
+static const struct insn *insn_at(const struct sim *s, uint32_t i)
+{
+    return &g_array_index(s->program->insns, struct insn, i);
+}
+
+/* A controller issues an instruction a cycle, in order, and waits where the queue of its unit is
+ * full. When it issues follows from when units take: so it is no process, but goes on, as far as it
+ * can, whenever one of its units has taken an instruction. What it issues later than now is queued
+ * with its cycle; until that cycle no room is wanted for what comes behind it. */
+static void controller_go_on(struct controller *c, struct sim *s)
+{
+    const uint32_t depth = (uint32_t)s->self->cfg.queue_depth;
+    for (; c->next < c->list->len; c->next++) {
+        const struct listed *l = &g_array_index(c->list, struct listed, c->next);
+        struct unit_state *u = queue_unit(s, (enum unit)l->unit, c->array);
+        if (u->n_queued == depth)
+            return;
+        const uint64_t issue_cyc = MAX(c->free_cyc, sk_now());
+        u->queue[(u->head + u->n_queued++) % depth] = (struct queued){l->insn, issue_cyc};
+        c->free_cyc = issue_cyc + 1;
+        if (u->n_queued == 1)
+            sk_notify(u->filled);
+    }
+}
+
+/* The next instruction; NULL when the program has no more for this unit. */
+static const struct insn *pop(struct unit_state *u)
+{
+    struct sim *s = u->sim;
+    if (u->n_left == 0)
+        return NULL;
+    u->n_left--;
+    if (u->n_queued == 0)
+        controller_go_on(u->controller, s); /* the run's first */
+    while (u->n_queued == 0)
+        sk_wait(u->filled);
+    const struct queued q = u->queue[u->head];
+    sim_wait_until(q.issue_cyc);
+    u->head = (u->head + 1) % (uint32_t)s->self->cfg.queue_depth;
+    u->n_queued--;
+    controller_go_on(u->controller, s);
+    u->now = insn_at(s, q.insn);
+    u->layer = (uint64_t)u->now->layer;
+    return u->now;
+}
+
+static void sync_set(struct unit_state *u)
+{
+    const uint64_t at = u->unit == UNIT_MATRIX ? MAX(sk_now(), u->sums_cyc) : sk_now();
+    g_array_append_val(u->set_cyc, at);
+    sk_notify(u->set);
+}
+
+/* Returns when the counter got there, which may be long ago. */
+static uint64_t wait_for_count(const struct unit_state *on, uint64_t count)
+{
+    if (count == 0)
+        return 0;
+    while (on->set_cyc->len < count)
+        sk_wait(on->set);
+    const uint64_t at = g_array_index(on->set_cyc, uint64_t, count - 1);
+    sim_wait_until(at);
+    return at;
+}
+
+static void sync_wait(struct unit_state *u, const struct insn *in)
+{
+    struct sim *s = u->sim;
+    const int n = (int)s->self->cfg.n_array;
+    uint64_t met_cyc = 0;
+    if (in->on_array != ALL_ARRAYS)
+        met_cyc = wait_for_count(queue_unit(s, in->on, in->on_array), in->count);
+    for (int i = 0; i < n && in->on_array == ALL_ARRAYS; i++) {
+        const uint64_t count = s->program->done[in->count * (uint64_t)n + (uint64_t)i];
+        met_cyc = MAX(met_cyc, wait_for_count(queue_unit(s, in->on, i), count));
+    }
+    if (u->unit == UNIT_MATRIX) {
+        uint64_t *last_cyc = &u->array->met_cyc[in->on == UNIT_HOST ? CAUSE_INPUT : CAUSE_RAW];
+        *last_cyc = MAX(*last_cyc, met_cyc);
+    }
+}
+
+static const struct insn *queue_next(struct unit_state *u)
+{
+    for (;;) {
+        const struct insn *in = pop(u);
+        if (!in)
+            return NULL;
+        if (in->op == INSN_SYNC_SET)
+            sync_set(u);
+        else if (in->op == INSN_SYNC_WAIT)
+            sync_wait(u, in);
+        else
+            return in;
+    }
+}
+
+/* With one array a controller issues all; with several each has one, which issues what is for its
+ * units, and the last one what is for the host. */
+static struct controller *controller_of(struct sim *s, enum unit unit, int array)
+{
+    const int n = (int)s->self->cfg.n_array;
+    return &s->controllers[n == 1 ? 0 : unit == UNIT_HOST ? n : array];
+}
+
+/* What each controller will issue, each unit take from its queue, and each loader from its FIFO. */
+static void deal_program(struct sim *s)
+{
+    for (guint i = 0; i < s->program->insns->len; i++) {
+        const struct insn *in = insn_at(s, i);
+        const struct listed listed = {.insn = i, .unit = in->unit};
+        for (uint64_t left = in->arrays; left; left &= left - 1) {
+            const int array = __builtin_ctzll(left);
+            g_array_append_val(controller_of(s, in->unit, array)->list, listed);
+            queue_unit(s, in->unit, array)->n_left++;
+            s->arrays[array].n_tile += in->op == INSN_READ_WEIGHTS ? in->repeat : 0;
+        }
+    }
+}
+
+static void queue_build(struct sim *s)
+{
+    const int n = (int)s->self->cfg.n_array;
+    s->controllers = ARENA_ARRAY(s->plan->arena, struct controller, (size_t)n + 1);
+    for (int i = 0; i <= n; i++)
+        s->controllers[i].list =
+            arena_own(s->plan->arena, g_array_new(FALSE, FALSE, sizeof(struct listed)),
+                      (GDestroyNotify)g_array_unref);
+    for (int i = 0; i < n; i++) {
+        s->controllers[i].array = i;
+        for (int unit = UNIT_HOST + 1; unit < N_UNIT; unit++)
+            s->arrays[i].units[unit].controller = controller_of(s, (enum unit)unit, i);
+    }
+    s->host.controller = controller_of(s, UNIT_HOST, 0);
+    deal_program(s);
+}
+
+/* What feeds an array: weight memory, FIFO and the shadow registers that a tile is shifted into. */
+
+/* Tiles of another layer's values take turns on the array's path from the buffer. */
+static uint64_t request_values(struct array_sim *a, const struct stream *t)
+{
+    struct sim *s = a->sim;
+    const uint64_t cycles = systolic_buffer_tile_cyc(s->self, &s->plan->layers[t->in.layer],
+                                                     systolic_stream_bytes(s->self, s->plan, t));
+    const uint64_t start = MAX(sk_now(), a->path_free_cyc);
+    a->path_free_cyc = systolic_buffer_ready(&s->core, s->self, cycles, start);
+    return a->path_free_cyc;
+}
+
+/* When a tile that is requested now arrives. One for several arrays is requested when all of them
+ * have a slot for it. */
+static uint64_t request_tile(struct array_sim *a, const struct insn *in, const struct stream *t)
+{
+    struct sim *s = a->sim;
+    const struct plan_layer *l = &s->plan->layers[in->layer];
+    if (l->stationary_is_activation)
+        return request_values(a, t);
+    const struct dram_request request = {.bytes = systolic_stream_bytes(s->self, s->plan, t),
+                                         .address = t->tile};
+    if (insn_n_array(in) == 1)
+        return systolic_read_weights(&s->core, l, &request, sk_now());
+    struct meeting *meeting;
+    if (sim_meet(s, in, &meeting)) {
+        meeting->arrival_cyc = systolic_read_weights(&s->core, l, &request, sk_now());
+        return meeting->arrival_cyc;
+    }
+    for (const uint32_t n_met = meeting->n_met; meeting->n_met == n_met;)
+        sk_wait(a->met);
+    return meeting->arrival_cyc;
+}
+
+/* Read_Weights is complete when its address is sent: the FIFO slot is taken, the tile on its way.
+ */
+static void feed_weight_memory(void *arg)
+{
+    struct unit_state *u = arg;
+    struct array_sim *a = u->array;
+    struct sim *s = u->sim;
+    const uint64_t depth = (uint64_t)s->self->cfg.fifo_tiles;
+    const uint64_t pace_cyc = s->self->cfg.n_array > 1; /* an address a cycle: arrays take turns */
+    uint64_t next_cyc = 0;
+    for (const struct insn *in; (in = queue_next(u));) {
+        const struct plan_layer *l = &s->plan->layers[in->layer];
+        for (uint32_t i = 0; i < in->repeat; i++) {
+            const struct stream t = systolic_stream(s->self, s->plan, in, i);
+            while (a->fifo_level == depth)
+                sk_wait(a->fifo_freed);
+            sim_wait_until(next_cyc);
+            const uint64_t arrival_cyc = request_tile(a, in, &t);
+            const int64_t lines = systolic_shifts_sideways(s->self, l) ? t.cols : t.rows;
+            a->fifo[(a->fifo_head + a->fifo_level) % depth] = (struct fifo_slot){
+                t.tile, in->layer, systolic_shift_cyc(s->self, s->plan, l, lines), arrival_cyc};
+            a->fifo_level++;
+            sk_notify(a->fifo_filled);
+            next_cyc = sk_now() + pace_cyc;
+        }
+        sim_wait_until(next_cyc);
+        if (insn_array(in) == a->index)
+            systolic_count_insn(s->self, s->plan, in, &s->layers[in->layer]);
+    }
+}
+
+static void feed_free_slot(struct array_sim *a)
+{
+    a->fifo_head = (a->fifo_head + 1) % (uint64_t)a->sim->self->cfg.fifo_tiles;
+    a->fifo_level--;
+    sk_notify(a->fifo_freed);
+}
+
+/* Shadow registers, once free, take a tile from start_cyc on, a row a cycle. */
+static void wait_shadow_free(struct array_sim *a)
+{
+    while (!a->shadow_free)
+        sk_wait(a->shadow_freed);
+    a->shadow_free = false;
+}
+
+static void shift_in(struct array_sim *a, uint64_t start_cyc, uint64_t cycles)
+{
+    a->shift_start_cyc = start_cyc;
+    if (start_cyc > sk_now())
+        sk_wait_cycles(start_cyc - sk_now());
+    a->n_shift++;
+    sk_wait_cycles(cycles);
+}
+
+static void fill_shadow(struct array_sim *a)
+{
+    a->shadow_full = true;
+    sk_notify(a->shadow_filled);
+}
+
+static void feed_weight_loader(void *arg)
+{
+    struct array_sim *a = arg;
+    struct sim *s = a->sim;
+    for (uint64_t i = 0; i < a->n_tile; i++) {
+        while (a->fifo_level == 0)
+            sk_wait(a->fifo_filled);
+        const struct fifo_slot slot = a->fifo[a->fifo_head];
+        wait_shadow_free(a);
+        shift_in(a, systolic_shift_start(slot.arrival_cyc, sk_now()), slot.shift_cyc);
+        if (s->state)
+            systolic_state_shift_in(s->state, a->index, slot.tile, &s->plan->layers[slot.layer]);
+        feed_free_slot(a);
+        fill_shadow(a);
+    }
+}
+
+/* Tiles of inputs on their way into the array, where they stay. */
+static void feed_input_loader(void *arg)
+{
+    struct unit_state *u = arg;
+    struct array_sim *a = u->array;
+    struct sim *s = u->sim;
+    for (const struct insn *in; (in = queue_next(u));) {
+        const struct plan_layer *l = &s->plan->layers[in->layer];
+        const uint32_t n_tile = (uint32_t)systolic_tiles_n(s->self, in);
+        for (uint32_t i = 0; i < in->repeat; i++) {
+            const struct stream t = systolic_stream(s->self, s->plan, in, i * n_tile);
+            wait_shadow_free(a);
+            const uint64_t cycles = systolic_shift_cyc(s->self, s->plan, l, t.rows);
+            const uint64_t end = systolic_buffer_ready(&s->core, s->self, cycles, sk_now());
+            shift_in(a, end - cycles, cycles);
+            if (s->state)
+                systolic_state_shift_inputs(s->state, &t.in, t.i_k);
+            sim_span(s, UNIT_INPUTS, in, a->shift_start_cyc, sk_now());
+            fill_shadow(a);
+        }
+        systolic_count_insn(s->self, s->plan, in, &s->layers[in->layer]);
+    }
+}
+
+/* Waits for the tile that is to stay. Whatever of the wait came before its shift is weight stall,
+ * the rest weight shift; inputs are shifted when they are there, so that nothing comes before it.
+ */
+static void feed_take_tile(struct array_sim *a, const struct insn *in)
+{
+    struct sim *s = a->sim;
+    struct record_layer *l = &s->layers[in->layer];
+    const uint64_t start = sk_now();
+    while (!a->shadow_full)
+        sk_wait(a->shadow_filled);
+    if (sk_now() > start) {
+        const uint64_t shift = CLAMP(a->shift_start_cyc, start, sk_now());
+        if (s->self->cfg.dataflow == FLOW_WS)
+            l->stall_cyc[CAUSE_WEIGHT_STALL] += shift - start;
+        l->stall_cyc[CAUSE_WEIGHT_SHIFT] += sk_now() - shift;
+        sim_span(s, UNIT_MATRIX, in, start, sk_now());
+    }
+    a->shadow_full = false;
+}
+
+/* Waits for the weights at the FIFO's head, which stream from there. */
+static void feed_take_weights(struct array_sim *a, const struct insn *in)
+{
+    struct sim *s = a->sim;
+    const uint64_t start = sk_now();
+    while (a->fifo_level == 0)
+        sk_wait(a->fifo_filled);
+    const struct fifo_slot slot = a->fifo[a->fifo_head];
+    if (slot.arrival_cyc > sk_now())
+        sk_wait_cycles(slot.arrival_cyc - sk_now());
+    s->layers[in->layer].stall_cyc[CAUSE_WEIGHT_STALL] += sk_now() - start;
+    if (sk_now() > start)
+        sim_span(s, UNIT_MATRIX, in, start, sk_now());
+    if (!s->state)
+        return;
+    systolic_state_shift_in(s->state, a->index, slot.tile, &s->plan->layers[slot.layer]);
+    systolic_state_swap(s->state, a->index);
+}
+
+static void feed_free_shadow(struct array_sim *a)
+{
+    a->shadow_free = true;
+    sk_notify(a->shadow_freed);
+}
+
+/* Processes: a unit each, which executes its queue, asks the core for times and waits. Values are
+ * computed when an instruction ends. */
 
 static void execute(struct sim *s, const struct insn *in)
 {
-    if (s->state && !state_execute(s->state, in, &s->error))
+    if (s->state && !systolic_state_execute(s->state, in, &s->error))
         sk_stop();
 }
 
@@ -34,19 +397,6 @@ static void note_waits(struct array_sim *a)
             g_array_append_val(a->waits, span);
         a->met_cyc[cause] = 0;
     }
-}
-
-bool sim_meet(struct sim *s, const struct insn *in, struct meeting **meeting)
-{
-    *meeting = &s->meetings[in->meeting];
-    if (++(*meeting)->n_here < insn_n_array(in))
-        return false;
-    (*meeting)->n_here = 0;
-    (*meeting)->n_met++;
-    for (int i = 0; i < (int)s->self->cfg.n_array; i++)
-        if (in->arrays >> i & 1)
-            sk_notify(s->arrays[i].met);
-    return true;
 }
 
 /* Occupies the unit from now until ready_cyc, then computes. */
@@ -65,7 +415,7 @@ static void occupy(struct unit_state *u, const struct insn *in, uint64_t ready_c
 static void host_compute_wait(struct sim *s, const struct insn *in)
 {
     const uint64_t start = sk_now();
-    sk_wait_cycles(core_host_cyc(s->self, s->plan, &s->plan->layers[in->layer]));
+    sk_wait_cycles(systolic_host_cyc(s->self, s->plan, &s->plan->layers[in->layer]));
     sim_span(s, UNIT_HOST, in, start, sk_now());
 }
 
@@ -80,7 +430,7 @@ static void read_rows(struct sim *s, const struct insn *in)
     for (int64_t i = first; i < first + (int64_t)in->count; i++) {
         const struct dram_request row = {.bytes = (uint64_t)lookup_row_bytes(s->plan, l),
                                          .address = lookup_address(s->plan, l, i)};
-        const uint64_t arrival_cyc = core_read_weights(&s->core, l, &row, sk_now());
+        const uint64_t arrival_cyc = systolic_read_weights(&s->core, l, &row, sk_now());
         ready_cyc = MAX(ready_cyc, arrival_cyc);
         sk_wait_cycles(1);
     }
@@ -100,7 +450,7 @@ static void host_dma(void *arg)
         else
             occupy(u, in, dma_copy(&s->core.dma, in->count, sk_now()));
         execute(s, in);
-        count_insn(s->self, s->plan, in, &s->layers[in->layer]);
+        systolic_count_insn(s->self, s->plan, in, &s->layers[in->layer]);
     }
 }
 
@@ -110,33 +460,33 @@ static void run_stream(struct unit_state *u, const struct insn *in, uint32_t i)
     struct array_sim *a = u->array;
     struct sim *s = u->sim;
     const struct systolic *self = s->self;
-    const struct stream t = flow_stream(self, s->plan, in, i);
-    const bool one_tile = flow_one_tile(self, s->plan, in);
+    const struct stream t = systolic_stream(self, s->plan, in, i);
+    const bool one_tile = systolic_one_tile(self, s->plan, in);
     const bool stays = self->cfg.dataflow != FLOW_OS, streams = self->cfg.dataflow != FLOW_WS;
     const bool takes = stays && t.begins && !in->reuse;
-    sim_wait_until(core_stream_start(self, &a->before, t.rows, t.stream_cyc, t.begins, t.ends));
+    sim_wait_until(systolic_stream_start(self, &a->before, t.rows, t.stream_cyc, t.begins, t.ends));
     if (takes)
         feed_take_tile(a, in);
     if (streams && (one_tile ? i == 0 && !in->reuse_weights : true))
         feed_take_weights(a, in);
     if (takes && s->state)
-        (streams ? state_swap_inputs : state_swap)(s->state, a->index);
+        (streams ? systolic_state_swap_inputs : systolic_state_swap)(s->state, a->index);
     if (takes && self->cfg.double_buffer)
         feed_free_shadow(a);
     /* Of `is` the inputs are in the array already. */
     occupy(u, in,
            self->cfg.dataflow == FLOW_IS
                ? sk_now() + t.stream_cyc
-               : core_buffer_ready(&s->core, self, t.stream_cyc, sk_now()));
+               : systolic_buffer_ready(&s->core, self, t.stream_cyc, sk_now()));
     if (s->state)
-        state_multiply(s->state, &t.in, t.i_k);
+        systolic_state_multiply(s->state, &t.in, t.i_k);
     if (streams && (one_tile ? i == in->repeat - 1 && !in->keep_weights : true))
         feed_free_slot(a);
     if (stays && t.ends && !in->keep && !self->cfg.double_buffer)
         feed_free_shadow(a);
     if (stays || t.ends)
         a->before = (struct in_array){true, sk_now(), t.rows};
-    u->sums_cyc = sk_now() + flow_latency_cyc(self, t.rows, t.cols);
+    u->sums_cyc = sk_now() + systolic_latency_cyc(self, t.rows, t.cols);
 }
 
 static void matrix_unit(void *arg)
@@ -148,7 +498,7 @@ static void matrix_unit(void *arg)
         for (uint32_t i = 0; i < in->repeat; i++)
             run_stream(u, in, i);
         u->array->idle_cyc = sk_now();
-        count_insn(s->self, s->plan, in, &s->layers[in->layer]);
+        systolic_count_insn(s->self, s->plan, in, &s->layers[in->layer]);
     }
 }
 
@@ -158,14 +508,14 @@ static void activation_unit(void *arg)
     struct sim *s = u->sim;
     for (const struct insn *in; (in = queue_next(u));) {
         const uint64_t cycles = in->op == INSN_ACTIVATE
-                                    ? core_activate_cyc(s->self, flow_entries(s->self, in))
-                                    : core_share_cyc(s->self, in->count);
+                                    ? systolic_activate_cyc(s->self, systolic_entries(s->self, in))
+                                    : systolic_share_cyc(s->self, in->count);
         occupy(u, in, sk_now() + cycles);
         struct meeting *meeting;
         if (insn_n_array(in) > 1 && !sim_meet(s, in, &meeting))
             continue; /* values of a pass are made when the last share of it is done */
         execute(s, in);
-        count_insn(s->self, s->plan, in, &s->layers[in->layer]);
+        systolic_count_insn(s->self, s->plan, in, &s->layers[in->layer]);
     }
 }
 
@@ -176,7 +526,7 @@ static void describe_unit(void *arg, GString *out)
         return;
     g_string_append_printf(out, "layer '%s', instruction ",
                            u->sim->plan->layers[u->now->layer].name);
-    insn_print(u->sim->plan, u->now, out);
+    systolic_insn_print(u->sim->plan, u->now, out);
 }
 
 static void describe_loader(void *arg, GString *out)
@@ -195,18 +545,6 @@ static const struct {
     [UNIT_ACTIVATION] = {"activation_unit", activation_unit},
     [UNIT_INPUTS] = {"input_loader", feed_input_loader},
 };
-
-void sim_wait_until(uint64_t cyc)
-{
-    if (cyc > sk_now())
-        sk_wait_cycles(cyc - sk_now());
-}
-
-const char *sim_name(const struct array_sim *a, const char *name)
-{
-    const struct plan *p = a->sim->plan;
-    return a->sim->self->cfg.n_array > 1 ? arena_printf(p->arena, "%s%d", name, a->index) : name;
-}
 
 static struct sk_event *event_of(struct arena *a, const char *owner, const char *what)
 {
@@ -266,19 +604,19 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
     s->program = p->program;
     if (io) {
         s->state = ARENA_NEW(arena, struct machine_state);
-        if (!state_init(s->state, self, p, io, error))
+        if (!systolic_state_init(s->state, self, p, io, error))
             return NULL;
     }
-    core_init(&s->core, self);
+    systolic_core_init(&s->core, self);
     s->layers = ARENA_ARRAY(arena, struct record_layer, (size_t)p->n_layer);
     if (s->self->cfg.timing == TIMING_SCALESIM) {
-        sk_spawn("scalesim", scalesim_process, s, NULL, 0);
+        sk_spawn("scalesim", systolic_scalesim_process, s, NULL, 0);
         return s;
     }
     s->step_spans = ARENA_ARRAY(arena, struct step_span, (size_t)p->n_step * N_UNIT);
-    s->passes = ARENA_ARRAY(arena, struct pass_span, (size_t)p->n_pass);
-    for (int i = 0; i < p->n_pass; i++)
-        s->passes[i].compute_cyc = UINT64_MAX;
+    s->turns = ARENA_ARRAY(arena, struct turn_span, (size_t)p->n_turn);
+    for (int i = 0; i < p->n_turn; i++)
+        s->turns[i].compute_cyc = UINT64_MAX;
     const int n = (int)s->self->cfg.n_array;
     s->arrays = ARENA_ARRAY(arena, struct array_sim, (size_t)n);
     if (n > 1)

@@ -16,7 +16,7 @@ enum {
     COLUMNS = LANES * VECTORS,
 };
 
-uint64_t product_padded(int64_t n)
+uint64_t systolic_product_padded(int64_t n)
 {
     return (uint64_t)(n + COLUMNS - 1) / COLUMNS * COLUMNS;
 }
@@ -50,7 +50,7 @@ static void int8_small(struct machine_state *m, const struct product *p, int32_t
     const int64_t cols = m->self->cfg.cols;
     int8_t x[MAX_K];
     for (int64_t i = 0; i < p->insn->m; i++) {
-        state_gather(m, p->insn, p->insn->m0 + i, p->k0, p->k, x);
+        systolic_state_gather(m, p->insn, p->insn->m0 + i, p->k0, p->k, x);
         for (int64_t k = 0; k < p->k; k++)
             if (x[k])
                 add_scaled_row(acc + i * cols,
@@ -67,7 +67,7 @@ static void int8_blas(struct machine_state *m, const struct product *p, int32_t 
     float *lhs = m->lhs, *rhs = m->rhs, *sums = m->sums;
     int8_t x[EXACT_K];
     for (int64_t i = 0; i < p->insn->m; i++) {
-        state_gather(m, p->insn, p->insn->m0 + i, p->k0 + first, k, x);
+        systolic_state_gather(m, p->insn, p->insn->m0 + i, p->k0 + first, k, x);
         to_float(lhs + i * k, x, k);
     }
     for (int64_t i = 0; i < k; i++)
@@ -100,7 +100,7 @@ static void load_operands(struct machine_state *m, const struct product *p, enum
     const size_t out = number_bytes(wide), in = number_bytes(p->weight);
     uint8_t x[MAX_K * sizeof(double)];
     for (int64_t i = 0; i < p->insn->m; i++) {
-        state_gather(m, p->insn, p->insn->m0 + i, p->k0, p->k, x);
+        systolic_state_gather(m, p->insn, p->insn->m0 + i, p->k0, p->k, x);
         number_convert((uint8_t *)m->lhs + (size_t)(i * p->k) * out, wide, x, p->in, (size_t)p->k);
     }
     for (int64_t i = 0; i < p->k; i++) {
@@ -171,7 +171,7 @@ VECTOR_CLONES static void float_sums(float *acc, int64_t acc_stride, const float
 
 static void float_product(struct machine_state *m, const struct product *p)
 {
-    const int64_t cols = m->self->cfg.cols, stride = (int64_t)product_padded(p->n);
+    const int64_t cols = m->self->cfg.cols, stride = (int64_t)systolic_product_padded(p->n);
     float *acc = (float *)state_array(m, p->insn)->accumulators + p->insn->first * cols;
     if (p->is_first)
         memset(acc, 0, (size_t)(p->insn->m * cols) * sizeof(*acc));
@@ -180,7 +180,7 @@ static void float_product(struct machine_state *m, const struct product *p)
                m->self->cfg.dataflow == FLOW_OS);
 }
 
-void product_run(struct machine_state *m, const struct product *p)
+void systolic_product_run(struct machine_state *m, const struct product *p)
 {
     if (number_is_float(p->in))
         float_product(m, p);

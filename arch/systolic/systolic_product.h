@@ -16,6 +16,6 @@ struct product {
     bool is_first;          /* sums start from 0 */
 };
 
-void product_run(struct machine_state *m, const struct product *p);
+void systolic_product_run(struct machine_state *m, const struct product *p);
 /* Columns of a tile with those that fill up vectors. */
-uint64_t product_padded(int64_t n);
+uint64_t systolic_product_padded(int64_t n);

@@ -26,7 +26,7 @@ static struct scalesim_fold fold_of(const struct systolic *s, const struct gemm 
     };
 }
 
-uint64_t scalesim_layer_cyc(const struct systolic *s, const struct plan_layer *l)
+uint64_t systolic_scalesim_layer_cyc(const struct systolic *s, const struct plan_layer *l)
 {
     if (l->kind != LAYER_MATRIX)
         return 0;
@@ -34,24 +34,24 @@ uint64_t scalesim_layer_cyc(const struct systolic *s, const struct plan_layer *l
     return (uint64_t)l->gemm.groups * (f.n_fold * f.cycles - 1);
 }
 
-uint64_t scalesim_active_cyc(const struct systolic *s, const struct plan_layer *l)
+uint64_t systolic_scalesim_active_cyc(const struct systolic *s, const struct plan_layer *l)
 {
     if (l->kind != LAYER_MATRIX)
         return 0;
     const struct scalesim_fold f = fold_of(s, &l->gemm);
     /* A 1 x 1 array fills in no time, so that the cycle which the count leaves out is a busy one.
      */
-    return MIN((uint64_t)l->gemm.groups * f.n_fold * f.streamed, scalesim_layer_cyc(s, l));
+    return MIN((uint64_t)l->gemm.groups * f.n_fold * f.streamed, systolic_scalesim_layer_cyc(s, l));
 }
 
-void scalesim_process(void *arg)
+void systolic_scalesim_process(void *arg)
 {
     struct sim *s = arg;
     for (int i = 0; i < s->plan->n_layer; i++) {
         s->layers[i].start_cycle = sk_now();
-        sk_wait_cycles(scalesim_layer_cyc(s->self, &s->plan->layers[i]));
+        sk_wait_cycles(systolic_scalesim_layer_cyc(s->self, &s->plan->layers[i]));
         s->layers[i].end_cycle = sk_now();
     }
-    if (s->state && !state_replay(s->state, &s->error))
+    if (s->state && !systolic_state_replay(s->state, &s->error))
         sk_stop();
 }

@@ -50,8 +50,8 @@ struct fifo_slot {
     uint64_t arrival_cyc;
 };
 
-/* When a pass was worked on. */
-struct pass_span {
+/* When a turn was worked on. */
+struct turn_span {
     uint64_t start_cyc, end_cyc;
     uint64_t compute_cyc; /* when it began to compute; UINT64_MAX: not on the machine */
     bool started;
@@ -108,37 +108,7 @@ struct sim {
     struct controller *controllers;
     struct meeting *meetings;    /* by insn.meeting; NULL with one array */
     struct record_layer *layers; /* stalls: of all arrays together */
-    struct pass_span *passes;
+    struct turn_span *turns;
     struct step_span *step_spans; /* by step and kind of unit */
     GError *error;                /* of a process; the run was stopped */
 };
-
-/* systolic_proc.c */
-const char *sim_name(const struct array_sim *a, const char *name); /* "NAME", of several "NAME3" */
-void sim_wait_until(uint64_t cyc); /* returns at once where it is past */
-/* A unit was at work on an instruction's step. */
-void sim_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t start_cyc,
-              uint64_t end_cyc);
-/* Units of several arrays meet at an instruction: whether this one is the last to come. */
-bool sim_meet(struct sim *s, const struct insn *in, struct meeting **meeting);
-
-/* systolic_queue.c */
-void queue_build(struct sim *s); /* once the units are there */
-struct unit_state *queue_unit(struct sim *s, enum unit unit, int array);
-/* The next instruction that is no Sync; NULL when the program has no more for this unit. */
-const struct insn *queue_next(struct unit_state *u);
-
-/* systolic_feed.c: processes, */
-void feed_weight_memory(void *arg); /* struct unit_state */
-void feed_input_loader(void *arg);  /* struct unit_state */
-void feed_weight_loader(void *arg); /* struct array_sim */
-/* and what a product does: waits for what is to stay in the array, or for the weights at the FIFO's
- * head; frees what it is through with. */
-void feed_take_tile(struct array_sim *a, const struct insn *in);
-void feed_take_weights(struct array_sim *a, const struct insn *in);
-void feed_free_slot(struct array_sim *a);
-void feed_free_shadow(struct array_sim *a);
-
-/* systolic_power.c: power over time. s NULL: an analytic run. */
-void power_note(struct sim *s, enum unit unit, int step, uint64_t start_cyc, uint64_t end_cyc);
-void power_collect(const struct sim *s, struct record *r);

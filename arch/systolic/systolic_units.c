@@ -4,9 +4,42 @@
 #include <math.h>
 #include <string.h>
 
-#include "arch/systolic/systolic_cost.h"
+#include "arch/systolic/systolic_units.h"
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"
+
+/* A stream of a block, as run_stream() has it. */
+struct pass {
+    int64_t rows, cols; /* of the array that are paid for */
+    uint64_t stream_cyc;
+    double bytes;         /* of its tile, if one is fetched for it */
+    uint64_t latency_cyc; /* until the last sum leaves */
+    bool begins, ends, takes, fetches;
+};
+
+/* Rows of a block, or the stay of what is in the array meanwhile. */
+struct rows {
+    const struct block *block;
+    int64_t m;
+    int64_t i_stay;
+};
+
+static inline uint64_t block_stream_cyc(const struct units *u, int64_t m)
+{
+    return (uint64_t)(int64_t)((double)m * u->row_cyc + 0.5);
+}
+
+/* The matrix unit waits until what lies in the next place has left. */
+static inline void block_wait_place(struct units *u)
+{
+    if (u->n_placed >= u->n_place)
+        units_wait(u, UNIT_MATRIX, u->drained[u->i_place]);
+}
+
+static inline int block_next_place(const struct units *u, int place)
+{
+    return place + 1 < u->n_place ? place + 1 : 0;
+}
 
 /* Cycles for which a tile that is there keeps its slot: until it is in the shadow registers, or
  * has streamed. */
@@ -40,7 +73,7 @@ static int64_t block_tiles(const struct units *u)
 /* As many cycles for a tile as the memory needs where each of the FIFO's slots is waited for. */
 static double slot_cyc(const struct units *u, double bus, double tile)
 {
-    const bool at_once = u->l->from_buffer || u->bus.bytes_per_cyc == 0;
+    const bool at_once = u->l->stationary_is_activation || u->bus.bytes_per_cyc == 0;
     const double first_byte = at_once ? 0 : u->bus.first_byte_cyc;
     return tile > 0 ? (first_byte + bus / tile + held_cyc(u)) / (double)u->n_slot : 0;
 }
@@ -68,8 +101,8 @@ static void fill_queue(struct units *u, uint64_t now_cyc)
         *taken++ = at >> FRACTION;
 }
 
-void units_begin(struct units *u, const struct systolic *s, const struct plan *p,
-                 const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc)
+void systolic_units_begin(struct units *u, const struct systolic *s, const struct plan *p,
+                          const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc)
 {
     const bool matrix = l->kind == LAYER_MATRIX;
     u->s = s;
@@ -79,8 +112,8 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     u->n_slot = MIN(s->cfg.fifo_tiles, MOST_SLOTS);
     u->n_queued = s->cfg.queue_depth <= MOST_QUEUED ? s->cfg.queue_depth : 0;
     u->tiles_k = matrix ? int64_div_up(l->gemm.k, s->cfg.rows) : 0;
-    u->shift_cyc = matrix ? (double)core_shift_cyc(s, p, l, 1) : 0;
-    u->row_cyc = matrix ? (double)core_rows_cyc(s, p, l, 1) : 0;
+    u->shift_cyc = matrix ? (double)systolic_shift_cyc(s, p, l, 1) : 0;
+    u->row_cyc = matrix ? (double)systolic_rows_cyc(s, p, l, 1) : 0;
     u->reads = u->crowd = 1;
     u->ports = 0;
     u->late = 0;
@@ -90,7 +123,7 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     u->address_cyc = u->n_array > 1;
     u->n_place = l->tiling.double_buffer ? 2 : 1;
     u->piece_rows = 0;
-    u->tile_bytes = matrix ? (double)core_tile_bytes(s, l) : 0;
+    u->tile_bytes = matrix ? (double)systolic_tile_bytes(s, l) : 0;
     u->bus = bus_of(s, l);
     u->block_tiles = matrix ? block_tiles(u) : 0;
     u->tile_cyc = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, u->tile_bytes) : 0;
@@ -98,7 +131,7 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     if (matrix && systolic_parts(s, l) > 1) {
         const struct places places = systolic_places(s, p, l);
         u->piece_rows = places.rows;
-        u->piece_cyc = core_activate_cyc(s, places.rows);
+        u->piece_cyc = systolic_activate_cyc(s, places.rows);
         u->n_place = (int)MIN(places.n, MOST_PLACES);
     }
     for (int i = 0; i < N_UNIT; i++) {
@@ -110,7 +143,7 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     }
     fill_queue(u, now_cyc);
     u->free[UNIT_HOST] = u->ahead.host;
-    u->free[UNIT_WEIGHTS] = l->from_buffer ? now_cyc : u->ahead.request;
+    u->free[UNIT_WEIGHTS] = l->stationary_is_activation ? now_cyc : u->ahead.request;
     u->sums = 0;
     u->i_place = 0;
     u->n_placed = 0;
@@ -121,14 +154,14 @@ void units_begin(struct units *u, const struct systolic *s, const struct plan *p
     u->work = (struct work){0};
 }
 
-double *units_bus_at(struct units *u, uint64_t request_cyc)
+double *systolic_units_bus_at(struct units *u, uint64_t request_cyc)
 {
     struct ahead *a = &u->ahead;
     const bool before = u->bus.index == BUS_LINK && (double)request_cyc < a->gap_end;
     return before ? &a->gap : &a->bus[u->bus.index];
 }
 
-void units_delay_blocks(struct units *u)
+void systolic_units_delay_blocks(struct units *u)
 {
     struct ahead *a = &u->ahead;
     const double late = a->gap - a->gap_end;
@@ -139,7 +172,7 @@ void units_delay_blocks(struct units *u)
     a->gap_end = a->gap;
 }
 
-void units_link_block(struct units *u, double cyc)
+void systolic_units_link_block(struct units *u, double cyc)
 {
     struct ahead *a = &u->ahead;
     const double start = (double)u->free[UNIT_HOST];
@@ -167,7 +200,8 @@ static struct mark mark_of(const struct units *u)
     return m;
 }
 
-void units_add_work(struct work *sum, const struct work *to, const struct work *from, double n)
+void systolic_units_add_work(struct work *sum, const struct work *to, const struct work *from,
+                             double n)
 {
     sum->bus += n * (to->bus - from->bus);
     sum->ports += n * (to->ports - from->ports);
@@ -274,7 +308,7 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
             u->queues[UNIT_ACTIVATION].moved += drain;
         }
     }
-    units_add_work(&u->work, &u->work, was, times);
+    systolic_units_add_work(&u->work, &u->work, was, times);
 }
 
 /* Whether what was done since the mark took as long as one unit works for it, or the bus: no more
@@ -297,8 +331,9 @@ static bool settles(const struct units *u, const struct mark *m, int64_t i, uint
     return i >= MOST || (was > 0 && now <= was + 1 && was <= now + 1) || is_full(u, m, now);
 }
 
-void units_repeat(struct units *u, int64_t n, int64_t period,
-                  void (*step)(struct units *u, const void *arg, int64_t i), const void *arg)
+void systolic_units_repeat(struct units *u, int64_t n, int64_t period,
+                           void (*step)(struct units *u, const void *arg, int64_t i),
+                           const void *arg)
 {
     enum { FIRST = 1, LAST = 1 }; /* the first is not as the others, and the last may be smaller */
     struct mark mark;
@@ -321,4 +356,414 @@ void units_repeat(struct units *u, int64_t n, int64_t period,
     }
     for (; i < n; i++)
         step(u, arg, i);
+}
+
+/* A block of partial sums in the recurrence of systolic_units.c: its tiles, its streams in each
+ * dataflow, and how its sums leave the accumulators. */
+
+/* When a resource is free that all arrays use in turn: this one from now on, for `own` cycles, and
+ * by and by all of them for `all`. Where they begin abreast this one is the last. */
+static double take_turns(double free, uint64_t now, double own, double all, bool *abreast)
+{
+    if (*abreast) {
+        *abreast = false;
+        free = MAX(free, (double)now);
+    }
+    return MAX(free + all, (double)now + own);
+}
+
+static uint64_t block_read_buffer(struct units *u, uint64_t cycles, uint64_t now)
+{
+    const double own = (double)cycles / (double)systolic_core_ports(u->s),
+                 all = u->crowd * (double)cycles;
+    u->ports = take_turns(u->ports, now, own, all, &u->abreast_ports);
+    u->work.ports += all;
+    return MAX(now + cycles, cycles_ceil(u->ports));
+}
+
+/* When the next tile is there: it is asked for once it has a slot of the FIFO. */
+static uint64_t fetch(struct units *u, double bytes)
+{
+    struct ahead *a = &u->ahead;
+    const struct systolic *s = u->s;
+    a->i_slot = (int64_t)a->i_slot + 1 < u->n_slot ? a->i_slot + 1 : 0;
+    const uint64_t request = MAX(u->free[UNIT_WEIGHTS], a->slots[a->i_slot]);
+    u->free[UNIT_WEIGHTS] = request + u->address_cyc;
+    u->work.tile++;
+    if (u->l->stationary_is_activation) {
+        const double cyc =
+            MAX(u->crowd, 1) * (double)systolic_buffer_tile_cyc(s, u->l, (uint64_t)bytes);
+        u->work.bus += cyc;
+        double *path = &a->bus[BUS_WEIGHTS];
+        return (uint64_t)(*path = MAX(*path, (double)request) + cyc);
+    }
+    u->work.bytes += u->reads * bytes;
+    if (u->bus.bytes_per_cyc == 0)
+        return request;
+    const bool whole = bytes == u->tile_bytes;
+    const double cyc = whole ? u->tile_cyc : units_bus_cyc(u, 1, bytes);
+    double *bus = systolic_units_bus_at(u, request);
+    u->work.bus += u->reads * cyc;
+    *bus = take_turns(*bus, request, cyc, u->reads * cyc, &u->abreast);
+    const double there = *bus + u->bus.first_byte_cyc;
+    systolic_units_delay_blocks(u);
+    return cycles_ceil(there);
+}
+
+uint64_t systolic_units_others_read(struct units *u, double columns)
+{
+    const struct systolic *s = u->s;
+    const int64_t rows = s->cfg.edge == EDGE_FULL ? u->tiles_k * s->cfg.rows : u->l->gemm.k;
+    const double n_tile = columns * (double)u->tiles_k / (double)s->cfg.cols;
+    const double bytes = columns * (double)rows * (double)number_bytes(u->l->weight_format);
+    u->work.bytes += bytes;
+    if (u->bus.bytes_per_cyc == 0)
+        return 0;
+    const double cyc = units_bus_cyc(u, n_tile, bytes / n_tile);
+    double *bus = &u->ahead.bus[u->bus.index];
+    u->work.bus += cyc;
+    *bus = MAX(*bus, (double)u->free[UNIT_WEIGHTS]) + cyc;
+    return cycles_ceil(*bus + u->bus.first_byte_cyc);
+}
+
+/* The tile that is to stay is in the shadow registers, cycle by cycle as the array waits for it. */
+static uint64_t take_tile(struct units *u, int64_t lines, double bytes, uint64_t now)
+{
+    struct ahead *a = &u->ahead;
+    const bool ws = u->s->cfg.dataflow == FLOW_WS;
+    const uint64_t there = ws ? fetch(u, bytes) : u->free[UNIT_INPUTS];
+    const uint64_t cycles = (uint64_t)(int64_t)((double)lines * u->shift_cyc + 0.5);
+    uint64_t start = systolic_shift_start(there, a->shadow);
+    if (u->crowd > 1 && !ws)
+        start = block_read_buffer(u, cycles, start) - cycles;
+    const uint64_t end = start + cycles;
+    if (ws)
+        a->slots[a->i_slot] = end;
+    else
+        u->free[UNIT_INPUTS] = end;
+    if (end <= now)
+        return now;
+    const uint64_t shift = CLAMP(start, now, end);
+    u->work.stall += ws ? (double)(shift - now) : 0;
+    u->work.shift += (double)(end - shift);
+    return end;
+}
+
+/* The weights that are to stream are at the FIFO's head. */
+static uint64_t take_weights(struct units *u, double bytes, uint64_t now)
+{
+    const uint64_t there = fetch(u, bytes);
+    u->work.stall += there > now ? (double)(there - now) : 0;
+    return MAX(there, now);
+}
+
+/* Its last row has entered at end_cyc. */
+static void block_leave(struct units *u, const struct pass *p, uint64_t end_cyc)
+{
+    struct ahead *a = &u->ahead;
+    const bool stays = u->s->cfg.dataflow != FLOW_OS;
+    if (stays && p->ends && !u->s->cfg.double_buffer)
+        a->shadow = end_cyc;
+    if (stays || p->ends)
+        a->before = (struct in_array){true, end_cyc, p->rows};
+    u->sums = end_cyc + p->latency_cyc;
+}
+
+static void block_stream(struct units *u, const struct pass *p)
+{
+    const struct systolic *s = u->s;
+    struct ahead *a = &u->ahead;
+    uint64_t now = u->free[UNIT_MATRIX];
+    if (s->cfg.edge == EDGE_TRIMMED ||
+        s->cfg.dataflow == FLOW_OS) /* else sums leave as rows enter */
+        now = MAX(now,
+                  systolic_stream_start(s, &a->before, p->rows, p->stream_cyc, p->begins, p->ends));
+    if (p->takes)
+        now = take_tile(u, systolic_shifts_sideways(s, u->l) ? p->cols : p->rows, p->bytes, now);
+    if (p->fetches)
+        now = take_weights(u, p->bytes, now);
+    if (p->takes && s->cfg.double_buffer)
+        a->shadow = now;
+    uint64_t end = now + p->stream_cyc;
+    if (u->crowd > 1 && s->cfg.dataflow != FLOW_IS)
+        end = block_read_buffer(u, p->stream_cyc, now);
+    u->free[UNIT_MATRIX] = end;
+    u->work.busy += (double)p->stream_cyc;
+    if (s->cfg.dataflow != FLOW_WS)
+        a->slots[a->i_slot] = end;
+    block_leave(u, p, end);
+}
+
+static double tile_bytes(const struct units *u, int64_t i_k, int64_t tile_n)
+{
+    if (u->s->cfg.edge == EDGE_FULL)
+        return u->tile_bytes;
+    return (double)(units_part(u->l->gemm.k, u->s->cfg.rows, i_k) *
+                    units_part(u->l->gemm.n, u->s->cfg.cols, tile_n)) *
+           (double)number_bytes(u->l->weight_format);
+}
+
+/* ws: m rows past tile i of k. */
+static struct pass block_pass_ws(const struct units *u, const struct block *b, int64_t m, int64_t i)
+{
+    const struct systolic *s = u->s;
+    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
+    const int64_t rows = trimmed ? units_part(u->l->gemm.k, s->cfg.rows, i) : s->cfg.rows;
+    const int64_t cols = trimmed ? b->n : s->cfg.cols;
+    return (struct pass){
+        .rows = rows,
+        .cols = cols,
+        .latency_cyc = systolic_latency_cyc(s, rows, cols),
+        .stream_cyc = block_stream_cyc(u, m),
+        .bytes = b->reuse ? 0 : tile_bytes(u, i, b->tile_n),
+        .takes = !b->reuse,
+        .begins = true,
+        .ends = true,
+    };
+}
+
+static void block_stream_ws(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows *r = arg;
+    const struct pass p = block_pass_ws(u, r->block, r->m, i);
+    block_stream(u, &p);
+}
+
+/* A block that leaves the accumulators in pieces: the first tile of k finds the place of each piece
+ * empty, the last one drains each of them while the next one passes. */
+
+static void between(struct units *u, const void *arg, int64_t i)
+{
+    block_stream_ws(u, arg, i + 1);
+}
+
+/* A unit while pieces pass: its time, and the next place of its queue. */
+struct passed {
+    uint64_t free;
+    int i;
+    uint64_t n_taken;
+};
+
+/* A block's pieces past a tile of k, which the first of them finds for all. Their times are held
+ * here while they pass, in registers: the mapper waits for these loops more than for any other. */
+struct pieces {
+    int64_t n, last_rows;
+    struct pass pass;
+    uint64_t issue;
+    struct passed matrix, activation;
+};
+
+static inline struct passed passed_begin(const struct units *u, enum unit unit)
+{
+    return (struct passed){.free = u->free[unit], .i = u->queues[unit].i};
+}
+
+static inline void passed_end(struct units *u, enum unit unit, const struct passed *t)
+{
+    u->free[unit] = t->free;
+    u->queues[unit].i = t->i;
+    u->queues[unit].n_taken += t->n_taken;
+    u->n_insn += t->n_taken;
+}
+
+/* The first piece passes. */
+static inline struct pieces pieces_begin(struct units *u, const struct block *b, int64_t i_k)
+{
+    const int64_t n = int64_div_up(b->entries, u->piece_rows);
+    struct pieces t = {.n = n, .last_rows = b->entries - (n - 1) * u->piece_rows};
+    t.pass = block_pass_ws(u, b, MIN(u->piece_rows, b->entries), i_k);
+    units_next(u, UNIT_MATRIX);
+    block_stream(u, &t.pass);
+    t.issue = u->ahead.issue;
+    t.matrix = passed_begin(u, UNIT_MATRIX);
+    t.activation = passed_begin(u, UNIT_ACTIVATION);
+    return t;
+}
+
+/* As units_next(). */
+static inline void pieces_next(struct units *u, struct pieces *t, enum unit unit, struct passed *p)
+{
+    struct queue *q = &u->queues[unit];
+    const uint64_t at = MAX(t->issue, q->taken[p->i] + q->moved);
+    t->issue = at + 1;
+    p->free = MAX(p->free, at);
+    q->taken[p->i] = u->n_queued ? p->free - q->moved : 0;
+    p->i = units_next_queued(u, p->i);
+    p->n_taken++;
+}
+
+/* As stream(), behind one of as many rows of the array: its sums leave as these enter. */
+static inline void pieces_stream(struct units *u, struct pieces *t, uint64_t stream_cyc)
+{
+    pieces_next(u, t, UNIT_MATRIX, &t->matrix);
+    if (u->crowd > 1)
+        t->matrix.free = block_read_buffer(u, stream_cyc, t->matrix.free);
+    else
+        t->matrix.free += stream_cyc;
+}
+
+static inline void pieces_end(struct units *u, const struct pieces *t)
+{
+    u->work.busy += (double)(t->n > 1 ? (t->n - 2) * (int64_t)t->pass.stream_cyc +
+                                            (int64_t)block_stream_cyc(u, t->last_rows)
+                                      : 0);
+    u->ahead.issue = t->issue;
+    passed_end(u, UNIT_MATRIX, &t->matrix);
+    passed_end(u, UNIT_ACTIVATION, &t->activation);
+    block_leave(u, &t->pass, t->matrix.free);
+}
+
+/* Each piece waits for its place. */
+static void fill_pieces(struct units *u, const struct block *b)
+{
+    block_wait_place(u);
+    struct pieces t = pieces_begin(u, b, 0);
+    int place = u->i_place;
+    for (int64_t i = 1; i < t.n; i++) {
+        place = block_next_place(u, place);
+        if (u->n_placed + i >= u->n_place) {
+            pieces_next(u, &t, UNIT_MATRIX, &t.matrix);
+            t.matrix.free = MAX(t.matrix.free, u->drained[place]);
+        }
+        pieces_stream(u, &t, i < t.n - 1 ? t.pass.stream_cyc : block_stream_cyc(u, t.last_rows));
+    }
+    pieces_end(u, &t);
+}
+
+/* Each piece leaves, as drain() has it, while the next one passes. */
+static void drain_pieces(struct units *u, const struct block *b)
+{
+    struct pieces t = pieces_begin(u, b, u->tiles_k - 1);
+    uint64_t drain_cyc = u->piece_cyc;
+    u->work.activation += (double)(t.n - 1) * (double)drain_cyc;
+    for (int64_t i = 0; i < t.n; i++) {
+        const bool last = i == t.n - 1;
+        if (i > 0)
+            pieces_stream(u, &t, last ? block_stream_cyc(u, t.last_rows) : t.pass.stream_cyc);
+        if (last && t.last_rows < u->piece_rows)
+            drain_cyc = systolic_activate_cyc(u->s, t.last_rows);
+        pieces_next(u, &t, UNIT_MATRIX, &t.matrix);
+        pieces_next(u, &t, UNIT_ACTIVATION, &t.activation);
+        t.activation.free = MAX(t.activation.free, t.matrix.free + t.pass.latency_cyc);
+        pieces_next(u, &t, UNIT_ACTIVATION, &t.activation);
+        t.activation.free += drain_cyc;
+        pieces_next(u, &t, UNIT_ACTIVATION, &t.activation);
+        u->drained[u->i_place] = t.activation.free;
+        u->i_place = block_next_place(u, u->i_place);
+    }
+    u->work.activation += (double)drain_cyc;
+    u->n_placed += t.n;
+    pieces_end(u, &t);
+}
+
+/* As lower_pieces(). */
+static void block_run_pieces(struct units *u, const struct block *b)
+{
+    const struct rows all = {b, b->entries, 0};
+    fill_pieces(u, b);
+    if (u->tiles_k > 2)
+        units_next(u, UNIT_MATRIX);
+    systolic_units_repeat(u, u->tiles_k - 2, units_alike(u, 1), between, &all);
+    drain_pieces(u, b);
+}
+
+/* os: tile i of k for the rows of a stay. */
+static void stream_os(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows *r = arg;
+    const struct block *b = r->block;
+    const struct systolic *s = u->s;
+    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
+    struct pass p = {.fetches = u->tiles_k > 1 || (r->i_stay == 0 && !b->reuse_weights)};
+    p.bytes = tile_bytes(u, i, b->tile_n);
+    p.rows = trimmed ? units_part(b->m, s->cfg.rows, r->i_stay) : s->cfg.rows;
+    p.cols = trimmed ? b->n : s->cfg.cols;
+    p.stream_cyc = block_stream_cyc(u, units_part(u->l->gemm.k, s->cfg.rows, i));
+    p.latency_cyc = systolic_latency_cyc(s, p.rows, p.cols);
+    p.begins = i == 0;
+    p.ends = i == u->tiles_k - 1;
+    block_stream(u, &p);
+}
+
+static void stay_os(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows stay = {.block = arg, .i_stay = i};
+    systolic_units_repeat(u, u->tiles_k, units_alike(u, 1), stream_os, &stay);
+}
+
+/* is: weight tile i of those across the block, past the inputs of a tile of k. */
+static void stream_is(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows *r = arg;
+    const struct block *b = r->block;
+    const struct systolic *s = u->s;
+    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
+    const int64_t n_tile = b->n_tile, tile_n = b->tile_n + i;
+    const int64_t from = MAX(b->n0, tile_n * s->cfg.cols);
+    const int64_t to = MIN(b->n0 + b->n, (tile_n + 1) * s->cfg.cols);
+    const bool one_tile = u->tiles_k == 1 && n_tile == 1;
+    struct pass p = {.takes = i == 0 && !b->reuse, .fetches = !one_tile || !b->reuse_weights};
+    p.bytes = tile_bytes(u, r->i_stay, tile_n);
+    p.rows = trimmed ? units_part(u->l->gemm.k, s->cfg.rows, r->i_stay) : s->cfg.rows;
+    p.cols = trimmed ? b->m : s->cfg.cols;
+    p.stream_cyc = block_stream_cyc(u, to - from);
+    p.latency_cyc = systolic_latency_cyc(s, p.rows, p.cols);
+    p.begins = i == 0;
+    p.ends = i == n_tile - 1;
+    block_stream(u, &p);
+}
+
+static void stay_is(struct units *u, const void *arg, int64_t i)
+{
+    const struct rows stay = {.block = arg, .i_stay = i};
+    systolic_units_repeat(u, stay.block->n_tile, units_alike(u, 1), stream_is, &stay);
+}
+
+/* Rows of sums leave their place, which takes so many cycles. */
+static void drain(struct units *u, uint64_t cycles)
+{
+    units_next(u, UNIT_MATRIX);
+    units_wait(u, UNIT_ACTIVATION, MAX(u->sums, u->free[UNIT_MATRIX]));
+    units_next(u, UNIT_ACTIVATION);
+    u->free[UNIT_ACTIVATION] += cycles;
+    u->work.activation += (double)cycles;
+    units_next(u, UNIT_ACTIVATION);
+    u->drained[u->i_place] = u->free[UNIT_ACTIVATION];
+    u->i_place = block_next_place(u, u->i_place);
+    u->n_placed++;
+}
+
+/* A block's Read_Weights is at hand; the next one's is issued. */
+static void read_weights(struct units *u)
+{
+    struct ahead *a = &u->ahead;
+    if (!a->any_read)
+        a->next_read = units_issue(u, UNIT_WEIGHTS);
+    a->any_read = true;
+    units_take(u, UNIT_WEIGHTS, a->next_read);
+    a->next_read = units_issue(u, UNIT_WEIGHTS);
+}
+
+void systolic_units_block(struct units *u, const struct block *b)
+{
+    const enum dataflow flow = (enum dataflow)u->s->cfg.dataflow;
+    const struct rows all = {b, b->entries, 0};
+    if (!b->reuse_weights && !(flow == FLOW_WS && b->reuse))
+        read_weights(u);
+    if (flow == FLOW_IS && !b->reuse)
+        units_next(u, UNIT_INPUTS);
+    if (u->piece_rows > 0) {
+        block_run_pieces(u, b);
+        return;
+    }
+    block_wait_place(u);
+    units_next(u, UNIT_MATRIX);
+    if (flow == FLOW_WS)
+        systolic_units_repeat(u, u->tiles_k, units_alike(u, 1), block_stream_ws, &all);
+    else if (flow == FLOW_OS)
+        systolic_units_repeat(u, int64_div_up(b->m, u->s->cfg.rows), units_alike(u, u->tiles_k),
+                              stay_os, b);
+    else
+        systolic_units_repeat(u, u->tiles_k, units_alike(u, b->n_tile), stay_is, b);
+    drain(u, systolic_activate_cyc(u->s, b->entries));
 }

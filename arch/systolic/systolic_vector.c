@@ -1,12 +1,279 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "arch/systolic/systolic_vector.h"
-
+/* The arithmetic of the activation unit. */
+#include <math.h>
 #include <string.h>
 
-#include "arch/systolic/systolic_lanes.h"
-#include "mapper/move.h"
-#include "mapper/vector.h"
+#include "arch/systolic/systolic_vector.h"
+#include "mapper/values/broadcast.h"
+#include "mapper/values/permute.h"
+#include "mapper/values/vector.h"
+#include "sim/base/size.h"
 #include "workloads/ops/ops.h"
+
+/* One operand of a pass, as stored in the unified buffer. */
+struct source {
+    struct dims in;
+    enum number format;
+    const uint8_t *base;
+    int64_t image, row; /* at base */
+    bool is_broadcast;  /* its shape is not that of the output, `out`: */
+    struct broadcast shape;
+    struct dims out;
+    int64_t first; /* element at base */
+};
+
+struct pixel {
+    int64_t image, y, x;
+};
+
+/* What a pass needs at each pixel. */
+struct pass {
+    const struct insn *insn;
+    const struct node *node;
+    const struct quant_layer *q;
+    struct source in[PLAN_MAX_IN];
+    int n_in;
+    int32_t limit; /* of integers: the largest that the result's format keeps */
+    bool relu;
+    int64_t n_channel; /* of the result */
+    void *scratch;     /* a pixel of the operand with most channels */
+};
+
+/* v: the result's channels, rounded but not yet narrowed. Integers: returns how many values were
+ * clamped to the format's limits. */
+typedef uint64_t (*integer_pass)(const struct pass *p, const struct pixel *at, int32_t *v);
+typedef void (*float_pass)(const struct pass *p, const struct pixel *at, float *v);
+
+/* The window of a pooling pass along one dimension at an output position: [first, end) of the
+ * input, and how many it covers with the padding. */
+struct window_span {
+    int64_t first, end, padded;
+};
+
+/* One value goes to all lanes. */
+static void load_broadcast(const struct source *s, const struct pixel *at, uint32_t *v,
+                           enum number lanes)
+{
+    const int64_t pixel = (at->image * s->out.h + at->y) * s->out.w + at->x;
+    const int64_t i = broadcast_at(&s->shape, pixel) - s->first;
+    number_convert(v, lanes, s->base + i * (int64_t)number_bytes(s->format), s->format,
+                   (size_t)s->shape.c);
+    for (int64_t c = s->shape.c; c < s->out.c; c++)
+        v[c] = v[0];
+}
+
+static void source_load(const struct source *s, const struct pixel *at, void *v, enum number lanes)
+{
+    if (s->is_broadcast) {
+        load_broadcast(s, at, v, lanes);
+        return;
+    }
+    const int64_t i = ((at->image - s->image) * s->in.h + at->y - s->row) * s->in.w + at->x;
+    number_convert(v, lanes, s->base + i * s->in.c * (int64_t)number_bytes(s->format), s->format,
+                   (size_t)s->in.c);
+}
+
+static struct window_span window_span(const struct pool_attr *a, int dim, int64_t out, int64_t n_in)
+{
+    const int64_t at = out * a->stride.v[dim] - a->pad.v[dim], end = at + a->kernel.v[dim];
+    return (struct window_span){MAX(at, 0), MIN(end, n_in),
+                                MIN(end, n_in + a->pad.v[2 + dim]) - at};
+}
+
+/* An integer on its way out: what does not fit is cut off, and counted. */
+static int32_t kept(const struct pass *p, int64_t y, int64_t lo, uint64_t *saturated)
+{
+    *saturated += y > p->limit || (y < -p->limit && lo < 0);
+    return (int32_t)CLAMP(y, lo, p->limit);
+}
+
+static uint64_t integer_relu(const struct pass *p, const struct pixel *at, int32_t *v)
+{
+    uint64_t saturated = 0;
+    source_load(&p->in[0], at, v, NUMBER_int32);
+    for (int64_t c = 0; c < p->in[0].in.c; c++)
+        v[c] = kept(p, requant_round(v[c], p->q->requant[0]), 0, &saturated);
+    return saturated;
+}
+
+static uint64_t integer_lrn(const struct pass *p, const struct pixel *at, int32_t *v)
+{
+    const struct lrn_attr *a = p->node->attr;
+    const int64_t channels = p->in[0].in.c;
+    const int64_t before = (a->size - 1) / 2, after = a->size - 1 - before;
+    int32_t *in = p->scratch;
+    uint64_t saturated = 0;
+    int64_t sum = 0;
+    source_load(&p->in[0], at, in, NUMBER_int32);
+    for (int64_t c = 0; c < MIN(after, channels); c++)
+        sum += (int64_t)in[c] * in[c];
+    for (int64_t c = 0; c < channels; c++) {
+        if (c + after < channels)
+            sum += (int64_t)in[c + after] * in[c + after];
+        if (c - before > 0)
+            sum -= (int64_t)in[c - before - 1] * in[c - before - 1];
+        const int64_t product = in[c] * quant_lrn_factor(p->q, sum);
+        const int64_t half = (int64_t)1 << (p->q->lrn_bits - 1);
+        const int64_t y = (product + half) >> p->q->lrn_bits;
+        v[c] = kept(p, y, -p->limit, &saturated);
+    }
+    return saturated;
+}
+
+/* The windows of a pixel of the output. */
+static struct window_span rows_of(const struct pass *p, const struct pixel *at)
+{
+    return window_span(p->node->attr, 0, at->y, p->in[0].in.h);
+}
+
+static struct window_span columns_of(const struct pass *p, const struct pixel *at)
+{
+    return window_span(p->node->attr, 1, at->x, p->in[0].in.w);
+}
+
+/* Elements that a mean is over. */
+static int64_t window_count(const struct pass *p, const struct pixel *at)
+{
+    const struct pool_attr *a = p->node->attr;
+    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
+    return a->count_pad ? ys.padded * xs.padded : (ys.end - ys.first) * (xs.end - xs.first);
+}
+
+static uint64_t integer_maxpool(const struct pass *p, const struct pixel *at, int32_t *v)
+{
+    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
+    int32_t *in = p->scratch;
+    for (int64_t c = 0; c < p->in[0].in.c; c++)
+        v[c] = -p->limit - 1;
+    for (int64_t y = ys.first; y < ys.end; y++) {
+        for (int64_t x = xs.first; x < xs.end; x++) {
+            source_load(&p->in[0], &(struct pixel){at->image, y, x}, in, NUMBER_int32);
+            for (int64_t c = 0; c < p->in[0].in.c; c++)
+                v[c] = MAX(v[c], in[c]);
+        }
+    }
+    return 0;
+}
+
+static uint64_t integer_avgpool(const struct pass *p, const struct pixel *at, int32_t *v)
+{
+    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
+    const struct requant factor = p->q->requant[window_count(p, at) - 1];
+    int32_t *in = p->scratch;
+    uint64_t saturated = 0;
+    memset(v, 0, (size_t)p->in[0].in.c * sizeof(*v));
+    for (int64_t y = ys.first; y < ys.end; y++) {
+        for (int64_t x = xs.first; x < xs.end; x++) {
+            source_load(&p->in[0], &(struct pixel){at->image, y, x}, in, NUMBER_int32);
+            for (int64_t c = 0; c < p->in[0].in.c; c++)
+                v[c] += in[c];
+        }
+    }
+    for (int64_t c = 0; c < p->in[0].in.c; c++)
+        v[c] = kept(p, requant_round(v[c], factor), -p->limit, &saturated);
+    return saturated;
+}
+
+static uint64_t integer_add(const struct pass *p, const struct pixel *at, int32_t *v)
+{
+    const struct requant ra = p->q->requant[0], rb = p->q->requant[1];
+    int32_t *b = p->scratch;
+    uint64_t saturated = 0;
+    source_load(&p->in[0], at, v, NUMBER_int32);
+    source_load(&p->in[1], at, b, NUMBER_int32);
+    for (int64_t c = 0; c < p->n_channel; c++) {
+        const int64_t sum = (int64_t)v[c] * ra.mult + (int64_t)b[c] * rb.mult;
+        const int64_t y = (sum + ((int64_t)1 << (ra.shift - 1))) >> ra.shift;
+        v[c] = kept(p, y, p->relu ? 0 : -p->limit, &saturated);
+    }
+    return saturated;
+}
+
+static uint64_t integer_concat(const struct pass *p, const struct pixel *at, int32_t *v)
+{
+    uint64_t saturated = 0;
+    for (int i = 0; i < p->n_in; i++) {
+        source_load(&p->in[i], at, v, NUMBER_int32);
+        for (int64_t c = 0; c < p->in[i].in.c; c++, v++)
+            *v = kept(p, requant_round(*v, p->q->requant[i]), -p->limit, &saturated);
+    }
+    return saturated;
+}
+
+static void float_relu(const struct pass *p, const struct pixel *at, float *v)
+{
+    source_load(&p->in[0], at, v, NUMBER_fp32);
+    for (int64_t c = 0; c < p->in[0].in.c; c++)
+        v[c] = v[c] < 0 ? 0 : v[c];
+}
+
+static void float_lrn(const struct pass *p, const struct pixel *at, float *v)
+{
+    const struct lrn_attr *a = p->node->attr;
+    const int64_t channels = p->in[0].in.c, before = (a->size - 1) / 2;
+    const float scale = (float)(a->alpha / (double)a->size), k = (float)a->k;
+    const float exponent = (float)-a->beta;
+    float *in = p->scratch;
+    source_load(&p->in[0], at, in, NUMBER_fp32);
+    for (int64_t c = 0; c < channels; c++) {
+        const int64_t end = MIN(c - before + a->size, channels);
+        float sum = 0;
+        for (int64_t j = MAX(c - before, 0); j < end; j++)
+            sum += in[j] * in[j];
+        v[c] = in[c] * powf(k + scale * sum, exponent);
+    }
+}
+
+static void float_maxpool(const struct pass *p, const struct pixel *at, float *v)
+{
+    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
+    float *in = p->scratch;
+    for (int64_t c = 0; c < p->in[0].in.c; c++)
+        v[c] = -INFINITY;
+    for (int64_t y = ys.first; y < ys.end; y++) {
+        for (int64_t x = xs.first; x < xs.end; x++) {
+            source_load(&p->in[0], &(struct pixel){at->image, y, x}, in, NUMBER_fp32);
+            for (int64_t c = 0; c < p->in[0].in.c; c++)
+                v[c] = in[c] > v[c] ? in[c] : v[c];
+        }
+    }
+}
+
+static void float_avgpool(const struct pass *p, const struct pixel *at, float *v)
+{
+    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
+    const float factor = 1 / (float)window_count(p, at);
+    float *in = p->scratch;
+    memset(v, 0, (size_t)p->in[0].in.c * sizeof(*v));
+    for (int64_t y = ys.first; y < ys.end; y++) {
+        for (int64_t x = xs.first; x < xs.end; x++) {
+            source_load(&p->in[0], &(struct pixel){at->image, y, x}, in, NUMBER_fp32);
+            for (int64_t c = 0; c < p->in[0].in.c; c++)
+                v[c] += in[c];
+        }
+    }
+    for (int64_t c = 0; c < p->in[0].in.c; c++)
+        v[c] *= factor;
+}
+
+static void float_add(const struct pass *p, const struct pixel *at, float *v)
+{
+    float *b = p->scratch;
+    source_load(&p->in[0], at, v, NUMBER_fp32);
+    source_load(&p->in[1], at, b, NUMBER_fp32);
+    for (int64_t c = 0; c < p->n_channel; c++) {
+        v[c] += b[c];
+        v[c] = p->relu && v[c] < 0 ? 0 : v[c];
+    }
+}
+
+static void float_concat(const struct pass *p, const struct pixel *at, float *v)
+{
+    for (int i = 0; i < p->n_in; i++) {
+        source_load(&p->in[i], at, v, NUMBER_fp32);
+        v += p->in[i].in.c;
+    }
+}
 
 /* Where the values of one step go: straight to their pixel, or through the pooling hardware. */
 struct sink {
@@ -161,11 +428,12 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
     const struct dims conv = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
     const struct sink sink = sink_of(m, in);
     /* Groups lie side by side, or, of a stack of matrices, one behind the other. */
-    const int64_t c0 = (l->from_buffer ? 0 : in->group * l->gemm.n) + in->n0 + j0;
-    const int64_t matrix = l->from_buffer ? in->group - plan_first_matrix(l, &st->region) : 0;
+    const int64_t c0 = (l->stationary_is_activation ? 0 : in->group * l->gemm.n) + in->n0 + j0;
+    const int64_t matrix =
+        l->stationary_is_activation ? in->group - plan_first_matrix(l, &st->region) : 0;
     const int64_t m0 = matrix * l->gemm.m + in->m0;
     const int64_t per_image =
-        l->from_buffer ? 1 : plan_gemm_rows(p, l, &st->region) / st->region.n_image;
+        l->stationary_is_activation ? 1 : plan_gemm_rows(p, l, &st->region) / st->region.n_image;
     const bool is_float = number_is_float(l->format);
     union {
         int32_t integers[4096];
@@ -174,7 +442,7 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
     uint8_t stored[sizeof(v)];
     g_assert(n <= (int64_t)G_N_ELEMENTS(v.integers));
     for (int64_t i = 0; i < in->m; i++) {
-        const struct sums s = {state_sums(m, in, i, j0, n), c0, n};
+        const struct sums s = {systolic_state_sums(m, in, i, j0, n), c0, n};
         if (is_float)
             activate_floats(m, l, &s, &sink.cut, v.floats);
         else
@@ -186,7 +454,7 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
     }
 }
 
-void vector_activate(struct machine_state *m, const struct insn *in)
+void systolic_vector_activate(struct machine_state *m, const struct insn *in)
 {
     const int64_t cols = m->self->cfg.cols;
     for (int64_t j = 0; j < in->n; j += cols)
@@ -214,36 +482,6 @@ static struct source source_of(struct machine_state *m, const struct insn *in, i
     return s;
 }
 
-/* One value goes to all lanes. */
-static void load_broadcast(const struct source *s, const struct pixel *at, uint32_t *v,
-                           enum number lanes)
-{
-    const int64_t pixel = (at->image * s->out.h + at->y) * s->out.w + at->x;
-    const int64_t i = broadcast_at(&s->shape, pixel) - s->first;
-    number_convert(v, lanes, s->base + i * (int64_t)number_bytes(s->format), s->format,
-                   (size_t)s->shape.c);
-    for (int64_t c = s->shape.c; c < s->out.c; c++)
-        v[c] = v[0];
-}
-
-void source_load(const struct source *s, const struct pixel *at, void *v, enum number lanes)
-{
-    if (s->is_broadcast) {
-        load_broadcast(s, at, v, lanes);
-        return;
-    }
-    const int64_t i = ((at->image - s->image) * s->in.h + at->y - s->row) * s->in.w + at->x;
-    number_convert(v, lanes, s->base + i * s->in.c * (int64_t)number_bytes(s->format), s->format,
-                   (size_t)s->in.c);
-}
-
-struct window_span window_span(const struct pool_attr *a, int dim, int64_t out, int64_t n_in)
-{
-    const int64_t at = out * a->stride.v[dim] - a->pad.v[dim], end = at + a->kernel.v[dim];
-    return (struct window_span){MAX(at, 0), MIN(end, n_in),
-                                MIN(end, n_in + a->pad.v[2 + dim]) - at};
-}
-
 static const struct {
     const char *op;
     integer_pass integers;
@@ -262,7 +500,7 @@ static int pass_find(const char *op)
     return -1;
 }
 
-bool vector_supports(const char *op)
+bool systolic_vector_supports(const char *op)
 {
     return pass_find(op) >= 0;
 }
@@ -328,15 +566,15 @@ static bool function_pass(struct machine_state *m, const struct insn *in, GError
         operands[j] = m->buffer.data + st->in_address[j];
     void *out = sram_write(&m->buffer, st->address,
                            (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out)));
-    if (l->move)
-        return move_run(p, p->quant, l, r, operands, out, &m->moves, error);
+    if (l->permute)
+        return permute_run(p, p->quant, l, r, operands, out, &m->moves, error);
     return vector_compute(p, p->quant, l, r, m->io->host, operands, out, error);
 }
 
-bool vector_pass(struct machine_state *m, const struct insn *in, GError **error)
+bool systolic_vector_pass(struct machine_state *m, const struct insn *in, GError **error)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
-    if (l->move || vector_reads(m->plan->graph->nodes[l->nodes[0]].op->name) > 0)
+    if (l->permute || vector_reads(m->plan->graph->nodes[l->nodes[0]].op->name) > 0)
         return function_pass(m, in, error);
     lanes_pass(m, in);
     return true;

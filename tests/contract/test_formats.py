@@ -96,8 +96,8 @@ class Formats(unittest.TestCase):
 
 
 def functions():
-    """(operator, kind) of mapper/vector.def; rows of tables are test_lookup.py's."""
-    text = (cli.ROOT / "mapper/vector.def").read_text()
+    """(operator, kind) of mapper/values/vector.def; rows of tables are test_lookup.py's."""
+    text = (cli.ROOT / "mapper/values/vector.def").read_text()
     return [found for found in re.findall(r"^VECTOR\((\w+), (\w+), \d\)", text, re.M)
             if found[1] != "LOOKUP"]
 

@@ -116,20 +116,20 @@ START_TEST(test_arrays_take_turns_at_the_ports_of_the_buffer)
     /* A port less than there are arrays: three readers at two thirds of the speed. */
     struct systolic s = {.cfg = {.n_array = 3, .buffer_ports = 2}};
     struct systolic_core c = {.buffer_busy_ports = 0};
-    ck_assert_uint_eq(core_buffer_ready(&c, &s, 10, 100), 110);
-    ck_assert_uint_eq(core_buffer_ready(&c, &s, 10, 100), 110);
-    ck_assert_uint_eq(core_buffer_ready(&c, &s, 10, 100), 115);
-    ck_assert_uint_eq(core_buffer_ready(&c, &s, 10, 200), 210);
+    ck_assert_uint_eq(systolic_buffer_ready(&c, &s, 10, 100), 110);
+    ck_assert_uint_eq(systolic_buffer_ready(&c, &s, 10, 100), 110);
+    ck_assert_uint_eq(systolic_buffer_ready(&c, &s, 10, 100), 115);
+    ck_assert_uint_eq(systolic_buffer_ready(&c, &s, 10, 200), 210);
 }
 END_TEST
 
 START_TEST(test_a_pass_is_dealt_in_equal_shares)
 {
     struct systolic s = {.cfg = {.n_array = 3}};
-    ck_assert_uint_eq(core_share_cyc(&s, 9), 3);
-    ck_assert_uint_eq(core_share_cyc(&s, 10), 4);
+    ck_assert_uint_eq(systolic_share_cyc(&s, 9), 3);
+    ck_assert_uint_eq(systolic_share_cyc(&s, 10), 4);
     s.cfg.n_array = 1;
-    ck_assert_uint_eq(core_share_cyc(&s, 10), 10);
+    ck_assert_uint_eq(systolic_share_cyc(&s, 10), 10);
 }
 END_TEST
 

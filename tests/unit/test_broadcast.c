@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operands that are broadcast, pixel by pixel, against numpy's rules index by index. */
-#include "mapper/broadcast.h"
+#include "mapper/values/broadcast.h"
 #include "tests/unit/test.h"
 
 /* Place of an element as a machine stores its tensor. */

@@ -2,7 +2,7 @@
 /* Operators written out against themselves, on the reference. */
 #include <math.h>
 
-#include "mapper/expand.h"
+#include "mapper/graph/expand.h"
 #include "tests/unit/test.h"
 #include "workloads/ops/layout.h"
 #include "workloads/ops/matrix.h"

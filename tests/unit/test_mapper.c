@@ -2,7 +2,10 @@
 #include <glib/gstdio.h>
 
 #include "app/run/internal.h"
-#include "mapper/passes.h"
+#include "mapper/tiled/homes.h"
+#include "mapper/tiled/groups.h"
+#include "mapper/tiled/tiles.h"
+#include "mapper/tiled/weights.h"
 #include "sim/base/error.h"
 #include "tests/unit/random_net.h"
 #include "tests/unit/test.h"
@@ -37,8 +40,7 @@ static struct accsim *map_ok(const char *text, int64_t batch, const char *const 
 #define SIZED(shape, layers)                                                                       \
     "inputs = ( { name = \"x\"; shape = [" shape "]; } );\nlayers = (" layers ");"
 #define NET(layers)     SIZED("4, 12, 12", layers)
-#define CONV(name)                                                                                 \
-    "{ name = \"" name "\"; op = \"conv2d\"; channels = 4; kernel = 3; pad = 1; }"
+#define CONV(name)      "{ name = \"" name "\"; op = \"conv2d\"; channels = 4; kernel = 3; pad = 1; }"
 #define RELU(name)      "{ name = \"" name "\"; op = \"relu\"; }"
 #define POOL(name)      "{ name = \"" name "\"; op = \"maxpool\"; kernel = 2; }"
 #define LRN(name)       "{ name = \"" name "\"; op = \"lrn\"; }"
@@ -225,7 +227,7 @@ START_TEST(test_no_two_living_values_overlap)
         for (int i = 0; i < a->plan->n_layer; i++) {
             const struct plan_layer *l = &a->plan->layers[i];
             n_spilled += l->kind != LAYER_HOST && !a->plan->homes[l->out].resident;
-            n_shared += l->kind != LAYER_HOST && l->n_pass > 1;
+            n_shared += l->kind != LAYER_HOST && l->n_turn > 1;
             n_local += l->kind != LAYER_HOST && plan_is_local(a->plan, l->out);
             n_row_chunk +=
                 l->kind != LAYER_HOST && l->chunk_row < dims_of(&a->graph->values[l->out].shape).h;
@@ -301,7 +303,7 @@ START_TEST(test_layers_that_do_not_fit_take_turns_on_some_images)
     const struct plan *p = a->plan;
     ck_assert_int_eq(p->n_group, 1);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(p->layers[i].n_pass, 16);
+        ck_assert_int_eq(p->layers[i].n_turn, 16);
         ck_assert_int_eq(plan_is_local(p, p->layers[i].out), i < 2);
         ck_assert_int_eq(p->layers[i].loads, i == 0);
         ck_assert_int_eq(p->layers[i].stores, i == 2);

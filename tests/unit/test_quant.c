@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "mapper/values/twin.h"
 #include "mapper/plan.h"
 #include "tests/unit/test.h"
 #include "workloads/net.h"
@@ -166,7 +167,7 @@ static struct fixture fixture_make(const char *text, const char *file)
         max_abs[i] = 1 + (float)i / 8;
     f.quant = quant_new(f.plan, f.values, &(struct quant_ranges){.max_abs = max_abs}, &error);
     ck_ok(f.quant != NULL, error);
-    ck_ok(quant_execute(f.plan, f.quant, f.values->at, NULL, NULL, keep, &f, &error), error);
+    ck_ok(twin_run(f.plan, f.quant, f.values->at, NULL, NULL, keep, &f, &error), error);
     return f;
 }
 

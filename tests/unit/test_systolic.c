@@ -44,27 +44,28 @@ static uint64_t total(const char *net, const char *const *more)
 
 START_TEST(test_core_rules)
 {
-    ck_assert_uint_eq(core_shift_start(100, 90), 100);
-    ck_assert_uint_eq(core_shift_start(100, 110), 110);
+    ck_assert_uint_eq(systolic_shift_start(100, 90), 100);
+    ck_assert_uint_eq(systolic_shift_start(100, 110), 110);
     struct accsim *a = load(SINGLE, ACCSIM_TIMING, NULL);
     const struct systolic *s = a->machine->self;
     struct systolic rated = {.cfg = {.cols = 256}};
-    ck_assert_uint_eq(core_activate_cyc(&rated, 7), 7); /* a row a cycle, where nothing is said */
+    ck_assert_uint_eq(systolic_activate_cyc(&rated, 7),
+                      7); /* a row a cycle, where nothing is said */
     rated.cfg.activation_values = 100;
-    ck_assert_uint_eq(core_activate_cyc(&rated, 7), 18); /* 1792 values */
+    ck_assert_uint_eq(systolic_activate_cyc(&rated, 7), 18); /* 1792 values */
     rated.cfg.activation_values = 1000;
-    ck_assert_uint_eq(core_activate_cyc(&rated, 7), 7);
-    ck_assert_uint_eq(core_row_cyc(s, NUMBER_int8, NUMBER_int8), 1);
-    ck_assert_uint_eq(core_row_cyc(s, NUMBER_int16, NUMBER_int8), 2);
-    ck_assert_uint_eq(core_row_cyc(s, NUMBER_int16, NUMBER_int16), 4);
+    ck_assert_uint_eq(systolic_activate_cyc(&rated, 7), 7);
+    ck_assert_uint_eq(systolic_row_cyc(s, NUMBER_int8, NUMBER_int8), 1);
+    ck_assert_uint_eq(systolic_row_cyc(s, NUMBER_int16, NUMBER_int8), 2);
+    ck_assert_uint_eq(systolic_row_cyc(s, NUMBER_int16, NUMBER_int16), 4);
     const struct plan_layer narrow = {.weight_format = NUMBER_int8};
     const struct plan_layer wide = {.weight_format = NUMBER_int16};
-    ck_assert_uint_eq(core_tile_bytes(s, &narrow), 16 * 16);
-    ck_assert_uint_eq(core_tile_bytes(s, &wide), 2 * 16 * 16);
-    ck_assert_uint_eq(core_shift_cyc(s, a->plan, &narrow, 16), 16);
-    ck_assert_uint_eq(core_shift_cyc(s, a->plan, &wide, 16), 32);
-    ck_assert_uint_eq(core_shift_cyc(s, a->plan, &wide, 3), 6);
-    ck_assert_uint_eq(flow_latency_cyc(s, 16, 16), 16 + 16 - 1);
+    ck_assert_uint_eq(systolic_tile_bytes(s, &narrow), 16 * 16);
+    ck_assert_uint_eq(systolic_tile_bytes(s, &wide), 2 * 16 * 16);
+    ck_assert_uint_eq(systolic_shift_cyc(s, a->plan, &narrow, 16), 16);
+    ck_assert_uint_eq(systolic_shift_cyc(s, a->plan, &wide, 16), 32);
+    ck_assert_uint_eq(systolic_shift_cyc(s, a->plan, &wide, 3), 6);
+    ck_assert_uint_eq(systolic_latency_cyc(s, 16, 16), 16 + 16 - 1);
     accsim_free(a);
 }
 END_TEST
@@ -79,16 +80,16 @@ START_TEST(test_trimmed_tiles_lie_without_gaps)
     const struct plan_layer l = {.gemm = {.k = 20, .n = 40, .groups = 2},
                                  .weight_address = 1000,
                                  .weight_format = NUMBER_int8};
-    ck_assert_uint_eq(core_tile_address(s, &l, 0, 0, 0), 1000);
-    ck_assert_uint_eq(core_tile_address(s, &l, 0, 0, 1), 1000 + 16 * 16);
-    ck_assert_uint_eq(core_tile_address(s, &l, 0, 1, 0), 1000 + 20 * 16);
-    ck_assert_uint_eq(core_tile_address(s, &l, 0, 2, 1), 1000 + 20 * 32 + 16 * 8);
-    ck_assert_uint_eq(core_tile_address(s, &l, 1, 0, 0), 1000 + 20 * 40);
-    ck_assert_int_eq(core_tile_pitch(s, &l, 1), 16);
-    ck_assert_int_eq(core_tile_pitch(s, &l, 2), 8);
+    ck_assert_uint_eq(systolic_tile_address(s, &l, 0, 0, 0), 1000);
+    ck_assert_uint_eq(systolic_tile_address(s, &l, 0, 0, 1), 1000 + 16 * 16);
+    ck_assert_uint_eq(systolic_tile_address(s, &l, 0, 1, 0), 1000 + 20 * 16);
+    ck_assert_uint_eq(systolic_tile_address(s, &l, 0, 2, 1), 1000 + 20 * 32 + 16 * 8);
+    ck_assert_uint_eq(systolic_tile_address(s, &l, 1, 0, 0), 1000 + 20 * 40);
+    ck_assert_int_eq(systolic_tile_pitch(s, &l, 1), 16);
+    ck_assert_int_eq(systolic_tile_pitch(s, &l, 2), 8);
     s = full->machine->self;
-    ck_assert_uint_eq(core_tile_address(s, &l, 1, 2, 1), 1000 + (6 + 2 * 2 + 1) * 256);
-    ck_assert_int_eq(core_tile_pitch(s, &l, 2), 16);
+    ck_assert_uint_eq(systolic_tile_address(s, &l, 1, 2, 1), 1000 + (6 + 2 * 2 + 1) * 256);
+    ck_assert_int_eq(systolic_tile_pitch(s, &l, 2), 16);
     accsim_free(full);
     accsim_free(a);
 }
@@ -99,17 +100,17 @@ START_TEST(test_streamed_weights_take_their_turn_on_the_link)
 {
     struct accsim *a = load(SINGLE, ACCSIM_TIMING, NULL);
     struct systolic_core c;
-    core_init(&c, a->machine->self);
+    systolic_core_init(&c, a->machine->self);
     const struct plan_layer stays = {0}, streamed = {.streamed = true};
     const struct dram_request tile = {.bytes = 50};
     ck_assert_uint_eq(dma_copy(&c.dma, 100, 0), 100);
-    ck_assert_uint_eq(core_read_weights(&c, &stays, &tile, 10), 35);
-    ck_assert_uint_eq(core_read_weights(&c, &streamed, &tile, 10), 150);
+    ck_assert_uint_eq(systolic_read_weights(&c, &stays, &tile, 10), 35);
+    ck_assert_uint_eq(systolic_read_weights(&c, &streamed, &tile, 10), 150);
     ck_assert_uint_eq(dma_copy(&c.dma, 7, 149), 157);
-    ck_assert_uint_eq(core_read_weights(&c, &streamed, &tile, 158), 208);
+    ck_assert_uint_eq(systolic_read_weights(&c, &streamed, &tile, 158), 208);
     ck_assert_uint_eq(c.weights.read_bytes, 50);
     ck_assert_uint_eq(c.host.sent_bytes, 207);
-    core_clear(&c);
+    systolic_core_clear(&c);
     accsim_free(a);
 }
 END_TEST

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
-#include "mapper/host.h"
+#include "mapper/values/host.h"
 #include "sim/base/error.h"
 #include "sim/kernel/sk.h"
 

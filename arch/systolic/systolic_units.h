@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The units of an array as systolic_proc.c has them, each the cycle from which it is free, moved on
+ * instruction by instruction in program order: the recurrence under the analytic model. */
+#pragma once
+
+#include "arch/systolic/systolic_core.h"
+#include "sim/base/size.h"
+
+/* So many tiles of a FIFO, instructions of a queue and places of the accumulators are looked back
+ * at. A FIFO or accumulators with more are modelled as if they had these, and a longer queue as if
+ * it were never full: what was begun so long ago has ended before it could hold anything up. */
+enum { MOST_SLOTS = 64, MOST_QUEUED = 64, MOST_PLACES = 64 };
+
+/* What weights come over: the weight memory's bus, where other layers' values take its place at the
+ * FIFO, or of a layer that is streamed the host link. */
+enum { BUS_WEIGHTS, BUS_LINK, N_BUS };
+
+/* What goes on over a layer's end: of cost_state. Cycles count from the begin of the run. */
+struct ahead {
+    double bus[N_BUS];          /* free */
+    double gap, gap_end;        /* before the DMA's last transfers the link is free, from when on */
+    uint64_t request;           /* the last tile was asked for */
+    uint64_t slots[MOST_SLOTS]; /* of the FIFO: free */
+    uint64_t i_slot;            /* of the last tile */
+    uint64_t shadow;            /* registers: free */
+    uint64_t issue;             /* the controller's next instruction */
+    uint64_t next_read;         /* the next block's Read_Weights was issued, */
+    uint64_t any_read;          /* if one was */
+    uint64_t taken;             /* the activation unit's oldest instruction that has a place */
+    uint64_t host, stored;      /* the DMA is free, and has stored what was to be */
+    uint64_t tile;              /* address of the last block's only one, and 1; 0: it had several */
+    struct in_array before;
+};
+
+/* A unit's queue: when the instructions that had its places were taken from it. */
+struct queue {
+    uint64_t taken[MOST_QUEUED]; /* less `moved`, by which all of them have been put off */
+    uint64_t moved;
+    int i;            /* place of the next one */
+    uint64_t n_taken; /* in all */
+};
+
+/* A bus: its rate, 0 for what takes no time, and what each tile takes besides: before it, on the
+ * bus itself, and behind it. */
+struct bus {
+    int index;
+    double bytes_per_cyc, start_cyc, first_byte_cyc;
+};
+
+/* Work of a unit, and what a record tells. */
+struct work {
+    double bus, ports, activation, host, tile, bytes, busy, stall, shift, input;
+};
+
+struct units {
+    const struct systolic *s;
+    const struct plan *p;
+    const struct plan_layer *l;
+    int64_t n_slot, n_queued;    /* n_queued 0: queues are never full */
+    int64_t tiles_k, piece_rows; /* piece_rows 0: blocks leave in one piece */
+    uint64_t piece_cyc;          /* that such a piece needs to leave */
+    double row_cyc, shift_cyc;   /* of a row that streams, and of one of what stays */
+    double tile_bytes, tile_cyc; /* of a whole tile of weights, and on the bus */
+    struct bus bus;              /* that its tiles come over */
+    int64_t n_array;
+    uint64_t host_issue;         /* of the host's controller, where it has its own */
+    uint64_t address_cyc;        /* of a tile: arrays take turns, one alone waits for none */
+    int64_t block_tiles;         /* fetched for a block */
+    bool slots_bind;             /* the FIFO's, not the bus, say when the next tile comes */
+    double reads;                /* tiles that the memory reads for each of this array's */
+    double crowd;                /* arrays at work, for each port of the buffer */
+    double ports;                /* of the buffer: free */
+    bool abreast, abreast_ports; /* arrays begin all at once to read from memory, and buffer */
+    uint64_t late;               /* cycles that other arrays are behind this one */
+    struct ahead ahead;
+    struct queue queues[N_UNIT];
+    uint64_t free[N_UNIT];
+    uint64_t sums;                 /* are in the accumulators */
+    uint64_t drained[MOST_PLACES]; /* what lies there */
+    int n_place, i_place;
+    int64_t n_placed;                 /* since the layer began */
+    uint64_t loaded, done, stored[2]; /* of chunks: the inputs of the next one, the outputs of the
+                                       * last one, and the last two at the host, the last first */
+    uint64_t n_insn;                  /* issued */
+    struct work work;
+};
+
+/* A block of partial sums. */
+struct block {
+    int64_t entries;    /* rows of sums */
+    int64_t n0, n, m;   /* columns and rows of the product */
+    int64_t tile_n;     /* its first column of tiles, */
+    int64_t n_tile;     /* and of how many it has some */
+    uint64_t tile;      /* address of its first one */
+    bool reuse;         /* what stays is in the array already */
+    bool reuse_weights; /* the weights are at the FIFO's head */
+};
+
+/* Of a size cut into tiles, the i-th. */
+static inline int64_t units_part(int64_t size, int64_t tile, int64_t i)
+{
+    return MIN(tile, size - i * tile);
+}
+
+/* A place of a unit's queue behind another. */
+static inline int units_next_queued(const struct units *u, int i)
+{
+    return i + 1 < u->n_queued ? i + 1 : 0;
+}
+
+/* The controller puts the next instruction into the unit's queue: where there are several arrays
+ * the host has one of its own. */
+static inline uint64_t units_issue(struct units *u, enum unit unit)
+{
+    const struct queue *q = &u->queues[unit];
+    uint64_t *issue = unit == UNIT_HOST && u->n_array > 1 ? &u->host_issue : &u->ahead.issue;
+    const uint64_t at = MAX(*issue, q->taken[q->i] + q->moved);
+    *issue = at + 1;
+    u->n_insn++;
+    return at;
+}
+
+/* The unit comes to it. */
+static inline void units_take(struct units *u, enum unit unit, uint64_t issued)
+{
+    struct queue *q = &u->queues[unit];
+    const uint64_t now = MAX(u->free[unit], issued);
+    u->free[unit] = now;
+    q->n_taken++;
+    q->taken[q->i] = u->n_queued ? now - q->moved : 0;
+    q->i = units_next_queued(u, q->i);
+}
+
+static inline void units_next(struct units *u, enum unit unit)
+{
+    units_take(u, unit, units_issue(u, unit));
+}
+
+/* A Sync wait. */
+static inline void units_wait(struct units *u, enum unit unit, uint64_t until_cyc)
+{
+    units_next(u, unit);
+    u->free[unit] = MAX(u->free[unit], until_cyc);
+}
+
+/* Cycles of n transfers of so many bytes on the bus. */
+static inline double units_bus_cyc(const struct units *u, double n, double bytes)
+{
+    return n * (bytes / u->bus.bytes_per_cyc + u->bus.start_cyc);
+}
+
+/* Where the FIFO is too shallow for the memory's latency its slots are waited for in turn, so that
+ * as many tiles come together: after how many steps of so many tiles it begins anew. */
+static inline int64_t units_alike(const struct units *u, int64_t tiles)
+{
+    return u->slots_bind && tiles > 0 ? u->n_slot / int64_gcd(u->n_slot, tiles) : 1;
+}
+
+/* Adds n times what `to` has beyond `from`. */
+void systolic_units_add_work(struct work *sum, const struct work *to, const struct work *from,
+                             double n);
+void systolic_units_begin(struct units *u, const struct systolic *s, const struct plan *p,
+                          const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc);
+
+/* When the bus is free for a tile that is asked for then: of the link before the DMA's transfers,
+ * if it is asked for earlier than they are, though they come first in the program. Where it then
+ * takes longer than the pause before them, systolic_units_delay_blocks() makes them later. */
+double *systolic_units_bus_at(struct units *u, uint64_t request_cyc);
+void systolic_units_delay_blocks(struct units *u);
+/* The DMA's transfer. */
+void systolic_units_link_block(struct units *u, double cyc);
+
+/* Calls step(u, arg, i) for i of [0, n), but for many that lie between the first and the last ones:
+ * by these each unit is moved on. What is repeated is alike for every `period`-th. */
+void systolic_units_repeat(struct units *u, int64_t n, int64_t period,
+                           void (*step)(struct units *u, const void *arg, int64_t i),
+                           const void *arg);
+
+void systolic_units_block(struct units *u, const struct block *b);
+
+/* The memory reads so many columns of weights, each with all of K, for other arrays alone: when the
+ * last one is there. */
+uint64_t systolic_units_others_read(struct units *u, double columns);

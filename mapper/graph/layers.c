@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* layers_make(): nodes to layers, in the graph's order. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "mapper/graph/formats.h"
+#include "mapper/graph/layers.h"
+#include "mapper/values/lookup.h"
+#include "mapper/values/permute.h"
+#include "mapper/values/vector.h"
+#include "sim/base/error.h"
+#include "workloads/ops/elementwise.h"
+#include "workloads/ops/matrix.h"
+#include "workloads/ops/ops.h"
+
+/* Why a layer with a view of an image is not the machine's. */
+#define LAYERS_REORDERED "the values of a flattened image lie in another order"
+
+struct layers_builder {
+    struct plan *plan;
+    const struct target *target;
+    const bool *no_fuse; /* by node: it is to stay a layer of its own */
+    bool *taken;         /* by node: already in a layer */
+    int *n_reader;       /* by root value: layers' nodes that read it, and outputs of the graph */
+    int *reader;         /* by root value: the node that reads it last; -1: none */
+};
+
+/* Whether a machine can run a node at all, its values, shapes and formats being what they are. */
+
+static bool is_batched(const struct node *n)
+{
+    return !strcmp(n->op->name, "batched_product");
+}
+
+/* Sums of products of int8 fill 32 bits; those of other formats are kept wider, or in fp32. */
+static bool sums_fit(const struct plan *p, const struct plan_layer *l, const struct node *n,
+                     GError **error)
+{
+    if (p->machine->max_tile_m < plan_sum_words(p, l))
+        return error_set(
+            error, ERROR_UNSUPPORTED,
+            "%s: layer '%s': a sum of %s products takes two entries of the accumulators; "
+            "%s has one",
+            n->origin, n->name, number_names[l->format], p->machine->name);
+    const bool is_int8 = p->formats[l->in[0]] == NUMBER_int8 && l->weight_format == NUMBER_int8;
+    if (!is_int8 || l->gemm.k <= p->machine->max_k)
+        return true;
+    return error_set(error, ERROR_UNSUPPORTED,
+                     "%s: layer '%s': sums of %" PRId64 " products could overflow the accumulators "
+                     "of %s; at most %" PRId64 " are safe",
+                     n->origin, n->name, l->gemm.k, p->machine->name, p->machine->max_k);
+}
+
+/* What the machine works on is fp32 in the graph, and made by it or fed to it; weights are known
+ * before the run. A parameter that is an operand of a sum or the like is fed as well. */
+static bool values_possible(const struct plan *p, const struct node *n, const char **why)
+{
+    const struct value *values = p->graph->values;
+    const bool takes_params = vector_broadcasts(n->op->name);
+    const int n_read = permute_is(p->graph, n) ? permute_n_in(p->graph, n) : n->n_in;
+    bool ok = n->n_out == 1 && n->n_data <= PLAN_MAX_IN && n->n_data > 0 &&
+              values[n->out[0]].type == NUMBER_fp32;
+    for (int i = 0; ok && i < n_read; i++) {
+        const struct value *v = n->in[i] < 0 ? NULL : &values[p->roots[n->in[i]]];
+        if (v)
+            ok = v->type == NUMBER_fp32 &&
+                 (i >= n->n_data ? v->kind == VALUE_PARAM : v->kind != VALUE_PARAM || takes_params);
+    }
+    *why = "its operands are no activations and weights in fp32";
+    return ok;
+}
+
+static bool shapes_possible(const struct plan *p, const struct node *n)
+{
+    const struct value *values = p->graph->values;
+    for (int i = 0; i < n->n_data; i++) {
+        if (n->in[i] < 0 && n->op->known >> i & 1)
+            continue; /* an attribute by now */
+        if (n->in[i] < 0 || !dims_possible(&values[p->roots[n->in[i]]].shape) ||
+            !dims_possible(&values[n->in[i]].shape))
+            return false;
+    }
+    return n->n_out == 1 && dims_possible(&values[n->out[0]].shape);
+}
+
+/* A flattened image keeps its channels innermost: only the order of fc's weights can follow it.
+ * Rows of features lie one behind the other, however they are cut. */
+static bool order_kept(const struct plan *p, const struct node *n)
+{
+    const bool is_fc = !strcmp(n->op->name, "fc");
+    for (int i = 0; i < n->n_data && n->in[i] >= 0; i++) {
+        const struct shape *own = &p->graph->values[n->in[i]].shape;
+        if (own->n_dim != 4 && p->graph->values[p->roots[n->in[i]]].shape.n_dim != 4)
+            continue;
+        const struct dims seen = dims_of(own);
+        const struct dims root = dims_of(&p->graph->values[p->roots[n->in[i]]].shape);
+        const bool is_row = is_fc && own->n_dim > 2; /* of which dimension on is the weight's? */
+        const int64_t axis = is_fc ? ((const struct fc_attr *)n->attr)->axis : 0;
+        if (seen.n != root.n || (!is_fc && seen.c != root.c) ||
+            (is_row && (own->n_dim == 4 ? axis != 1 : axis != own->n_dim - 1)))
+            return false;
+    }
+    return true;
+}
+
+static uint32_t broadcast(const struct graph *g, const struct node *n)
+{
+    uint32_t found = 0;
+    for (int i = 0; vector_broadcasts(n->op->name) && i < n->n_data; i++)
+        if (!shape_equal(&g->values[n->in[i]].shape, &g->values[n->out[0]].shape))
+            found |= UINT32_C(1) << i;
+    return found;
+}
+
+static bool multiplies(const struct machine *m, const struct node *n, enum number format,
+                       GError **error)
+{
+    if (m->peak_macs_per_cyc[format] > 0)
+        return true;
+    g_autoptr(GString) known = g_string_new(NULL);
+    for (int i = 0; i < NUMBER_COUNT; i++)
+        if (m->peak_macs_per_cyc[i] > 0)
+            g_string_append_printf(known, "%s%s", known->len ? ", " : "", number_names[i]);
+    return error_set(error, ERROR_UNSUPPORTED,
+                     "%s: layer '%s': %s multiplies no %s operands; its formats are: %s", n->origin,
+                     n->name, m->name, number_names[format], known->str);
+}
+
+/* Whether the host is left a layer that needs more of an operand at once than there is room for. */
+static bool fails_whole(const struct graph *g, const struct node *n)
+{
+    return permute_is(g, n) || is_batched(n) || broadcast(g, n);
+}
+
+static bool can_run(const struct layers_builder *b, const struct plan_layer *l,
+                    const struct node *n, GString *why)
+{
+    const struct plan *p = b->plan;
+    const char *fault = NULL;
+    if (!values_possible(p, n, &fault))
+        g_string_assign(why, fault);
+    else if (!shapes_possible(p, n))
+        g_string_assign(why, "a tensor of it is empty or absent");
+    else if (!permute_is(p->graph, n) && !order_kept(p, n))
+        g_string_assign(why, LAYERS_REORDERED);
+    else if (fails_whole(p->graph, n) && b->no_fuse[n->index])
+        g_string_assign(why, "it does not fit into the activation memory");
+    else
+        return b->target->supports(b->target->self, p->graph, n, l->format, why);
+    return false;
+}
+
+/* Fold and fuse: nodes that change no value (flatten, dropout) become views; an operator that the
+ * machine applies on the way out of another joins its layer. */
+
+static bool is_view(const struct node *n)
+{
+    return !n->op->forward;
+}
+
+static void find_roots(struct layers_builder *b)
+{
+    const struct graph *g = b->plan->graph;
+    int *roots = b->plan->roots;
+    for (int i = 0; i < g->n_value; i++)
+        roots[i] = i;
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = &g->nodes[i];
+        if (is_view(n))
+            roots[n->out[0]] = roots[n->in[0]];
+    }
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = &g->nodes[i];
+        for (int j = 0; j < n->n_data && !is_view(n); j++) {
+            if (n->in[j] < 0)
+                continue;
+            b->n_reader[roots[n->in[j]]]++;
+            b->reader[roots[n->in[j]]] = i;
+        }
+    }
+    for (int i = 0; i < g->n_output; i++)
+        b->n_reader[roots[g->outputs[i]]]++;
+}
+
+static bool fusible(const struct machine *m, const struct plan *p, const struct plan_layer *l,
+                    const char *tail)
+{
+    if (plan_layer_pool(p, l) && strstr(tail, "pool"))
+        return false;
+    if (!strcmp(tail, "batch_norm") && l->n_node > 1)
+        return false; /* it is folded into the weights: nothing may come between */
+    for (const struct machine_fusion *f = m->fusions; f && f->head; f++)
+        if (!strcmp(f->tail, tail) && plan_layer_node(p, l, f->head))
+            return true;
+    return false;
+}
+
+/* Cutting off above is fused where the machine can, and from 0 on: as a ReLU with a ceiling. */
+static bool cuts_as_fused(const struct layers_builder *b, const struct node *n)
+{
+    if (strcmp(n->op->name, "clip"))
+        return true;
+    g_autoptr(GString) why = g_string_new(NULL);
+    const struct clip_attr *a = n->attr;
+    return n->n_in == 1 && a->min == 0 && a->max >= 0 &&
+           b->target->supports(b->target->self, b->plan->graph, n, b->plan->machine->precision,
+                               why);
+}
+
+static void fuse_tails(struct layers_builder *b, struct plan_layer *l)
+{
+    const struct plan *p = b->plan;
+    const struct graph *g = p->graph;
+    while (l->n_node < PLAN_MAX_FUSED && b->n_reader[l->out] == 1) {
+        int i = b->reader[l->out];
+        if (i < 0)
+            return; /* the one reader is an output of the graph */
+        const struct node *n = &g->nodes[i];
+        if (b->no_fuse[i] || n->n_data != 1 || n->n_out != 1 || n->in[0] != l->out ||
+            g->values[n->out[0]].shape.n_dim != g->values[l->out].shape.n_dim ||
+            !fusible(p->machine, p, l, n->op->name) || !cuts_as_fused(b, n))
+            return;
+        l->nodes[l->n_node++] = i;
+        l->out = n->out[0];
+        b->taken[i] = true;
+    }
+}
+
+/* layers_make(): nodes to layers, in the graph's order. */
+
+static struct gemm gemm_of(const struct graph *g, const struct node *n)
+{
+    const struct shape *out = &g->values[n->out[0]].shape;
+    if (is_batched(n))
+        return (struct gemm){.m = out->dim[1],
+                             .n = out->dim[2],
+                             .k = g->values[n->in[0]].shape.dim[2],
+                             .groups = out->dim[0]};
+    const struct shape *w = &g->values[n->in[n->n_data]].shape;
+    struct gemm gemm = {.n = w->dim[0], .k = shape_count_from(w, 1), .groups = 1};
+    gemm.m = shape_count(out) / gemm.n;
+    if (!strcmp(n->op->name, "conv2d")) {
+        const struct conv2d_attr *a = n->attr;
+        gemm.groups = a->groups;
+        gemm.n /= a->groups;
+    }
+    return gemm;
+}
+
+/* A group of a depthwise convolution has a kernel's few products: as many groups as fit share a
+ * tile, their weights block by block on its diagonal, zeros elsewhere. */
+static void pack_groups(const struct machine *m, const struct shape *in, struct plan_layer *l)
+{
+    struct gemm *g = &l->gemm;
+    l->packed = 1;
+    l->channels = l->stationary_is_activation ? g->k : dims_of(in).c / g->groups;
+    for (int64_t n = 2; m->packs_groups && !l->stationary_is_activation && n <= g->groups; n++)
+        if (g->groups % n == 0 && n * g->k <= m->tile_k && n * g->n <= m->tile_n)
+            l->packed = n;
+    g->groups /= l->packed;
+    g->n *= l->packed;
+    g->k *= l->packed;
+}
+
+/* A layer that finds rows of a table: its one input are the indices. false: it is none, or, where
+ * *why says so, the machine cannot. */
+static bool try_lookup(struct layers_builder *b, struct plan_layer *l, const struct node *n,
+                       GString *why)
+{
+    struct plan *p = b->plan;
+    struct plan_lookup lookup;
+    if (!lookup_of(p->graph, n, &lookup, why) ||
+        !b->target->supports(b->target->self, p->graph, n, l->format, why))
+        return false;
+    const int indices = p->roots[n->in[lookup.i_indices]];
+    if (p->graph->values[indices].shape.n_dim == 4) {
+        g_string_assign(why, LAYERS_REORDERED);
+        return false;
+    }
+    struct plan_lookup *kept = ARENA_NEW(p->arena, struct plan_lookup);
+    *kept = lookup;
+    l->kind = LAYER_LOOKUP;
+    l->lookup = kept;
+    l->in[0] = indices;
+    l->n_in = 1;
+    l->format = n->precision < 0 ? p->machine->precision : (enum number)n->precision;
+    p->formats[indices] = p->graph->values[indices].type;
+    return true;
+}
+
+/* A layer of the machine's units, in the formats that they compute in. */
+static bool make_unit_layer(struct layers_builder *b, struct plan_layer *l, const struct node *n,
+                            GError **error)
+{
+    struct plan *p = b->plan;
+    l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
+    if (permute_is(p->graph, n))
+        l->n_in = MIN(l->n_in, permute_n_in(p->graph, n));
+    if (!formats_set(p, l, n, error))
+        return false;
+    if (permute_is(p->graph, n))
+        return (l->permute = permute_make(p, l, error)) != NULL;
+    l->broadcast = broadcast(p->graph, n);
+    if (l->kind == LAYER_VECTOR)
+        return true;
+    l->stationary_is_activation = is_batched(n);
+    if (l->stationary_is_activation) {
+        l->weight_format = p->formats[l->in[1]];
+        l->turned = ((const struct batched_product_attr *)n->attr)->transpose;
+    }
+    l->gemm = gemm_of(p->graph, n);
+    pack_groups(p->machine, &p->graph->values[l->in[0]].shape, l);
+    l->macs = n->macs;
+    return sums_fit(p, l, n, error);
+}
+
+/* Matrix, vector, look-up or host; an error where the machine cannot and the host may not. */
+static bool choose_kind(struct layers_builder *b, struct plan_layer *l, const struct node *n,
+                        GError **error)
+{
+    const struct plan *p = b->plan;
+    const struct machine *m = p->machine;
+    l->format = l->weight_format = formats_of_node(p, l, n);
+    if (n->op->is_matrix && !multiplies(m, n, l->format, error))
+        return false;
+    if (n->weight_precision >= 0 && !multiplies(m, n, (enum number)n->weight_precision, error))
+        return false;
+    g_autoptr(GString) why = g_string_new(NULL);
+    if (try_lookup(b, l, n, why))
+        return true;
+    if (why->len == 0 && can_run(b, l, n, why))
+        return make_unit_layer(b, l, n, error);
+    if (!m->host_fallback)
+        return error_set(error, ERROR_UNSUPPORTED,
+                         "%s: layer '%s': %s cannot run operator '%s': %s; with host.fallback = "
+                         "true it would run on the host",
+                         n->origin, n->name, m->name, n->op->name, why->str);
+    l->kind = LAYER_HOST;
+    l->macs = n->macs;
+    return true;
+}
+
+static void name_layer(struct plan *p, struct plan_layer *l)
+{
+    const struct graph *g = p->graph;
+    g_autoptr(GString) op = g_string_new(NULL);
+    for (int i = 0; i < l->n_node; i++)
+        g_string_append_printf(op, "%s%s", i ? "+" : "", g->nodes[l->nodes[i]].op->name);
+    l->name = g->nodes[l->nodes[0]].name;
+    l->op = arena_strdup(p->arena, op->str);
+    l->shape = shape_text(&g->values[l->out].shape, 1, p->arena);
+}
+
+bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GError **error)
+{
+    const struct graph *g = p->graph;
+    struct layers_builder b = {
+        .plan = p,
+        .target = t,
+        .no_fuse = no_fuse,
+        .taken = ARENA_ARRAY(p->arena, bool, g->n_node),
+        .n_reader = ARENA_ARRAY(p->arena, int, g->n_value),
+        .reader = ARENA_ARRAY(p->arena, int, g->n_value),
+    };
+    memset(b.reader, -1, (size_t)g->n_value * sizeof(int));
+    p->roots = ARENA_ARRAY(p->arena, int, g->n_value);
+    p->layers = ARENA_ARRAY(p->arena, struct plan_layer, g->n_node);
+    p->n_layer = 0;
+    find_roots(&b);
+    formats_init(p);
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = &g->nodes[i];
+        if (b.taken[i] || is_view(n))
+            continue;
+        struct plan_layer *l = &p->layers[p->n_layer];
+        *l = (struct plan_layer){.index = p->n_layer, .nodes = {i}, .n_node = 1, .out = n->out[0]};
+        for (int j = 0; j < n->n_data; j++)
+            if (n->in[j] >= 0)
+                l->in[l->n_in++] = p->roots[n->in[j]];
+        if (!choose_kind(&b, l, n, error))
+            return false;
+        if (l->kind != LAYER_HOST) {
+            fuse_tails(&b, l);
+            p->formats[l->out] = l->format;
+        }
+        name_layer(p, l);
+        p->n_layer++;
+    }
+    formats_finish(p);
+    if (p->n_layer == 0)
+        return error_set(error, ERROR_INPUT, "%s: no layer computes anything", g->name);
+    return true;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where activations live: for how long, on the chip or not, and at what address. */
+#pragma once
+
+#include "mapper/plan.h"
+
+enum { HOMES_ALIGN_BYTES = 256 }; /* a row of the widest path into the memory */
+
+/* What has to live in the activation memory, and from which layer to which, while every layer is a
+ * group of its own. */
+void homes_find(struct plan *p);
+/* Which activations stay there, and at what address: what does not fit is spilled to the host, the
+ * largest first, and layers with such an operand are computed in chunks. On failure *unfuse is a
+ * node to keep apart in another attempt (pooling fused into a layer forbids chunks of rows), or -1
+ * with an error. */
+bool homes_fit(struct plan *p, int *unfuse, GError **error);
+
+/* Cuts a layer into turns of `images` images at most, as equal as can be, so that it can take
+ * turns with others of its group. */
+void homes_take_turns(const struct plan *p, struct plan_layer *l, int64_t images);
+
+/* Bytes that activations may take: of a memory that is shared with weights, what those leave. */
+uint64_t homes_capacity(const struct plan *p);
+
+/* The slot of a value in a layer's group; bytes of a chunk of its value, as layer l of the group
+ * has chunks; and how many copies of it the slot has: 2 where several chunks of it cross the host
+ * link, one after the other. */
+const struct plan_slot *homes_slot(const struct plan *p, const struct plan_layer *l, int value);
+uint64_t homes_slot_bytes(const struct plan *p, const struct plan_layer *l,
+                          const struct plan_slot *slot);
+int homes_slot_n_copy(const struct plan *p, const struct plan_layer *l,
+                      const struct plan_slot *slot);
+/* Whether chunks of the layer's present size fit into the room that its slots were given. */
+bool homes_chunk_fits(const struct plan *p, const struct plan_layer *l);

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mapping files: written from a plan, and a plan held to what a file says. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "mapper/tiled/mapping.h"
+#include "mapper/tiled/groups.h"
+#include "mapper/tiled/homes.h"
+#include "mapper/tiled/tiles.h"
+#include "sim/base/error.h"
+#include "sim/base/size.h"
+
+static const char *const lists[] = {"layers", "groups", "values", NULL};
+
+/* Quoted as libconfig reads it: UTF-8 stays as it is. */
+static void put_string(GString *out, const char *s)
+{
+    g_string_append_c(out, '"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            g_string_append_c(out, '\\');
+        g_string_append_c(out, *s);
+    }
+    g_string_append_c(out, '"');
+}
+
+static void put_layer(GString *out, const struct plan *p, const struct plan_layer *l)
+{
+    const int64_t batch = dims_of(&p->graph->values[l->out].shape).n;
+    if (l->kind == LAYER_MATRIX)
+        g_string_append_printf(
+            out, " block_rows = %" PRId64 "; order = \"%s\"; halves = %s; parts = %d;",
+            l->tiling.block_m, plan_loop_order_names[l->tiling.order],
+            l->tiling.double_buffer ? "true" : "false", l->tiling.parts);
+    if (plan_is_alone(p, l) && (l->kind == LAYER_MATRIX || l->chunk_image < batch))
+        g_string_append_printf(out, " chunk_images = %" PRId64 ";", l->chunk_image);
+}
+
+/* "  { KEY = "name"; ", behind a comma where it is not the first of its list. */
+static void put_name(GString *out, bool is_first, const char *key, const char *name)
+{
+    g_string_append_printf(out, "%s\n  { %s = ", is_first ? "" : ",", key);
+    put_string(out, name);
+    g_string_append_c(out, ';');
+}
+
+static void put_layers(GString *out, const struct plan *p)
+{
+    bool is_first = true;
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        g_autoptr(GString) settings = g_string_new(NULL);
+        if (l->kind != LAYER_HOST)
+            put_layer(settings, p, l);
+        if (!settings->len)
+            continue;
+        put_name(out, is_first, "name", l->name);
+        g_string_append_printf(out, "%s }", settings->str);
+        is_first = false;
+    }
+}
+
+static void put_groups(GString *out, const struct plan *p)
+{
+    bool is_first = true;
+    for (int i = 0; i < p->n_group; i++) {
+        const struct plan_group *g = &p->groups[i];
+        if (g->first == g->last)
+            continue;
+        put_name(out, is_first, "first", p->layers[g->first].name);
+        g_string_append(out, " last = ");
+        put_string(out, p->layers[g->last].name);
+        g_string_append_printf(out, "; images = %" PRId64 "; }", p->layers[g->first].chunk_image);
+        is_first = false;
+    }
+}
+
+static void put_values(GString *out, const struct plan *p)
+{
+    bool is_first = true;
+    for (int v = 0; v < p->graph->n_value; v++) {
+        const struct home *h = &p->homes[v];
+        if (!h->used)
+            continue;
+        put_name(out, is_first, "name", p->graph->values[v].name);
+        g_string_append_printf(out, " home = \"%s\"; }",
+                               mapping_home_names[h->resident           ? MAPPING_CHIP
+                                                  : plan_is_local(p, v) ? MAPPING_TURN
+                                                                        : MAPPING_HOST]);
+        is_first = false;
+    }
+}
+
+char *mapping_text(const struct plan *p)
+{
+    GString *out = g_string_new(NULL);
+    g_string_append_printf(out, "# How accsim lays %s, batch %" PRId64 ", onto %s.\nlayers = (",
+                           p->graph->name, p->graph->batch, p->machine->name);
+    put_layers(out, p);
+    g_string_append(out, "\n);\ngroups = (");
+    put_groups(out, p);
+    g_string_append(out, "\n);\nvalues = (");
+    put_values(out, p);
+    g_string_append(out, "\n);\n");
+    return g_string_free(out, FALSE);
+}
+
+int mapping_find(const struct plan *p, const char *name, const char *const *names, int n,
+                 const char *what, const char *origin, GError **error)
+{
+    for (int i = 0; i < n; i++)
+        if (names[i] && !strcmp(names[i], name))
+            return i;
+    const char *near = cfg_nearest(name, names, (size_t)n);
+    error_set(error, ERROR_INPUT, "%s: %s has no %s '%s' on %s%s%s%s", origin, p->graph->name, what,
+              name, p->machine->name, near ? ", did you mean '" : "", near ? near : "",
+              near ? "'?" : "");
+    return -1;
+}
+
+static bool take_entry(const struct mapping *m, const config_setting_t *group,
+                       const struct cfg_field *fields, void *out,
+                       bool (*take)(void *user, const char *origin, GError **error), void *user,
+                       GError **error)
+{
+    struct cfg *cfg = cfg_from_group(m->file, group, error);
+    if (!cfg)
+        return false;
+    const struct cfg_table table = {fields, out};
+    const bool ok = cfg_apply(cfg, &table, 1, m->arena, error) &&
+                    take(user, arena_strdup(m->arena, cfg_origin(cfg, fields[0].path)), error);
+    cfg_free(cfg);
+    return ok;
+}
+
+bool mapping_each(const struct mapping *m, const char *list, const struct cfg_field *fields,
+                  void *out, bool (*take)(void *user, const char *origin, GError **error),
+                  void *user, GError **error)
+{
+    const config_setting_t *root = config_root_setting(&m->doc);
+    for (int i = 0; i < config_setting_length(root); i++) {
+        const config_setting_t *l = config_setting_get_elem(root, (unsigned)i);
+        for (int j = 0; !strcmp(config_setting_name(l), list) && j < config_setting_length(l); j++)
+            if (!take_entry(m, config_setting_get_elem(l, (unsigned)j), fields, out, take, user,
+                            error))
+                return false;
+    }
+    return true;
+}
+
+static bool check_lists(struct mapping *m, GError **error)
+{
+    const config_setting_t *root = config_root_setting(&m->doc);
+    for (int i = 0; i < config_setting_length(root); i++) {
+        const config_setting_t *list = config_setting_get_elem(root, (unsigned)i);
+        const char *name = config_setting_name(list);
+        if (!g_strv_contains(lists, name) || !config_setting_is_list(list))
+            return error_set(error, ERROR_INPUT,
+                             "%s:%u: '%s': a mapping has 'layers', 'groups' and 'values', lists "
+                             "( ... ) of groups { ... }",
+                             m->file, config_setting_source_line(list), name);
+        m->has_groups |= !strcmp(name, "groups");
+    }
+    return true;
+}
+
+struct mapping *mapping_new(const char *file, GError **error)
+{
+    struct mapping *m = g_new0(struct mapping, 1);
+    m->file = file;
+    if (!cfg_parse_file(file, &m->doc, error)) {
+        g_free(m);
+        return NULL;
+    }
+    m->arena = arena_new();
+    if (check_lists(m, error))
+        return m;
+    mapping_free(m);
+    return NULL;
+}
+
+void mapping_free(struct mapping *m)
+{
+    if (!m)
+        return;
+    arena_free(m->arena);
+    config_destroy(&m->doc);
+    g_free(m);
+}
+
+/* How a mapping's file cuts layers. */
+
+struct entry {
+    const char *name;
+    int64_t block_rows, parts, chunk_images;
+    int order;
+    bool halves;
+};
+
+static const struct cfg_field fields[] = {
+    {"name", CFG_STRING, offsetof(struct entry, name), 0, 0, NULL, NULL, "the layer", NULL},
+    {"block_rows", CFG_INT, offsetof(struct entry, block_rows), 1, 1e15, "", NULL,
+     "rows of a block of partial sums", NULL},
+    {"order", CFG_ENUM, offsetof(struct entry, order), 0, 0, "nm", NULL,
+     "which loop is outer: output tiles (nm) or row blocks (mn)", plan_loop_order_names},
+    {"halves", CFG_BOOL, offsetof(struct entry, halves), 0, 0, "false", NULL,
+     "two blocks take turns in the accumulators", NULL},
+    {"parts", CFG_INT, offsetof(struct entry, parts), 1, TILING_MAX_PARTS, "1", NULL,
+     "pieces in which a block leaves the accumulators", NULL},
+    {"chunk_images", CFG_INT, offsetof(struct entry, chunk_images), 1, 1e15, "", NULL,
+     "images computed in one go", NULL},
+    {.path = NULL},
+};
+
+/* Images that a layer may compute at once: of one alone in its group, as many as there is room for.
+ */
+static int64_t most_images(const struct plan *p, struct plan_layer *l)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const int64_t kept = l->chunk_image;
+    if (l->n_turn > 1 || l->chunk_row < o.h)
+        return kept;
+    l->chunk_image = o.n;
+    while (l->chunk_image > kept && !homes_chunk_fits(p, l))
+        l->chunk_image -= plan_chunk_unit(l);
+    const int64_t most = l->chunk_image;
+    l->chunk_image = kept;
+    return most;
+}
+
+static bool set_chunk(struct plan *p, struct plan_layer *l, const struct entry *e,
+                      const char *origin, GError **error)
+{
+    const int64_t kept = l->chunk_image, most = most_images(p, l), unit = plan_chunk_unit(l);
+    if (e->chunk_images == 0)
+        return true;
+    if (e->chunk_images % unit != 0)
+        return error_set(error, ERROR_INPUT,
+                         "%s: layer '%s': chunk_images = %" PRId64 ": whole matrices of %" PRId64
+                         " rows are computed, %" PRId64 " or a multiple",
+                         origin, l->name, e->chunk_images, unit, unit);
+    l->chunk_image = e->chunk_images;
+    if (e->chunk_images == kept ||
+        (e->chunk_images <= most && l->n_turn == 1 && homes_chunk_fits(p, l)))
+        return true;
+    l->chunk_image = kept;
+    return error_set(error, ERROR_INPUT,
+                     "%s: layer '%s': chunk_images = %" PRId64 ": %s has room for %" PRId64
+                     " images at once%s",
+                     origin, l->name, e->chunk_images, p->machine->name, most,
+                     l->n_turn == 1 ? ", or fewer" : ", as many as the layers beside it take");
+}
+
+/* Pieces of a block of the size given. */
+static bool check_parts(const struct plan *p, const struct plan_layer *l, const char *origin,
+                        GError **error)
+{
+    const struct machine *m = p->machine;
+    if (tiles_possible(p, l))
+        return true;
+    if (l->tiling.double_buffer || l->gemm.k <= m->tile_k || m->block_parts == 1)
+        return error_set(error, ERROR_INPUT, "%s: layer '%s': parts = %d: %s, so 1 is right",
+                         origin, l->name, l->tiling.parts,
+                         l->tiling.double_buffer ? "halves leave the accumulators whole"
+                                                 : "its blocks leave the accumulators whole");
+    return error_set(error, ERROR_INPUT,
+                     "%s: layer '%s': parts = %d: 1 to %d pieces, at least %" PRId64
+                     " of block_rows = %" PRId64 " in each and room for whole ones",
+                     origin, l->name, l->tiling.parts, m->block_parts, m->piece_rows,
+                     l->tiling.block_m);
+}
+
+static bool set_blocks(const struct plan *p, struct plan_layer *l, const struct entry *e,
+                       const char *origin, GError **error)
+{
+    const struct region chunk = plan_chunk(p, l, 0);
+    const int64_t entries = p->machine->max_tile_m / plan_sum_words(p, l);
+    const int64_t rows = plan_block_rows(p, l, &chunk), unit = MAX(p->machine->block_unit, 1);
+    const int64_t most = MIN(e->halves ? entries / 2 : entries, rows);
+    const bool is_whole =
+        e->block_rows % unit == 0 || e->block_rows == rows || e->block_rows < unit;
+    if (e->block_rows > most || !is_whole)
+        return error_set(error, ERROR_INPUT,
+                         "%s: layer '%s': block_rows = %" PRId64 ": 1 to %" PRId64
+                         " fit, in whole units of %" PRId64,
+                         origin, l->name, e->block_rows, most, unit);
+    l->tiling = (struct tiling){.block_m = e->block_rows,
+                                .order = (enum loop_order)e->order,
+                                .double_buffer = e->halves,
+                                .parts = (int)e->parts};
+    return check_parts(p, l, origin, error);
+}
+
+/* The layers of the file so far. */
+struct cutting {
+    struct plan *plan;
+    struct entry entry;
+    const char **names; /* by layer; NULL: on the host */
+    bool *seen;         /* by layer */
+};
+
+static bool take_layer(void *user, const char *origin, GError **error)
+{
+    struct cutting *c = user;
+    struct plan *p = c->plan;
+    const struct entry *e = &c->entry;
+    const int i = mapping_find(p, e->name, c->names, p->n_layer, "layer", origin, error);
+    if (i < 0)
+        return false;
+    struct plan_layer *l = &p->layers[i];
+    if (c->seen[i])
+        return error_set(error, ERROR_INPUT, "%s: layer '%s' is given twice", origin, l->name);
+    c->seen[i] = true;
+    if (l->kind == LAYER_MATRIX && e->block_rows == 0)
+        return error_set(error, ERROR_INPUT, "%s: layer '%s': block_rows is missing", origin,
+                         l->name);
+    if (l->kind != LAYER_MATRIX && e->block_rows > 0)
+        return error_set(error, ERROR_INPUT,
+                         "%s: layer '%s': block_rows = %" PRId64
+                         ": it has no product to cut into blocks, chunk_images alone is its",
+                         origin, l->name, e->block_rows);
+    return set_chunk(p, l, e, origin, error) &&
+           (l->kind != LAYER_MATRIX || set_blocks(p, l, e, origin, error));
+}
+
+bool mapping_apply(const struct mapping *m, struct plan *p, GError **error)
+{
+    struct cutting c = {.plan = p,
+                        .names = g_new0(const char *, (gsize)p->n_layer),
+                        .seen = g_new0(bool, (gsize)p->n_layer)};
+    for (int i = 0; i < p->n_layer; i++)
+        c.names[i] = p->layers[i].kind == LAYER_HOST ? NULL : p->layers[i].name;
+    const bool ok = mapping_each(m, "layers", fields, &c.entry, take_layer, &c, error);
+    g_free(c.names);
+    g_free(c.seen);
+    return ok;
+}
+
+/* Which layers a mapping's file lets take turns, and where it puts activations. */
+
+const char *const mapping_home_names[] = {"chip", "host", "turn", NULL};
+
+struct group_entry {
+    const char *first, *last;
+    int64_t images;
+};
+
+static const struct cfg_field group_fields[] = {
+    {"first", CFG_STRING, offsetof(struct group_entry, first), 0, 0, NULL, NULL, "its first layer",
+     NULL},
+    {"last", CFG_STRING, offsetof(struct group_entry, last), 0, 0, NULL, NULL, "its last layer",
+     NULL},
+    {"images", CFG_INT, offsetof(struct group_entry, images), 1, 1e15, NULL, NULL,
+     "images of a turn", NULL},
+    {.path = NULL},
+};
+
+struct value_entry {
+    const char *name;
+    int home;
+};
+
+static const struct cfg_field value_fields[] = {
+    {"name", CFG_STRING, offsetof(struct value_entry, name), 0, 0, NULL, NULL, "the activation",
+     NULL},
+    {"home", CFG_ENUM, offsetof(struct value_entry, home), 0, 0, NULL, NULL,
+     "whole on the chip, on the host, or only the images of a turn on the chip",
+     mapping_home_names},
+    {.path = NULL},
+};
+
+struct reading {
+    struct mapping *mapping;
+    struct plan *plan;
+    struct group_entry group;
+    struct value_entry value;
+    const char **names; /* of the layers, or of the values that are used */
+};
+
+/* Why a layer cannot take turns with the group's first one; NULL: it can. */
+static const char *why_no_turns(const struct plan *p, const struct plan_layer *l, int64_t batch)
+{
+    if (l->kind == LAYER_HOST)
+        return "it runs on the host";
+    return groups_joins(p, l, batch) ? NULL : "it needs other images than those of a turn";
+}
+
+static bool check_group(const struct reading *r, const struct mapping_group *g, GError **error)
+{
+    const struct plan *p = r->plan;
+    const int64_t batch = dims_of(&p->graph->values[p->layers[g->first].out].shape).n;
+    if (g->last <= g->first)
+        return error_set(error, ERROR_INPUT,
+                         "%s: last = '%s': a layer behind '%s' is right, a group has two or more",
+                         g->origin, p->layers[g->last].name, p->layers[g->first].name);
+    if (g->images >= batch)
+        return error_set(error, ERROR_INPUT,
+                         "%s: images = %" PRId64 ": turns have fewer than the batch of %" PRId64,
+                         g->origin, g->images, batch);
+    for (int i = g->first; i <= g->last; i++) {
+        const char *why = why_no_turns(p, &p->layers[i], batch);
+        if (why)
+            return error_set(error, ERROR_INPUT, "%s: '%s' to '%s': layer '%s' takes no turns: %s",
+                             g->origin, p->layers[g->first].name, p->layers[g->last].name,
+                             p->layers[i].name, why);
+        if (!plan_is_alone(p, &p->layers[i]))
+            return error_set(error, ERROR_INPUT, "%s: layer '%s' is in a group already", g->origin,
+                             p->layers[i].name);
+    }
+    return true;
+}
+
+/* Marks the group's layers; number_groups() makes the partition. */
+static bool take_group(void *user, const char *origin, GError **error)
+{
+    struct reading *r = user;
+    struct plan *p = r->plan;
+    struct mapping *m = r->mapping;
+    struct mapping_group g = {.images = r->group.images, .origin = origin};
+    g.first = mapping_find(p, r->group.first, r->names, p->n_layer, "layer", origin, error);
+    g.last = g.first < 0
+                 ? -1
+                 : mapping_find(p, r->group.last, r->names, p->n_layer, "layer", origin, error);
+    if (g.last < 0 || !check_group(r, &g, error))
+        return false;
+    for (int i = g.first; i <= g.last; i++) {
+        struct plan_layer *l = &p->layers[i];
+        homes_take_turns(p, l, g.images);
+        p->groups[l->group] = (struct plan_group){.first = g.first, .last = g.last};
+    }
+    m->groups[m->n_group++] = g;
+    return true;
+}
+
+/* From a group a layer, those of several repeated, to a partition. */
+static void number_groups(struct plan *p)
+{
+    p->n_group = 0;
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_group g = p->groups[i];
+        if (g.first == i)
+            p->groups[p->n_group++] = g;
+        p->layers[i].group = p->n_group - 1;
+    }
+}
+
+/* Whether one group of several layers alone has to do with the value, */
+static bool is_in_group(const struct plan *p, const struct home *h)
+{
+    const struct plan_layer *first = &p->layers[h->first_layer];
+    return !plan_is_alone(p, first) && first->group == p->layers[h->last_layer].group;
+}
+
+/* and makes it for itself. */
+static bool stays_in_group(const struct plan *p, const struct home *h)
+{
+    return !h->loaded && !h->stored && is_in_group(p, h);
+}
+
+static bool take_value(void *user, const char *origin, GError **error)
+{
+    struct reading *r = user;
+    const struct plan *p = r->plan;
+    struct mapping *m = r->mapping;
+    const struct value_entry *e = &r->value;
+    const int v = mapping_find(p, e->name, r->names, p->graph->n_value, "value", origin, error);
+    if (v < 0)
+        return false;
+    struct home *h = &p->homes[v];
+    if (m->origins[v])
+        return error_set(error, ERROR_INPUT, "%s: value '%s' is given twice", origin, e->name);
+    if (e->home == MAPPING_TURN && !stays_in_group(p, h))
+        return error_set(
+            error, ERROR_INPUT,
+            "%s: value '%s': home = \"turn\": no group of several layers both makes it "
+            "and keeps it to itself, so \"chip\" or \"host\" is right",
+            origin, e->name);
+    if (e->home == MAPPING_HOST && stays_in_group(p, h))
+        return error_set(error, ERROR_INPUT,
+                         "%s: value '%s': home = \"host\": one group makes it and reads it in the "
+                         "same turn, so \"turn\" or \"chip\" is right",
+                         origin, e->name);
+    m->origins[v] = origin;
+    m->homes[v] = (enum mapping_home)e->home;
+    h->resident = e->home == MAPPING_CHIP;
+    return true;
+}
+
+static bool read_groups(struct reading *r, GError **error)
+{
+    struct plan *p = r->plan;
+    struct mapping *m = r->mapping;
+    m->groups = ARENA_ARRAY(m->arena, struct mapping_group, MAX(p->n_layer, 1));
+    m->n_group = 0;
+    for (int i = 0; i < p->n_layer; i++)
+        r->names[i] = p->layers[i].name;
+    if (!mapping_each(m, "groups", group_fields, &r->group, take_group, r, error))
+        return false;
+    number_groups(p);
+    if (m->n_group && !p->machine->interleaves)
+        return error_set(error, ERROR_INPUT, "%s: layers of %s take no turns", m->groups[0].origin,
+                         p->machine->name);
+    return true;
+}
+
+static bool read_values(struct reading *r, GError **error)
+{
+    const struct plan *p = r->plan;
+    struct mapping *m = r->mapping;
+    m->homes = ARENA_ARRAY(m->arena, enum mapping_home, MAX(p->graph->n_value, 1));
+    m->origins = ARENA_ARRAY(m->arena, const char *, MAX(p->graph->n_value, 1));
+    for (int v = 0; v < p->graph->n_value; v++) {
+        m->homes[v] = MAPPING_FREE;
+        r->names[v] = p->homes[v].used ? p->graph->values[v].name : NULL;
+    }
+    for (int v = 0; v < p->graph->n_value; v++) /* a turn's images need the least room */
+        p->homes[v].resident = p->homes[v].used && !is_in_group(p, &p->homes[v]);
+    return mapping_each(m, "values", value_fields, &r->value, take_value, r, error);
+}
+
+bool mapping_layout(struct mapping *m, struct plan *p, GError **error)
+{
+    struct reading r = {
+        .mapping = m,
+        .plan = p,
+        .names = g_new0(const char *, (gsize)MAX(p->n_layer, p->graph->n_value)),
+    };
+    const bool ok = read_groups(&r, error) && read_values(&r, error);
+    g_free(r.names);
+    p->mapping = m;
+    return ok;
+}
+
+bool mapping_kept(const struct mapping *m, const struct plan *p, GError **error)
+{
+    const struct machine_memory *memory = &p->machine->memories[p->machine->activation_memory];
+    for (int i = 0; i < m->n_group; i++) {
+        const struct mapping_group *g = &m->groups[i];
+        const struct plan_layer *l = &p->layers[g->first];
+        const int64_t images = l->chunk_image, batch = dims_of(&p->graph->values[l->out].shape).n;
+        if (l->n_turn != int64_div_up(batch, g->images))
+            return error_set(error, ERROR_INPUT,
+                             "%s: '%s' to '%s': images = %" PRId64 ": %s has room for %" PRId64,
+                             g->origin, p->layers[g->first].name, p->layers[g->last].name,
+                             g->images, memory->name, images);
+    }
+    for (int v = 0; v < p->graph->n_value; v++)
+        if (m->homes[v] == MAPPING_CHIP && !p->homes[v].resident)
+            return error_set(error, ERROR_INPUT,
+                             "%s: value '%s': home = \"chip\": %s has no room for its %" PRIu64
+                             " KiB beside what else is on the chip then, so \"%s\" is right",
+                             m->origins[v], p->graph->values[v].name, memory->name,
+                             p->homes[v].size_bytes / 1024,
+                             mapping_home_names[plan_is_local(p, v) ? MAPPING_TURN : MAPPING_HOST]);
+    return true;
+}
+
+bool mapping_no_room(const struct mapping *m, const struct plan *p, int first, int last,
+                     GError **error)
+{
+    const struct machine_memory *memory = &p->machine->memories[p->machine->activation_memory];
+    for (int i = 0; i < m->n_group; i++) {
+        const struct mapping_group *g = &m->groups[i];
+        if (g->first <= last && first <= g->last)
+            return error_set(error, ERROR_INPUT,
+                             "%s: '%s' to '%s': %s has no room for one image of them all: fewer "
+                             "layers, or a group each",
+                             g->origin, p->layers[g->first].name, p->layers[g->last].name,
+                             memory->name);
+    }
+    return error_set(error, ERROR_INPUT, "%s: %s has no room for its homes", m->file, memory->name);
+}

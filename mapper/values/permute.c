@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mapper/values/permute.h"
+
+#include <string.h>
+
+#include "mapper/values/vector.h"
+#include "sim/base/error.h"
+#include "sim/base/size.h"
+#include "workloads/ops/layout.h"
+#include "workloads/ops/ops.h"
+#include "workloads/threads.h"
+
+/* An element's number in its operand, behind the operand's number. */
+enum { OPERAND_SHIFT = 44 };
+#define ELEMENT_MASK (((int64_t)1 << OPERAND_SHIFT) - 1)
+
+static bool gathers_values(const struct graph *g, const struct node *n)
+{
+    return !strcmp(n->op->name, "gather") && g->values[n->in[0]].kind != VALUE_PARAM &&
+           g->values[n->in[1]].data;
+}
+
+int permute_n_in(const struct graph *g, const struct node *n)
+{
+    return gathers_values(g, n) ? 1 : n->n_data;
+}
+
+bool permute_is(const struct graph *g, const struct node *n)
+{
+    if (gathers_values(g, n))
+        return true;
+    const struct shape *s = &g->values[n->out[0]].shape;
+    if (!strcmp(n->op->name, "concat") &&
+        ((const struct concat_attr *)n->attr)->axis == (s->n_dim == 4 ? 1 : s->n_dim - 1))
+        return false; /* channels lie side by side as they come */
+    return vector_moves(n->op->name);
+}
+
+/* Where an element of a tensor lies as a machine stores it: images turned to channels last. */
+static int64_t stored_at(const struct shape *s, int64_t i)
+{
+    if (s->n_dim != 4)
+        return i;
+    const int64_t c = s->dim[1], hw = s->dim[2] * s->dim[3], image = i / (c * hw);
+    return image * c * hw + i % hw * c + i / hw % c;
+}
+
+/* Numbers of all elements of operand j. */
+static bool number_elements(struct tensor *t, const struct shape *s, int j, GError **error)
+{
+    if (!tensor_alloc(t, NUMBER_int64, s, error))
+        return false;
+    int64_t *x = t->data;
+    for (int64_t i = 0; i < shape_count(s); i++)
+        x[i] = ((int64_t)j << OPERAND_SHIFT) + i;
+    return true;
+}
+
+/* By place in the output as stored: operand and place there as stored. g_free() it. */
+static int64_t *sources(const struct plan *p, const struct plan_layer *l, GError **error)
+{
+    const struct graph *g = p->graph;
+    const struct node *n = &g->nodes[l->nodes[0]];
+    const struct shape *shape = &g->values[l->out].shape;
+    struct tensor in[PLAN_MAX_IN] = {{0}}, out = {0}, *outs[] = {&out};
+    const struct tensor *ins[PLAN_MAX_IN] = {0};
+    bool ok = tensor_alloc(&out, NUMBER_int64, shape, error);
+    for (int j = 0; ok && j < l->n_in; j++) {
+        ok = number_elements(&in[j], &g->values[n->in[j]].shape, j, error);
+        ins[j] = &in[j];
+    }
+    const struct value *told = gathers_values(g, n) ? &g->values[n->in[1]] : NULL;
+    struct tensor where = {0};
+    if (told) {
+        where =
+            (struct tensor){told->type, told->shape, (void *)g_bytes_get_data(told->data, NULL)};
+        ins[1] = &where;
+    }
+    struct pool_threads *threads = threads_new(1);
+    const struct op_call call = {n->attr, outs, 1, ins, n->n_in, n->n_data, threads};
+    ok = ok && op_run(n->op, &call, error);
+    threads_free(threads);
+    int64_t *from = ok ? g_try_new(int64_t, shape_count(shape)) : NULL;
+    for (int64_t i = 0; from && i < shape_count(shape); i++) {
+        const int64_t v = ((const int64_t *)out.data)[i], j = v >> OPERAND_SHIFT;
+        const struct shape *root = &g->values[l->in[j]].shape;
+        from[stored_at(shape, i)] = (j << OPERAND_SHIFT) + stored_at(root, v & ELEMENT_MASK);
+    }
+    if (ok && !from)
+        error_set(error, ERROR_LIMIT, "no memory to lay out layer '%s'", l->name);
+    for (int j = 0; j < l->n_in; j++)
+        tensor_clear(&in[j]);
+    tensor_clear(&out);
+    return from;
+}
+
+static void add_run(GArray *runs, int64_t length)
+{
+    for (guint i = 0; i < runs->len; i++) {
+        struct permute_runs *r = &g_array_index(runs, struct permute_runs, i);
+        if (r->length == length) {
+            r->count++;
+            return;
+        }
+    }
+    const struct permute_runs r = {length, 1};
+    g_array_append_val(runs, r);
+}
+
+static void find_runs(struct plan *p, const int64_t *from, int64_t n, int64_t pixel,
+                      struct plan_permute *m)
+{
+    g_autoptr(GArray) runs = g_array_new(FALSE, FALSE, sizeof(struct permute_runs));
+    int64_t first = 0;
+    for (int64_t i = 1; i <= n; i++) {
+        if (i < n && i % pixel && from[i] == from[i - 1] + 1)
+            continue;
+        add_run(runs, i - first);
+        first = i;
+    }
+    m->n_run = (int)runs->len;
+    m->runs = ARENA_ARRAY(p->arena, struct permute_runs, runs->len);
+    memcpy(m->runs, runs->data, runs->len * sizeof(struct permute_runs));
+}
+
+static void find_images(const struct plan *p, const struct plan_layer *l, const int64_t *from,
+                        struct plan_permute *m)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    int64_t size[PLAN_MAX_IN];
+    for (int j = 0; j < l->n_in; j++) {
+        const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
+        size[j] = dims_image(&d);
+    }
+    for (int64_t i = 0; i < o.n * dims_image(&o); i++) {
+        const int64_t j = from[i] >> OPERAND_SHIFT, image = (from[i] & ELEMENT_MASK) / size[j];
+        int64_t *first = &m->first_image[j * o.n + i / dims_image(&o)];
+        int64_t *end = &m->end_image[j * o.n + i / dims_image(&o)];
+        *first = *end == 0 ? image : MIN(*first, image);
+        *end = MAX(*end, image + 1);
+    }
+}
+
+/* The dimension that is innermost as a machine stores it. */
+static int innermost(const struct shape *s)
+{
+    return s->n_dim == 4 ? 1 : s->n_dim - 1;
+}
+
+static void find_turned(const struct plan *p, const struct plan_layer *l, struct plan_permute *m)
+{
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    const struct shape *in = &p->graph->values[n->in[0]].shape;
+    const struct shape *root = &p->graph->values[l->in[0]].shape;
+    if (strcmp(n->op->name, "transpose") || (in->n_dim == 4) != (root->n_dim == 4))
+        return;
+    const struct transpose_attr *a = n->attr;
+    const int from = innermost(in);
+    const int to = (int)a->perm.v[innermost(&p->graph->values[n->out[0]].shape)];
+    if (from == to)
+        return;
+    m->cols = in->dim[from];
+    m->rows = in->dim[to];
+    m->n_turned = shape_count(in) / (m->rows * m->cols);
+}
+
+struct plan_permute *permute_make(struct plan *p, const struct plan_layer *l, GError **error)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    g_autofree int64_t *from = sources(p, l, error);
+    if (!from)
+        return NULL;
+    struct plan_permute *m = ARENA_NEW(p->arena, struct plan_permute);
+    m->first_image = ARENA_ARRAY(p->arena, int64_t, (size_t)(l->n_in * o.n));
+    m->end_image = ARENA_ARRAY(p->arena, int64_t, (size_t)(l->n_in * o.n));
+    find_runs(p, from, o.n * dims_image(&o), o.c, m);
+    find_images(p, l, from, m);
+    find_turned(p, l, m);
+    return m;
+}
+
+void permute_images(const struct plan *p, const struct plan_layer *l, int i_in,
+                    const struct region *out, int64_t *image, int64_t *n_image)
+{
+    const int64_t n = dims_of(&p->graph->values[l->out].shape).n;
+    int64_t first = INT64_MAX, end = 0;
+    for (int64_t i = i_in * n + out->image; i < i_in * n + out->image + out->n_image; i++) {
+        if (l->permute->end_image[i] == 0)
+            continue;
+        first = MIN(first, l->permute->first_image[i]);
+        end = MAX(end, l->permute->end_image[i]);
+    }
+    *image = end ? first : 0;
+    *n_image = end ? end - first : 1;
+}
+
+/* A square takes as long as its longer side; the last one's columns leave behind it. */
+static int64_t turned_beats(const struct plan_permute *m, int64_t side)
+{
+    const int64_t r = m->rows / side, c = m->cols / side;
+    const int64_t rest_r = m->rows % side, rest_c = m->cols % side;
+    const int64_t whole = r * c + (rest_c ? r : 0) + (rest_r ? c : 0);
+    const int64_t rest = rest_r && rest_c ? MAX(rest_r, rest_c) : 0;
+    return m->n_turned * (whole * side + rest) + (rest_c ? rest_c : side);
+}
+
+uint64_t permute_beats(const struct plan *p, const struct plan_layer *l, const struct region *out,
+                       int64_t path_bytes, bool turns)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const int64_t size = plan_element_bytes(p, l->out), rows = out->n_image * out->n_row;
+    int64_t beats = 0;
+    for (int i = 0; i < l->permute->n_run; i++)
+        beats +=
+            l->permute->runs[i].count * int64_div_up(l->permute->runs[i].length * size, path_bytes);
+    if (turns && l->permute->n_turned)
+        beats = MIN(beats, turned_beats(l->permute, MAX(path_bytes / size, 1)));
+    return (uint64_t)(((__int128)beats * rows + o.n * o.h - 1) / (o.n * o.h));
+}
+
+void permute_table_clear(struct permute_table *t)
+{
+    g_clear_pointer(&t->from, g_free);
+}
+
+static const int64_t *table_of(const struct plan *p, const struct plan_layer *l,
+                               struct permute_table *t, GError **error)
+{
+    if (!t->from || t->layer != l->index) {
+        permute_table_clear(t);
+        *t = (struct permute_table){l->index, sources(p, l, error)};
+    }
+    return t->from;
+}
+
+bool permute_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+                 const struct region *r, const void *const *in, void *out, struct permute_table *t,
+                 GError **error)
+{
+    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct storage to = quant_storage(p, q, l->out);
+    const int64_t *from = table_of(p, l, t, error);
+    struct storage own[PLAN_MAX_IN];
+    int64_t skip[PLAN_MAX_IN]; /* elements before in[j] */
+    if (!from)
+        return false;
+    for (int j = 0; j < l->n_in; j++) {
+        const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
+        own[j] = quant_storage(p, q, l->in[j]);
+        skip[j] = plan_input_region(p, l, j, r, &(int64_t){0}).image * dims_image(&d);
+    }
+    const size_t size = number_bytes(to.format);
+    const int64_t row = o.w * o.c, first = (r->image * o.h + r->row) * row;
+    for (int64_t i = 0; i < (r->n_image - 1) * o.h * row + r->n_row * row; i++) {
+        const int64_t j = from[first + i] >> OPERAND_SHIFT;
+        const char *x = (const char *)in[j] + ((from[first + i] & ELEMENT_MASK) - skip[j]) *
+                                                  (int64_t)number_bytes(own[j].format);
+        float v;
+        if (own[j].format == to.format && own[j].scale == to.scale) {
+            memcpy((char *)out + (size_t)i * size, x, size);
+        } else {
+            storage_decode(own[j], &v, x, 1);
+            storage_encode(to, (char *)out + (size_t)i * size, &v, 1);
+        }
+    }
+    return true;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mapper/values/requant.h"
+
+#include <glib.h>
+#include <math.h>
+
+struct requant requant_make(double factor)
+{
+    g_assert(factor >= 0 && factor <= 0x1p29);
+    int exponent;
+    const double fraction = frexp(factor, &exponent); /* [0.5, 1) */
+    int shift = 31 - exponent;
+    int64_t mult = (int64_t)llrint(ldexp(fraction, 31));
+    if (mult == (int64_t)1 << 31) {
+        mult >>= 1;
+        shift--;
+    }
+    /* What rounds to nothing in any 32-bit sum. */
+    if (factor == 0 || shift > 62)
+        return (struct requant){.mult = 0, .shift = 1};
+    return (struct requant){.mult = (int32_t)mult, .shift = shift};
+}
