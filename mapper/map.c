@@ -62,6 +62,10 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
     p->graph = g;
     p->machine = t->machine;
     p->memory_limit_bytes = t->memory_limit_bytes;
+    p->dims = ARENA_ARRAY(arena, struct dims, (size_t)g->n_value);
+    for (int v = 0; v < g->n_value; v++)
+        if (dims_possible(&g->values[v].shape))
+            p->dims[v] = dims_of(&g->values[v].shape);
     struct mapping *m = t->mapping ? mapping_new(t->mapping, error) : NULL;
     const double start_s = cpu_seconds();
     bool ok = (m || !t->mapping) && find(p, t, m, error);

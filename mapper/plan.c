@@ -75,7 +75,7 @@ int64_t plan_chunk_unit(const struct plan_layer *l)
 
 int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     if (l->stationary_is_activation)
         return l->gemm.m; /* of a matrix */
     const int64_t image_rows = l->gemm.m / o.n;
@@ -91,18 +91,18 @@ int64_t plan_block_rows(const struct plan *p, const struct plan_layer *l, const 
 int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l)
 {
     g_assert(l->kind != LAYER_HOST);
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     return int64_div_up(o.n, l->chunk_image) * int64_div_up(o.h, l->chunk_row);
 }
 
 int64_t plan_n_full_turn(const struct plan *p, const struct plan_layer *l)
 {
-    return dims_of(&p->graph->values[l->out].shape).n - l->n_turn * (l->chunk_image - 1);
+    return plan_dims(p, l->out).n - l->n_turn * (l->chunk_image - 1);
 }
 
 struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     const int64_t per_image = int64_div_up(o.h, l->chunk_row), i = i_chunk / per_image;
     struct region r = {.image = i * l->chunk_image, .row = i_chunk % per_image * l->chunk_row};
     r.n_image = MIN(l->chunk_image, o.n - r.image);
@@ -122,13 +122,13 @@ int64_t plan_element_bytes(const struct plan *p, int value)
 
 int64_t plan_row_bytes(const struct plan *p, int value)
 {
-    const struct dims d = dims_of(&p->graph->values[value].shape);
+    const struct dims d = plan_dims(p, value);
     return d.w * d.c * plan_element_bytes(p, value);
 }
 
 int64_t plan_image_bytes(const struct plan *p, int value)
 {
-    const struct dims d = dims_of(&p->graph->values[value].shape);
+    const struct dims d = plan_dims(p, value);
     return d.h * plan_row_bytes(p, value);
 }
 

@@ -67,16 +67,22 @@ struct plan_step {
     int after_load, after_compute, after_store; /* last step of that kind to wait for */
 };
 
+struct slot_need;
+
 struct plan {
     struct arena *arena;
     const struct graph *graph;
     const struct machine *machine;
     const struct quant *quant; /* NULL in timing mode */
     const struct mapping
-        *mapping; /* what a file says of its layout (mapper/tiled/mapping.h), or NULL */
+        *mapping;      /* what a file says of its layout (mapper/tiled/mapping.h), or NULL */
+    struct dims *dims; /* by value, of those that have an element: see plan_dims() */
     struct plan_layer *layers;
     int n_layer;
-    struct home *homes;        /* by value */
+    struct home *homes; /* by value */
+    /* What slots of layers have been found to need, kept while they are tried: private to
+     * mapper/tiled/homes.c. */
+    struct slot_need *slot_needs;
     int *roots;                /* by value: the value it is a view of, itself where it is none */
     enum number *formats;      /* by value: of the roots, how a machine stores them */
     struct plan_group *groups; /* a partition of the layers, in order */
@@ -93,6 +99,7 @@ struct plan {
     uint64_t weight_bytes;       /* of all tiles and tables in the weight memory */
     uint64_t streamed_bytes;     /* of those that are streamed: their addresses are behind them */
     uint64_t memory_limit_bytes; /* of steps and program; 0: none */
+    GHashTable *permutes;        /* private to mapper/values/permute.c */
     void *program;               /* the family's */
 };
 
@@ -109,6 +116,12 @@ bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const 
  * and what any must move. */
 void plan_bound(const struct plan *p, const struct target *t, struct record_layer *layers);
 void plan_free(struct plan *p); /* NULL is ignored */
+
+/* A value as a machine sees it; it has an element. */
+static inline struct dims plan_dims(const struct plan *p, int value)
+{
+    return p->dims[value];
+}
 
 /* Bytes of an element, of a row of pixels and of an image of a value as a machine stores it. */
 int64_t plan_element_bytes(const struct plan *p, int value);

@@ -32,8 +32,8 @@ static void window_rows(const struct node *n, int64_t *extent, int64_t *stride, 
 void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
                      const struct region *out, int64_t *row, int64_t *n_row)
 {
-    const struct dims in = dims_of(&p->graph->values[l->in[i_in]].shape);
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims in = plan_dims(p, l->in[i_in]);
+    const struct dims o = plan_dims(p, l->out);
     if (out->n_row == o.h) {
         *row = 0;
         *n_row = in.h;
@@ -55,9 +55,9 @@ struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i
         return (struct dims){shape_count(&g->values[l->in[0]].shape), 1, 1, 1};
     const struct shape *root = &g->values[l->in[i_in]].shape, *own = &g->values[n->in[i_in]].shape;
     if (root->n_dim == 4 || own->n_dim == 4)
-        return dims_of(root);
+        return plan_dims(p, l->in[i_in]);
     if (strcmp(n->op->name, "fc"))
-        return dims_of(own);
+        return plan_dims(p, n->in[i_in]);
     const int64_t k = shape_count_from(own, (int)((const struct fc_attr *)n->attr)->axis);
     return (struct dims){.n = shape_count(own) / k, .h = 1, .w = 1, .c = k};
 }
@@ -75,13 +75,14 @@ static bool is_for_all_images(const struct plan *p, const struct plan_layer *l, 
     const struct node *n = &p->graph->nodes[l->nodes[0]];
     const struct shape *own = &p->graph->values[n->in[i_in]].shape;
     const struct shape *out = &p->graph->values[n->out[0]].shape;
-    return (own->n_dim == 4) != (out->n_dim == 4) || dims_of(own).n != dims_of(out).n;
+    return (own->n_dim == 4) != (out->n_dim == 4) ||
+           plan_dims(p, n->in[i_in]).n != plan_dims(p, n->out[0]).n;
 }
 
 bool plan_is_mapped(const struct plan *p, const struct plan_layer *l, int i_in)
 {
     return l->permute || l->stationary_is_activation || is_for_all_images(p, l, i_in) ||
-           plan_in_dims(p, l, i_in).n != dims_of(&p->graph->values[l->in[i_in]].shape).n;
+           plan_in_dims(p, l, i_in).n != plan_dims(p, l->in[i_in]).n;
 }
 
 /* A value that is read twice has one slot. */
@@ -97,7 +98,7 @@ static bool is_read_twice(const struct plan_layer *l, int i_in)
 static struct region matrices_region(const struct plan *p, const struct plan_layer *l, int i_in,
                                      const struct region *out, int64_t *skip)
 {
-    const struct dims root = dims_of(&p->graph->values[l->in[i_in]].shape);
+    const struct dims root = plan_dims(p, l->in[i_in]);
     const int64_t matrix = l->gemm.k * (i_in == 0 ? l->gemm.m : l->gemm.n);
     const int64_t first = plan_first_matrix(l, out) * matrix;
     const int64_t end = first + plan_groups(l, out) * matrix, image = dims_image(&root);
@@ -112,7 +113,7 @@ static struct region matrices_region(const struct plan *p, const struct plan_lay
 struct region plan_input_region(const struct plan *p, const struct plan_layer *l, int i_in,
                                 const struct region *out, int64_t *skip)
 {
-    const struct dims root = dims_of(&p->graph->values[l->in[i_in]].shape);
+    const struct dims root = plan_dims(p, l->in[i_in]);
     struct region r = *out;
     *skip = 0;
     if (!plan_is_mapped(p, l, i_in)) {
@@ -140,7 +141,7 @@ struct region plan_input_region(const struct plan *p, const struct plan_layer *l
 bool plan_load_region(const struct plan *p, const struct plan_layer *l, int i_in,
                       const struct region *out, struct region *load)
 {
-    const struct dims root = dims_of(&p->graph->values[l->in[i_in]].shape);
+    const struct dims root = plan_dims(p, l->in[i_in]);
     int64_t skip;
     *load = plan_input_region(p, l, i_in, out, &skip);
     if (!p->homes[l->in[i_in]].resident)
@@ -169,8 +170,8 @@ int64_t plan_first_needed(const struct plan *p, const struct plan_layer *l, int 
 static int64_t pixels_made(const struct plan *p, const struct plan_layer *l,
                            const struct region *out)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
-    const struct dims d = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
+    const struct dims o = plan_dims(p, l->out);
+    const struct dims d = plan_dims(p, p->graph->nodes[l->nodes[0]].out[0]);
     return out->n_image * (out->n_row == o.h ? d.h : out->n_row) * d.w;
 }
 
@@ -196,10 +197,10 @@ int64_t plan_channels_read(const struct plan *p, const struct plan_layer *l, int
 
 int64_t plan_rows_needed(const struct plan *p, const struct plan_layer *l, int i_in)
 {
-    const int64_t h = dims_of(&p->graph->values[l->out].shape).h;
+    const int64_t h = plan_dims(p, l->out).h;
     int64_t n = 0, end = 0;
     if (plan_layer_pool(p, l) || plan_is_mapped(p, l, i_in))
-        return dims_of(&p->graph->values[l->in[i_in]].shape).h; /* is not cut into rows */
+        return plan_dims(p, l->in[i_in]).h; /* is not cut into rows */
     for (int64_t y = 0; y < h; y++) {
         const struct region r = {.n_image = 1, .row = y, .n_row = 1};
         int64_t row, n_row;

@@ -80,6 +80,7 @@ struct plan_layer {
     int64_t chunk_image; /* images of a chunk */
     int64_t chunk_row;   /* rows of a chunk: all of them, or fewer of one image */
     int group;
+    int first_operand; /* its inputs' and its output's number among those of all layers */
     int64_t n_turn; /* how often its group comes to it: once a chunk where other layers share the
                      * group, else once for all chunks */
     uint32_t loads; /* bit j: input j comes over the host link for this layer */

@@ -487,7 +487,7 @@ static double input_bytes(const struct plan *p, const struct plan_layer *l, int 
     if (plan_is_mapped(p, l, j))
         return plan_load_region(p, l, j, r, &load) ? region_bytes(p, v, &load, load.n_row) : 0;
     if (p->homes[v].resident) /* whole images */
-        return r->row == 0 ? region_bytes(p, v, r, dims_of(&p->graph->values[v].shape).h) : 0;
+        return r->row == 0 ? region_bytes(p, v, r, plan_dims(p, v).h) : 0;
     plan_input_rows(p, l, j, r, &row, &n_row);
     return region_bytes(p, v, r, n_row);
 }
@@ -614,7 +614,7 @@ static void run_image(struct units *u, const void *arg, int64_t i)
 static void run_layer(struct units *u, uint64_t now_cyc)
 {
     const struct region first = plan_chunk(u->p, u->l, 0);
-    const struct dims o = dims_of(&u->p->graph->values[u->l->out].shape);
+    const struct dims o = plan_dims(u->p, u->l->out);
     struct chunks c = {.n = plan_n_chunk(u->p, u->l),
                        .in_image = int64_div_up(o.h, u->l->chunk_row),
                        .alike = 1,

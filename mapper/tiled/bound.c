@@ -11,7 +11,7 @@ struct crossed {
 
 static int64_t batch_of(const struct plan *p, int value)
 {
-    return dims_of(&p->graph->values[value].shape).n;
+    return plan_dims(p, value).n;
 }
 
 static uint64_t value_bytes(const struct plan *p, int value)

@@ -179,7 +179,7 @@ struct cuts {
 
 static int64_t batch_of(const struct plan *p, const struct plan_layer *l)
 {
-    return dims_of(&p->graph->values[l->out].shape).n;
+    return plan_dims(p, l->out).n;
 }
 
 /* Products of the same shape and operators, of which all images of a chunk are there. */
@@ -266,7 +266,7 @@ bool groups_joins(const struct plan *p, const struct plan_layer *l, int64_t batc
 {
     bool same = l->kind != LAYER_HOST && batch_of(p, l) == batch && !l->stationary_is_activation;
     for (int j = 0; same && j < l->n_in; j++)
-        same = dims_of(&p->graph->values[l->in[j]].shape).n == batch && !plan_is_mapped(p, l, j);
+        same = plan_dims(p, l->in[j]).n == batch && !plan_is_mapped(p, l, j);
     return same;
 }
 

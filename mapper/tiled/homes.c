@@ -37,16 +37,16 @@ const struct plan_slot *homes_slot(const struct plan *p, const struct plan_layer
  * image needs, where no edge is cut off. */
 static int64_t slot_rows(const struct plan *p, const struct plan_layer *l, int value)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     if (l->chunk_row == o.h)
-        return dims_of(&p->graph->values[value].shape).h;
+        return plan_dims(p, value).h;
     if (value == l->out)
         return l->chunk_row;
     int j = 0;
     while (l->in[j] != value)
         j++;
     if (plan_is_mapped(p, l, j))
-        return dims_of(&p->graph->values[value].shape).h;
+        return plan_dims(p, value).h;
     int64_t rows = 0;
     for (int64_t y = 0; y < o.h; y += l->chunk_row) {
         struct region r = {.n_image = 1, .row = y, .n_row = MIN(l->chunk_row, o.h - y)};
@@ -57,6 +57,12 @@ static int64_t slot_rows(const struct plan *p, const struct plan_layer *l, int v
     return rows;
 }
 
+/* For how many images of a layer's chunk how many of an operand's are needed: the last that was
+ * asked for. */
+struct slot_need {
+    int64_t chunk_image, chunk_row, n_image;
+};
+
 /* Images of a chunk's value. */
 static int64_t slot_images(const struct plan *p, const struct plan_layer *l, int value)
 {
@@ -65,12 +71,17 @@ static int64_t slot_images(const struct plan *p, const struct plan_layer *l, int
         j++;
     if (j == l->n_in || value == l->out || !plan_is_mapped(p, l, j))
         return l->chunk_image;
+    struct slot_need *need = &p->slot_needs[l->first_operand + j];
+    if (need->chunk_image == l->chunk_image && need->chunk_row == l->chunk_row && l->n_turn <= 1)
+        return need->n_image;
     int64_t most = 0;
     for (int64_t i = 0; i < plan_n_chunk(p, l); i++) {
         const struct region r = plan_chunk(p, l, i);
         int64_t skip;
         most = MAX(most, plan_input_region(p, l, j, &r, &skip).n_image);
     }
+    if (l->n_turn <= 1)
+        *need = (struct slot_need){l->chunk_image, l->chunk_row, most};
     return most;
 }
 
@@ -369,7 +380,7 @@ static void find_lifetimes(struct plan *p)
     for (int v = 0; v < p->graph->n_value; v++) {
         if (!p->homes[v].used)
             continue;
-        struct dims d = dims_of(&p->graph->values[v].shape);
+        struct dims d = plan_dims(p, v);
         const uint64_t bytes = (uint64_t)(d.n * plan_image_bytes(p, v));
         p->homes[v].size_bytes =
             (bytes + HOMES_ALIGN_BYTES - 1) / HOMES_ALIGN_BYTES * HOMES_ALIGN_BYTES;
@@ -385,9 +396,11 @@ void homes_find(struct plan *p)
     for (int i = 0; i < p->n_layer; i++) {
         p->groups[i] = (struct plan_group){.first = i, .last = i};
         p->layers[i].group = i;
+        p->layers[i].first_operand = (int)n_operand;
         n_operand += (size_t)p->layers[i].n_in + 1;
     }
     p->slots = ARENA_ARRAY(p->arena, struct plan_slot, n_operand);
+    p->slot_needs = ARENA_ARRAY(p->arena, struct slot_need, n_operand);
     find_transfers(p);
     find_lifetimes(p);
 }
@@ -418,7 +431,7 @@ static bool is_streamed(const struct plan *p, const struct plan_layer *l)
 static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GError **error)
 {
     const uint64_t capacity = homes_capacity(p);
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     l->n_turn = 1;
     l->chunk_image = is_streamed(p, l) ? plan_chunk_unit(l) : o.n;
     l->chunk_row = o.h;
@@ -452,7 +465,7 @@ static void grow_chunks(struct plan *p)
         struct plan_layer *l = &p->layers[i];
         if (l->kind == LAYER_HOST || !plan_is_alone(p, l) || !is_streamed(p, l))
             continue;
-        const struct dims o = dims_of(&p->graph->values[l->out].shape);
+        const struct dims o = plan_dims(p, l->out);
         while (l->chunk_row == o.h && l->chunk_image < o.n) {
             int64_t before = l->chunk_image;
             l->chunk_image = MIN(2 * before, o.n);
@@ -468,7 +481,7 @@ static void grow_chunks(struct plan *p)
 
 void homes_take_turns(const struct plan *p, struct plan_layer *l, int64_t images)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     l->n_turn = int64_div_up(o.n, images);
     l->chunk_image = int64_div_up(o.n, l->n_turn);
     l->chunk_row = o.h;
@@ -483,7 +496,7 @@ static bool shrink_group(struct plan *p, int first, int last)
         const struct plan_group *g = &p->groups[l->group];
         if (plan_is_alone(p, l) || l->chunk_image == 1)
             continue;
-        const int64_t batch = dims_of(&p->graph->values[l->out].shape).n;
+        const int64_t batch = plan_dims(p, l->out).n;
         const int64_t image = MIN(l->chunk_image - 1, int64_div_up(batch, l->n_turn + 1));
         for (int j = g->first; j <= g->last; j++)
             homes_take_turns(p, &p->layers[j], image);

@@ -26,7 +26,7 @@ static void put_string(GString *out, const char *s)
 
 static void put_layer(GString *out, const struct plan *p, const struct plan_layer *l)
 {
-    const int64_t batch = dims_of(&p->graph->values[l->out].shape).n;
+    const int64_t batch = plan_dims(p, l->out).n;
     if (l->kind == LAYER_MATRIX)
         g_string_append_printf(
             out, " block_rows = %" PRId64 "; order = \"%s\"; halves = %s; parts = %d;",
@@ -216,7 +216,7 @@ static const struct cfg_field fields[] = {
  */
 static int64_t most_images(const struct plan *p, struct plan_layer *l)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     const int64_t kept = l->chunk_image;
     if (l->n_turn > 1 || l->chunk_row < o.h)
         return kept;
@@ -388,7 +388,7 @@ static const char *why_no_turns(const struct plan *p, const struct plan_layer *l
 static bool check_group(const struct reading *r, const struct mapping_group *g, GError **error)
 {
     const struct plan *p = r->plan;
-    const int64_t batch = dims_of(&p->graph->values[p->layers[g->first].out].shape).n;
+    const int64_t batch = plan_dims(p, p->layers[g->first].out).n;
     if (g->last <= g->first)
         return error_set(error, ERROR_INPUT,
                          "%s: last = '%s': a layer behind '%s' is right, a group has two or more",
@@ -537,7 +537,7 @@ bool mapping_kept(const struct mapping *m, const struct plan *p, GError **error)
     for (int i = 0; i < m->n_group; i++) {
         const struct mapping_group *g = &m->groups[i];
         const struct plan_layer *l = &p->layers[g->first];
-        const int64_t images = l->chunk_image, batch = dims_of(&p->graph->values[l->out].shape).n;
+        const int64_t images = l->chunk_image, batch = plan_dims(p, l->out).n;
         if (l->n_turn != int64_div_up(batch, g->images))
             return error_set(error, ERROR_INPUT,
                              "%s: '%s' to '%s': images = %" PRId64 ": %s has room for %" PRId64,

@@ -162,7 +162,7 @@ static void emit_host_layer(struct emitter *e, const struct plan_layer *l, int t
         const int v = l->in[j];
         if (p->homes[v].loaded || e->on_host[v])
             continue;
-        const struct dims d = dims_of(&p->graph->values[v].shape);
+        const struct dims d = plan_dims(p, v);
         struct plan_step s = step_of(l, STEP_STORE, turn);
         s.value = v;
         s.region = (struct region){.n_image = d.n, .n_row = d.h};

@@ -245,7 +245,7 @@ static void try_chunk(struct search *s, int64_t n)
 static void try_whole_blocks(struct search *s, int64_t block_m)
 {
     const struct plan_layer *l = s->layer;
-    const int64_t n = dims_of(&s->plan->graph->values[l->out].shape).n;
+    const int64_t n = plan_dims(s->plan, l->out).n;
     const int64_t rows = l->gemm.m / n, most = l->chunk_image;
     if (l->stationary_is_activation || s->plan->machine->block_of_n || block_m < 1 || rows < 1)
         return;
@@ -349,7 +349,7 @@ double tiles_layer_score(struct plan *p, const struct target *t, int i_layer, in
 {
     struct plan_layer *l = &p->layers[i_layer], kept = *l;
     struct search s = {.plan = p, .target = t, .layer = l, .share = TILES_TRAFFIC_SHARE};
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     l->loads = 0;
     l->stores = false;
     l->chunk_row = o.h;

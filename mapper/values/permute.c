@@ -126,10 +126,10 @@ static void find_runs(struct plan *p, const int64_t *from, int64_t n, int64_t pi
 static void find_images(const struct plan *p, const struct plan_layer *l, const int64_t *from,
                         struct plan_permute *m)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     int64_t size[PLAN_MAX_IN];
     for (int j = 0; j < l->n_in; j++) {
-        const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
+        const struct dims d = plan_dims(p, l->in[j]);
         size[j] = dims_image(&d);
     }
     for (int64_t i = 0; i < o.n * dims_image(&o); i++) {
@@ -164,9 +164,9 @@ static void find_turned(const struct plan *p, const struct plan_layer *l, struct
     m->n_turned = shape_count(in) / (m->rows * m->cols);
 }
 
-struct plan_permute *permute_make(struct plan *p, const struct plan_layer *l, GError **error)
+static struct plan_permute *make(struct plan *p, const struct plan_layer *l, GError **error)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     g_autofree int64_t *from = sources(p, l, error);
     if (!from)
         return NULL;
@@ -179,10 +179,49 @@ struct plan_permute *permute_make(struct plan *p, const struct plan_layer *l, GE
     return m;
 }
 
+/* All that a move follows from: moves that are alike in it, as those of equal blocks of a network
+ * are, are worked out once. */
+static GBytes *key_of(const struct plan *p, const struct plan_layer *l)
+{
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    GByteArray *key = g_byte_array_new();
+    g_byte_array_append(key, (const guint8 *)&n->op, sizeof(n->op));
+    g_byte_array_append(key, (const guint8 *)n->attr, (guint)n->op->attr_size);
+    g_byte_array_append(key, (const guint8 *)&p->graph->values[l->out].shape, sizeof(struct shape));
+    for (int j = 0; j < n->n_in; j++) {
+        const struct value *v = n->in[j] < 0 ? NULL : &p->graph->values[n->in[j]];
+        const struct value *root = j < l->n_in ? &p->graph->values[l->in[j]] : v;
+        if (!v)
+            continue;
+        g_byte_array_append(key, (const guint8 *)&j, sizeof(j));
+        g_byte_array_append(key, (const guint8 *)&v->shape, sizeof(v->shape));
+        g_byte_array_append(key, (const guint8 *)&root->shape, sizeof(root->shape));
+        g_byte_array_append(key, (const guint8 *)&v->data, sizeof(v->data));
+    }
+    return g_byte_array_free_to_bytes(key);
+}
+
+struct plan_permute *permute_make(struct plan *p, const struct plan_layer *l, GError **error)
+{
+    if (!p->permutes)
+        p->permutes = arena_own(
+            p->arena,
+            g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL),
+            (GDestroyNotify)g_hash_table_unref);
+    GBytes *key = key_of(p, l);
+    struct plan_permute *m = g_hash_table_lookup(p->permutes, key);
+    if (m || !(m = make(p, l, error))) {
+        g_bytes_unref(key);
+        return m;
+    }
+    g_hash_table_insert(p->permutes, key, m);
+    return m;
+}
+
 void permute_images(const struct plan *p, const struct plan_layer *l, int i_in,
                     const struct region *out, int64_t *image, int64_t *n_image)
 {
-    const int64_t n = dims_of(&p->graph->values[l->out].shape).n;
+    const int64_t n = plan_dims(p, l->out).n;
     int64_t first = INT64_MAX, end = 0;
     for (int64_t i = i_in * n + out->image; i < i_in * n + out->image + out->n_image; i++) {
         if (l->permute->end_image[i] == 0)
@@ -207,7 +246,7 @@ static int64_t turned_beats(const struct plan_permute *m, int64_t side)
 uint64_t permute_beats(const struct plan *p, const struct plan_layer *l, const struct region *out,
                        int64_t path_bytes, bool turns)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     const int64_t size = plan_element_bytes(p, l->out), rows = out->n_image * out->n_row;
     int64_t beats = 0;
     for (int i = 0; i < l->permute->n_run; i++)
@@ -237,7 +276,7 @@ bool permute_run(const struct plan *p, const struct quant *q, const struct plan_
                  const struct region *r, const void *const *in, void *out, struct permute_table *t,
                  GError **error)
 {
-    const struct dims o = dims_of(&p->graph->values[l->out].shape);
+    const struct dims o = plan_dims(p, l->out);
     const struct storage to = quant_storage(p, q, l->out);
     const int64_t *from = table_of(p, l, t, error);
     struct storage own[PLAN_MAX_IN];
@@ -245,7 +284,7 @@ bool permute_run(const struct plan *p, const struct quant *q, const struct plan_
     if (!from)
         return false;
     for (int j = 0; j < l->n_in; j++) {
-        const struct dims d = dims_of(&p->graph->values[l->in[j]].shape);
+        const struct dims d = plan_dims(p, l->in[j]);
         own[j] = quant_storage(p, q, l->in[j]);
         skip[j] = plan_input_region(p, l, j, r, &(int64_t){0}).image * dims_image(&d);
     }
