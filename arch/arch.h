@@ -31,6 +31,13 @@ struct arch_family {
     /* See struct target. */
     bool (*supports)(const void *self, const struct graph *g, const struct node *n,
                      enum number precision, GString *why);
+    bool (*prepare)(const void *self, const struct plan *p, struct plan_layer *l, GError **error);
+    const struct cfg_field *choices;
+    void (*candidates)(const void *self, const struct plan *p, const struct plan_layer *l,
+                       void (*visit)(const struct choice *c, void *user), void *user);
+    bool (*check_choice)(const void *self, const struct plan *p, const struct plan_layer *l,
+                         const char *origin, GError **error);
+    struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l);
     void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
                  struct record_layer *out);
     /* May be NULL. */

@@ -31,8 +31,6 @@ extern const char *const machine_search_names[]; /* NULL-terminated, for CFG_ENU
 enum machine_objective { OBJECTIVE_CYCLES, OBJECTIVE_TRAFFIC };
 extern const char *const machine_objective_names[]; /* NULL-terminated, for CFG_ENUM */
 
-enum { TILING_MAX_PARTS = 64 };
-
 struct machine {
     const char *name, *family, *file;
     double clock_hz;
@@ -49,20 +47,9 @@ struct machine {
     bool moves_free; /* no byte takes time: rates say what the mapper makes small, bound nothing */
     enum machine_search search;
     enum machine_objective objective;
-    int64_t tile_k, tile_n; /* native tile of the matrix unit: summed inputs x outputs; 0: none */
-    bool trims_tiles;       /* tiles are stored without what an edge tile lacks; else whole */
-    bool streams_weights;   /* what the weight memory has no room for comes over the host link */
-    bool shares_memory;     /* the weight memory is that of activations: its size is for both */
-    int64_t n_array;        /* matrix units that blocks of partial sums are dealt to; 0: one */
-    bool packs_groups;      /* several groups of a convolution may share a native tile */
-    int64_t max_tile_m;     /* rows of partial sums it can hold for one tile_n */
-    int block_parts;        /* pieces in which a block of them may leave, at most; 1 or more */
-    int64_t piece_rows;     /* rows of such a piece, at least */
-    bool block_of_n;        /* its rows are columns of the product, whose inputs stay in the unit */
-    int64_t block_unit;     /* a block has a multiple of so many rows, but for the last; 0: any */
-    int64_t max_k;          /* longest sum of int8 products its accumulators hold */
-    int64_t sum_k;   /* products summed before the sum joins the accumulator; 0: all of them */
-    double area_mm2; /* of the die; 0: not known */
+    bool streams_weights; /* what the weight memory has no room for comes over the host link */
+    bool shares_memory;   /* the weight memory is that of activations: its size is for both */
+    double area_mm2;      /* of the die; 0: not known */
     struct record_area areas[RECORD_MAX_AREA];
     int n_area;
     const char *known_error; /* a sentence: how far the model is known to be off, with its source */

@@ -7,7 +7,7 @@
 #include "mapper/tiled/groups.h"
 #include "mapper/tiled/homes.h"
 #include "mapper/tiled/steps.h"
-#include "mapper/tiled/tiles.h"
+#include "mapper/tiled/search.h"
 #include "mapper/tiled/weights.h"
 
 /* no_fuse: nodes that are kept apart, as far as known; m: what a file says, or NULL. */
@@ -42,7 +42,7 @@ static bool find(struct plan *p, const struct target *t, struct mapping *m, GErr
     bool *no_fuse = ARENA_ARRAY(p->arena, bool, p->graph->n_node);
     if (!layout(p, t, no_fuse, NULL, error) || (m && !layout(p, t, no_fuse, m, error)))
         return false;
-    groups_improve(p, t, tiles_choose(p, t));
+    groups_improve(p, t, search_layers(p, t));
     return true;
 }
 
@@ -68,9 +68,14 @@ struct plan *plan_new(const struct graph *g, const struct target *t, GError **er
             p->dims[v] = dims_of(&g->values[v].shape);
     struct mapping *m = t->mapping ? mapping_new(t->mapping, error) : NULL;
     const double start_s = cpu_seconds();
-    bool ok = (m || !t->mapping) && find(p, t, m, error);
+    struct target own = *t;
+    if (!t->memo)
+        own.memo = search_memo_new();
+    bool ok = (m || !t->mapping) && find(p, &own, m, error);
+    if (!t->memo)
+        search_memo_free(own.memo);
     p->map_seconds = cpu_seconds() - start_s;
-    ok = ok && (!m || mapping_apply(m, p, error)) && steps_make(p, error);
+    ok = ok && (!m || mapping_apply(m, p, t, error)) && steps_make(p, error);
     p->mapping = NULL;
     mapping_free(m);
     if (ok)

@@ -10,8 +10,6 @@
 #include "sim/base/size.h"
 #include "workloads/ops/elementwise.h"
 
-const char *const plan_loop_order_names[] = {"nm", "mn", NULL};
-
 struct gemm plan_operator_gemm(const struct plan_layer *l)
 {
     return (struct gemm){.m = l->gemm.m,
@@ -81,11 +79,6 @@ int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const s
     const int64_t image_rows = l->gemm.m / o.n;
     /* Only whole images are pooled on the way out, so rows of an image are rows of the product. */
     return out->n_row == o.h ? out->n_image * image_rows : out->n_row * o.w;
-}
-
-int64_t plan_block_rows(const struct plan *p, const struct plan_layer *l, const struct region *out)
-{
-    return p->machine->block_of_n ? l->gemm.n : plan_gemm_rows(p, l, out);
 }
 
 int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l)

@@ -15,7 +15,7 @@ struct plan;
 #define PLAN_MAX_IN    32 /* inputs of a layer on the machine */
 
 enum layer_kind {
-    LAYER_MATRIX, /* a product: gemm and tiling say how */
+    LAYER_MATRIX, /* a product: gemm and choice say how */
     LAYER_VECTOR, /* element by element, a window of elements, or a move of them */
     LAYER_LOOKUP, /* rows of a table */
     LAYER_HOST,   /* what the machine cannot run, on the host */
@@ -26,19 +26,10 @@ struct gemm {
     int64_t m, n, k, groups;
 };
 
-enum loop_order { ORDER_NM, ORDER_MN }; /* which loop is outer: output tiles or row blocks */
-extern const char *const plan_loop_order_names[];
-
-/* How a matrix layer is cut. From the outside: chunks, groups, then n tiles and m blocks in
- * `order`, then k tiles, whose partial sums stay in the accumulators. */
-struct tiling {
-    int64_t block_m; /* rows of a block of partial sums; see plan_block_rows() */
-    enum loop_order order;
-    bool double_buffer; /* two blocks take turns in the accumulators */
-    /* Without double_buffer, where k has several tiles: into so many pieces of rows the block's
-     * first and last tile of k are cut. A piece of the last tile is drained as soon as it is
-     * complete, and the next block's first tile overwrites it as soon as that is done. */
-    int parts;
+/* What a family decides of a layer: a struct of its own of at most a dozen integers, which it lays
+ * over this one. */
+struct choice {
+    int64_t of_family[12];
 };
 
 /* A region of a layer's output that is computed in one go: whole images, or rows of one image. */
@@ -60,9 +51,12 @@ struct plan_layer {
 
     /* LAYER_MATRIX */
     struct gemm gemm; /* as the machine multiplies it */
-    struct tiling tiling;
-    int64_t channels; /* of the input, in one group of the operator */
-    int64_t packed;   /* groups of the operator in one of gemm's: block-diagonal weights */
+    struct choice choice;
+    uint64_t stored_bytes; /* of its weights */
+    int64_t sum_k;        /* products summed before the sum joins the accumulator; 0: all of them */
+    int64_t rows_at_once; /* of the product, that the machine can finish at a time; 0: any number */
+    int64_t channels;     /* of the input, in one group of the operator */
+    int64_t packed;       /* groups of the operator in one of gemm's: block-diagonal weights */
     bool stationary_is_activation; /* what stays in the array is no parameter: input 1, which a
                                       layer makes */
     bool turned;                   /* stationary_is_activation: its matrices lie transposed */
@@ -80,11 +74,12 @@ struct plan_layer {
     int64_t chunk_image; /* images of a chunk */
     int64_t chunk_row;   /* rows of a chunk: all of them, or fewer of one image */
     int group;
+    int alike;         /* number of what the search takes for the same; 0: not known yet */
     int first_operand; /* its inputs' and its output's number among those of all layers */
-    int64_t n_turn; /* how often its group comes to it: once a chunk where other layers share the
-                     * group, else once for all chunks */
-    uint32_t loads; /* bit j: input j comes over the host link for this layer */
-    bool stores;    /* its output goes back over it */
+    int64_t n_turn;    /* how often its group comes to it: once a chunk where other layers share the
+                        * group, else once for all chunks */
+    uint32_t loads;    /* bit j: input j comes over the host link for this layer */
+    bool stores;       /* its output goes back over it */
 
     uint64_t weight_address; /* of its first tile, or of its table, in the weight memory */
     int weights_of; /* the first layer with these weights, or this table: itself or another */
@@ -97,7 +92,7 @@ struct gemm plan_operator_gemm(const struct plan_layer *l);
  * wider than 16 bits, since 32 bits overflow after few of them. */
 int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l);
 /* Bytes of the layer's weights, or table, as stored, if they are streamed; else 0. */
-uint64_t plan_streamed_bytes(const struct plan *p, const struct plan_layer *l);
+uint64_t plan_streamed_bytes(const struct plan_layer *l);
 /* The last of a layer's nodes for which `op` is the operator's name, or NULL. */
 const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l,
                                    const char *op);
@@ -131,5 +126,3 @@ int64_t plan_n_full_turn(const struct plan *p, const struct plan_layer *l);
 /* Rows of the matrix product behind a region of a layer's output, of one matrix where it is a
  * stack. Where pooling is fused they are more than the region's pixels. */
 int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
-/* What tiling.block_m cuts: these rows, or the columns where the machine keeps inputs in place. */
-int64_t plan_block_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);

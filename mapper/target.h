@@ -6,9 +6,12 @@
 #include <stdbool.h>
 
 #include "mapper/machine.h"
+#include "mapper/plan_layer.h"
+#include "sim/cfg/cfg.h"
 #include "workloads/graph.h"
 
 struct plan;
+struct search_memo;
 
 /* The analytic model between two layers. Zero before the first one. */
 enum { COST_STATE_WORDS = 96 };
@@ -19,15 +22,43 @@ struct cost_state {
     uint64_t family[COST_STATE_WORDS]; /* the family's own: what its units do over a layer's end */
 };
 
+/* What one layer takes with its present chunks and choice, by itself: after others have run, what
+ * it loads and stores counted, nothing of the layers beside it. */
+struct cost {
+    double cycles;          /* of its own work */
+    double end_cyc;         /* until all of it has ended, its last store too */
+    double parameter_bytes; /* of weights, or rows of a table, that are fetched */
+};
+
 struct target {
     const struct machine *machine;
     const void *self;            /* the family's instance */
     uint64_t memory_limit_bytes; /* of steps and program; 0: none */
-    const char *mapping;         /* file of a mapping to be kept to; NULL: the search decides */
+    struct search_memo *memo; /* mapper/tiled/search.h: kept by the caller from plan to plan of this
+                               * machine; NULL: each plan has its own */
+    const char *mapping;      /* file of a mapping to be kept to; NULL: the search decides */
     /* Can this node run on the machine, its matrix operands in this format? If not, why goes to
      * *why: a sentence that says what would be needed. */
     bool (*supports)(const void *self, const struct graph *g, const struct node *n,
                      enum number precision, GString *why);
+    /* A product before anything is chosen: what the family packs of it (l->gemm, packed), bytes of
+     * its weights as stored, l->sum_k, l->rows_at_once. ERROR_UNSUPPORTED where its sums do not
+     * fit. NULL: it is multiplied as it is. */
+    bool (*prepare)(const void *self, const struct plan *p, struct plan_layer *l, GError **error);
+    /* What the family decides of a product, as a table of fields over struct choice: the names in
+     * mapping files. NULL: nothing. */
+    const struct cfg_field *choices;
+    /* Calls visit() with each choice that is worth trying for the layer's present chunks, by
+     * mapper.search. NULL: there is one, of zeros. */
+    void (*candidates)(const void *self, const struct plan *p, const struct plan_layer *l,
+                       void (*visit)(const struct choice *c, void *user), void *user);
+    /* Whether the layer's choice is possible with its present chunks; else ERROR_INPUT, which
+     * begins with `origin` and says what would be right. NULL: every choice is. */
+    bool (*check_choice)(const void *self, const struct plan *p, const struct plan_layer *l,
+                         const char *origin, GError **error);
+    /* Ranks: a function of nothing but the layer (its operator, shapes, formats, where its operands
+     * lie), its chunks and its choice, so that layers that are alike are ranked once. */
+    struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l);
     /* Analytic cycles, bytes, energy and bound of layer i_layer with its present tiling; fills
      * *out and moves *state on to the next layer. */
     void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,

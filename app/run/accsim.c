@@ -101,7 +101,7 @@ static bool load(struct accsim *a, GError **error)
 
 static bool save_mapping(const struct accsim *a, GError **error)
 {
-    g_autofree char *text = mapping_text(a->plan);
+    g_autofree char *text = mapping_text(a->plan, &a->target);
     return out_write(a->options.save_mapping, text, strlen(text), error);
 }
 
@@ -127,6 +127,11 @@ static bool map(struct accsim *a, GError **error)
                                 .memory_limit_bytes = a->options.memory_limit_bytes,
                                 .mapping = a->options.mapping,
                                 .supports = f->supports,
+                                .prepare = f->prepare,
+                                .choices = f->choices,
+                                .candidates = f->candidates,
+                                .check_choice = f->check_choice,
+                                .rank = f->rank,
                                 .cost = f->cost,
                                 .bound = f->bound};
     progress(a, "mapping", 0);

@@ -75,7 +75,7 @@ static void describe_layers(const struct accsim *a, struct record *r)
                                              .op = l->op,
                                              .shape = l->shape,
                                              .macs = l->macs,
-                                             .streamed_bytes = plan_streamed_bytes(a->plan, l),
+                                             .streamed_bytes = plan_streamed_bytes(l),
                                              .on_host = l->kind == LAYER_HOST};
         if (l->kind == LAYER_HOST)
             continue;

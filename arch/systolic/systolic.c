@@ -476,26 +476,8 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->moves_free = c->timing == TIMING_SCALESIM;
     m->objective = (enum machine_objective)c->objective;
     m->search = (enum machine_search)c->search;
-    m->packs_groups = c->pack_groups && c->timing != TIMING_SCALESIM;
-    m->tile_k = c->rows;
-    m->tile_n = c->cols;
-    m->trims_tiles = c->edge == EDGE_TRIMMED;
     m->streams_weights = c->overflow == OVERFLOW_STREAM;
     m->shares_memory = c->shared;
-    m->n_array = c->n_array;
-    m->max_tile_m = c->accumulators;
-    /* A piece has seven instructions, each of which takes the chip 10 to 20 cycles (section 2 of
-     * the paper): fewer rows would cost more than they hide. */
-    m->piece_rows = MAX(c->rows / 4, 1);
-    /* Where the queue of the activation unit holds a whole block's, the array need not wait. */
-    m->block_parts = c->dataflow == FLOW_WS
-                         ? (int)CLAMP(c->queue_depth / INSN_AT_ACTIVATION, 1, TILING_MAX_PARTS)
-                         : 1;
-    m->block_of_n = c->dataflow == FLOW_IS;
-    m->block_unit = c->dataflow == FLOW_OS ? c->rows : c->dataflow == FLOW_IS ? c->cols : 1;
-    m->max_k = INT32_MAX / (127 * 127) - 1; /* the bias takes the place of one product at least */
-    /* With ws and is sums of R products leave the array; with os they stay until all are added. */
-    m->sum_k = c->dataflow == FLOW_OS ? 0 : c->rows;
     m->known_error = c->known_error;
     m->n_cause = N_CAUSE;
     for (int i = 0; i < N_CAUSE; i++) {
@@ -557,7 +539,12 @@ const struct arch_family arch_systolic = {
     .cfg_size = sizeof(struct systolic_cfg),
     .create = systolic_create,
     .settings = systolic_settings,
+    .choices = systolic_choices,
     .supports = systolic_supports,
+    .prepare = systolic_prepare,
+    .candidates = systolic_candidates,
+    .check_choice = systolic_check_choice,
+    .rank = systolic_rank,
     .cost = systolic_cost,
     .bound = systolic_bound,
     .lower = systolic_lower,

@@ -109,7 +109,8 @@ void systolic_count_insn(const struct systolic *s, const struct plan *p, const s
 void systolic_count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc);
 
 /* systolic_print.c: one instruction as text, behind what `out` has. */
-void systolic_insn_print(const struct plan *p, const struct insn *in, GString *out);
+void systolic_insn_print(const struct systolic *s, const struct plan *p, const struct insn *in,
+                         GString *out);
 
 /* systolic_scalesim.c: cycles of a matrix layer as SCALE-Sim counts them (array.timing). */
 uint64_t systolic_scalesim_layer_cyc(const struct systolic *s, const struct plan_layer *l);
@@ -136,6 +137,13 @@ bool systolic_fill_area(const struct systolic *s, const char *file, struct machi
  * and _print.c. */
 bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
                        enum number precision, GString *why);
+bool systolic_prepare(const void *self, const struct plan *p, struct plan_layer *l, GError **error);
+extern const struct cfg_field systolic_choices[];
+void systolic_candidates(const void *self, const struct plan *p, const struct plan_layer *l,
+                         void (*visit)(const struct choice *c, void *user), void *user);
+bool systolic_check_choice(const void *self, const struct plan *p, const struct plan_layer *l,
+                           const char *origin, GError **error);
+struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l);
 void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
                    struct record_layer *out);
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer);

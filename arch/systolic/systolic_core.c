@@ -56,7 +56,7 @@ uint64_t systolic_tile_bytes(const struct systolic *s, const struct plan_layer *
 int64_t systolic_tile_pitch(const struct systolic *s, const struct plan_layer *l, int64_t i_n)
 {
     const int64_t cols = s->cfg.cols;
-    return s->machine->trims_tiles && !l->stationary_is_activation
+    return s->cfg.edge == EDGE_TRIMMED && !l->stationary_is_activation
                ? MIN(cols, l->gemm.n - i_n * cols)
                : cols;
 }
@@ -66,7 +66,7 @@ uint64_t systolic_tile_address(const struct systolic *s, const struct plan_layer
 {
     const int64_t rows = s->cfg.rows, cols = s->cfg.cols;
     int64_t k = l->gemm.k, n = l->gemm.n;
-    if (!s->machine->trims_tiles || l->stationary_is_activation) {
+    if (s->cfg.edge == EDGE_FULL || l->stationary_is_activation) {
         k = int64_div_up(k, rows) * rows;
         n = int64_div_up(n, cols) * cols;
     }

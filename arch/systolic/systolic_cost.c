@@ -9,7 +9,7 @@
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"
 
-/* `size` rows, or where inputs stay columns, in n_block blocks of tiling.block_m; in each group
+/* `size` rows, or where inputs stay columns, in n_block blocks of block_m; in each group
  * `tiles` of `across` columns, or rows, with n_block blocks each. */
 struct nest {
     int64_t groups, tiles, n_block, size, across;
@@ -51,7 +51,7 @@ static inline void nest_find_first(const struct units *u, struct block *b)
  * the second next that is as this one; and so do slots of the FIFO. */
 static inline int64_t nest_alike(const struct units *u, int64_t n_block)
 {
-    const int64_t halves = u->l->tiling.double_buffer && n_block % 2 ? 2 : 1;
+    const int64_t halves = systolic_choice(u->l)->double_buffer && n_block % 2 ? 2 : 1;
     const int64_t slots = units_alike(u, n_block * u->block_tiles);
     return slots == 1 ? halves : halves * slots / int64_gcd(halves, slots);
 }
@@ -61,14 +61,14 @@ static inline int64_t nest_alike(const struct units *u, int64_t n_block)
 static inline int64_t nest_aligned(const struct units *u, int64_t n_block)
 {
     const int64_t cols = u->s->cfg.cols;
-    return cols / int64_gcd(cols, n_block * u->l->tiling.block_m);
+    return cols / int64_gcd(cols, n_block * systolic_choice(u->l)->block_m);
 }
 
 /* The blocks of a chunk in order: what of each is where the block before has left it. */
 
 static struct block nest_block(const struct units *u, const struct nest *n, const struct place *at)
 {
-    const int64_t block_m = u->l->tiling.block_m, cols = u->s->cfg.cols;
+    const int64_t block_m = systolic_choice(u->l)->block_m, cols = u->s->cfg.cols;
     const int64_t entries = units_part(n->size, block_m, at->block),
                   across = units_part(n->across, cols, at->tile);
     const int64_t n0 = n->is ? at->block * block_m : at->tile * cols;
@@ -143,16 +143,16 @@ static struct nest nest_of(const struct units *u, const struct region *r)
     struct nest n = {.groups = plan_groups(l, r),
                      .size = is ? l->gemm.n : rows,
                      .across = is ? rows : l->gemm.n,
-                     .inner = l->tiling.order == (is ? ORDER_MN : ORDER_NM),
+                     .inner = systolic_choice(l)->order == (is ? ORDER_MN : ORDER_NM),
                      .is = is};
     n.tiles = int64_div_up(n.across, u->s->cfg.cols);
-    n.n_block = int64_div_up(n.size, l->tiling.block_m);
+    n.n_block = int64_div_up(n.size, systolic_choice(l)->block_m);
     return n;
 }
 
 static int64_t nest_chunks_alike(const struct units *u, const struct region *r)
 {
-    if (!u->l->tiling.double_buffer)
+    if (!systolic_choice(u->l)->double_buffer)
         return 1;
     const struct nest n = nest_of(u, r);
     const int64_t n_block = int64_div_up(n.groups * n.tiles * n.n_block, u->n_array);
@@ -211,7 +211,7 @@ struct need {
 
 static struct need need_of(const struct units *u, const struct nest *n, const struct place *at)
 {
-    const int64_t cols = u->s->cfg.cols, block_m = u->l->tiling.block_m;
+    const int64_t cols = u->s->cfg.cols, block_m = systolic_choice(u->l)->block_m;
     const bool trimmed = u->s->cfg.edge == EDGE_TRIMMED;
     if (!n->is) {
         const int64_t columns = trimmed ? units_part(n->across, cols, at->tile) : cols;
@@ -421,10 +421,10 @@ static int64_t busiest(const struct units *u, const struct deals *w)
     const int64_t n_block = n_all(n);
     int64_t rows[MAX_ARRAY] = {0}, most = 0;
     struct place at = {0};
-    if (n->size % u->l->tiling.block_m == 0 || n_block > MANY * w->n_array)
+    if (n->size % systolic_choice(u->l)->block_m == 0 || n_block > MANY * w->n_array)
         return 0;
     for (int64_t t = 0, array = 0; t < n_block; t++) {
-        rows[array] += units_part(n->size, u->l->tiling.block_m, at.block);
+        rows[array] += units_part(n->size, systolic_choice(u->l)->block_m, at.block);
         array = array + 1 < w->n_array ? array + 1 : 0;
         next_place(n, &at);
     }
@@ -825,4 +825,16 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
     } else {
         cost_alone(s, p, l, state, out);
     }
+}
+
+/* As the first layer of a run; turns of one that shares its group come behind one another. */
+struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l)
+{
+    struct cost_state state = {0};
+    struct record_layer out = {0};
+    systolic_cost(self, p, l->index, &state, &out);
+    return (struct cost){.cycles = (double)out.cycles,
+                         .end_cyc = (double)MAX(state.end_cyc, state.now_cyc),
+                         .parameter_bytes =
+                             (double)out.bytes[l->streamed ? MEM_HOST : MEM_WEIGHTS].read};
 }

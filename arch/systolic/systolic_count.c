@@ -43,7 +43,7 @@ static void count_matrix(const struct systolic *s, const struct plan *p, const s
     l->macs += useful;
     const uint64_t passes = systolic_row_cyc(s, p->formats[pl->in[0]], pl->weight_format);
     const uint64_t sum = systolic_sum_bytes(p, pl);
-    const int64_t sum_k = s->machine->sum_k ? s->machine->sum_k : pl->gemm.k;
+    const int64_t sum_k = pl->sum_k ? pl->sum_k : pl->gemm.k;
     const uint64_t n_sum = (uint64_t)int64_div_up((int64_t)k, sum_k); /* that join a result */
     if (s->cfg.dataflow != FLOW_IS) /* where they stay, they come with SHIFT_INPUTS */
         count_inputs(s, p, in, (int64_t)k, l);

@@ -336,7 +336,7 @@ void systolic_state_shift_in(struct machine_state *m, int array, uint64_t tile,
         shift_from_buffer(m, tile, l, m->arrays[array].shadow);
         return;
     }
-    if (m->self->machine->trims_tiles)
+    if (m->self->cfg.edge == EDGE_TRIMMED)
         shift_trimmed(m, tile, l, m->arrays[array].shadow);
     else
         memcpy(m->arrays[array].shadow, weights_at(m, tile), systolic_tile_bytes(m->self, l));

@@ -299,7 +299,7 @@ static void prepare_block(struct lowering *w, struct insn *block)
 {
     const struct plan_layer *l = &w->plan->layers[w->plan->steps[block->step].layer];
     const struct lowered_array *a = &w->arrays[insn_array(block)];
-    const int64_t half = l->tiling.double_buffer ? a->n_block % 2 : 0;
+    const int64_t half = systolic_choice(l)->double_buffer ? a->n_block % 2 : 0;
     block->first = half * (w->self->cfg.accumulators / 2);
     if (w->self->cfg.dataflow == FLOW_IS)
         reuse_inputs(w, block, l);
@@ -394,7 +394,7 @@ static void lower_block(struct lowering *w, const struct insn *block)
 {
     const struct plan_layer *l = &w->plan->layers[block->layer];
     struct lowered_array *a = &w->arrays[insn_array(block)];
-    const int half = l->tiling.double_buffer ? (int)(a->n_block % 2) : 0;
+    const int half = systolic_choice(l)->double_buffer ? (int)(a->n_block % 2) : 0;
     emit_inputs(w, block, l);
     a->n_block++;
     if (systolic_parts(w->self, l) > 1) {
@@ -433,9 +433,10 @@ static void blocks_lower(struct lowering *w, int step)
     const struct plan_layer *l = &w->plan->layers[s->layer];
     const int64_t rows = plan_gemm_rows(w->plan, l, &s->region), cols = w->self->cfg.cols;
     const bool is = w->self->cfg.dataflow == FLOW_IS;
-    const int64_t block_m = is ? cols : l->tiling.block_m, block_n = is ? l->tiling.block_m : cols;
+    const int64_t block_m = is ? cols : systolic_choice(l)->block_m,
+                  block_n = is ? systolic_choice(l)->block_m : cols;
     const int64_t n_m = int64_div_up(rows, block_m), n_n = int64_div_up(l->gemm.n, block_n);
-    const bool n_outer = l->tiling.order == ORDER_NM;
+    const bool n_outer = systolic_choice(l)->order == ORDER_NM;
     struct deal deal = {.n = 0};
     issue_wait_for_step(w, UNIT_MATRIX, s->after_load, step);
     issue_wait_for_step(w, UNIT_MATRIX, s->after_compute, step);
@@ -621,12 +622,12 @@ static bool program_fits(const struct systolic *s, const struct plan *p, GError 
         const struct plan_layer *l = &p->layers[st->layer];
         if (st->kind != STEP_COMPUTE || l->kind != LAYER_MATRIX)
             continue;
-        const int64_t blocks = plan_block_rows(p, l, &st->region);
+        const int64_t blocks = systolic_block_rows(s, p, l, &st->region);
         const int64_t across = is ? plan_gemm_rows(p, l, &st->region) : l->gemm.n;
-        const int parts = systolic_parts(s, l);
+        const int64_t parts = systolic_parts(s, l);
         const int64_t between = parts > 1 ? 2 * int64_div_up(l->gemm.k, s->cfg.rows) : 0;
         n += (double)(PER_BLOCK * parts + between) * (double)plan_groups(l, &st->region) *
-             (double)int64_div_up(blocks, l->tiling.block_m) *
+             (double)int64_div_up(blocks, systolic_choice(l)->block_m) *
              (double)int64_div_up(across, s->cfg.cols);
     }
     return plan_within_limit(p, n, sizeof(struct insn), "instructions", error);

@@ -2,7 +2,7 @@
 /* The program as text: a layer's header, then an instruction a line. */
 #include <inttypes.h>
 
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_core.h"
 
 const char *const systolic_unit_names[N_UNIT] = {"host", "weights", "matrix", "activation",
                                                  "inputs"};
@@ -24,20 +24,20 @@ static const char *const insn_names[N_INSN] = {
 
 /* Rows and columns of the product that a block is: its column tile, or, where inputs stay, the
  * range of its columns. */
-static void print_block(const struct plan *p, const struct insn *in, GString *out)
+static void print_block(const struct systolic *s, const struct insn *in, GString *out)
 {
     g_string_append_printf(out, " rows=%" PRId64 "+%" PRId64 " group=%d", in->m0, in->m, in->group);
-    if (p->machine->block_of_n)
+    if (s->cfg.dataflow == FLOW_IS)
         g_string_append_printf(out, " outputs=%" PRId64 "+%" PRId64, in->n0, in->n);
     else
         g_string_append_printf(out, " cols=%d", in->tile_n);
 }
 
 /* "matrix", or with several arrays "matrix[3]", "matrix[0-3]", "matrix[0,2]". */
-static char *unit_text(const struct plan *p, enum unit unit, uint64_t arrays)
+static char *unit_text(const struct systolic *s, enum unit unit, uint64_t arrays)
 {
     GString *out = g_string_new(systolic_unit_names[unit]);
-    if (p->machine->n_array <= 1 || unit == UNIT_HOST)
+    if (s->cfg.n_array <= 1 || unit == UNIT_HOST)
         return g_string_free(out, FALSE);
     const char *before = "[";
     for (int i = 0; i < MAX_ARRAY; i++) {
@@ -54,12 +54,13 @@ static char *unit_text(const struct plan *p, enum unit unit, uint64_t arrays)
     return g_string_free(out, FALSE);
 }
 
-static void print_wait(const struct plan *p, const struct insn *in, GString *out)
+static void print_wait(const struct systolic *s, const struct plan *p, const struct insn *in,
+                       GString *out)
 {
     const bool all = in->on_array == ALL_ARRAYS;
-    const uint64_t n = (uint64_t)MAX(p->machine->n_array, 1);
+    const uint64_t n = (uint64_t)s->cfg.n_array;
     g_autofree char *on =
-        unit_text(p, in->on, all ? UINT64_MAX >> (MAX_ARRAY - n) : UINT64_C(1) << in->on_array);
+        unit_text(s, in->on, all ? UINT64_MAX >> (MAX_ARRAY - n) : UINT64_C(1) << in->on_array);
     if (!all) {
         g_string_append_printf(out, " %s >= %" PRIu64, on, in->count);
         return;
@@ -70,11 +71,12 @@ static void print_wait(const struct plan *p, const struct insn *in, GString *out
         g_string_append_printf(out, "%c%" PRIu64, i ? ',' : ' ', done[i]);
 }
 
-void systolic_insn_print(const struct plan *p, const struct insn *in, GString *out)
+void systolic_insn_print(const struct systolic *s, const struct plan *p, const struct insn *in,
+                         GString *out)
 {
-    const struct plan_step *s = &p->steps[in->step];
-    g_autofree char *unit = unit_text(p, in->unit, in->arrays);
-    g_string_append_printf(out, "%-*s  %-18s", p->machine->n_array > 1 ? 16 : 10, unit,
+    const struct plan_step *st = &p->steps[in->step];
+    g_autofree char *unit = unit_text(s, in->unit, in->arrays);
+    g_string_append_printf(out, "%-*s  %-18s", s->cfg.n_array > 1 ? 16 : 10, unit,
                            insn_names[in->op]);
     switch ((enum opcode)in->op) {
     case INSN_READ_HOST:
@@ -82,13 +84,14 @@ void systolic_insn_print(const struct plan *p, const struct insn *in, GString *o
         g_string_append_printf(out,
                                " ub=0x%" PRIx64 " bytes=%" PRIu64 " value=%s images=%" PRId64
                                "+%" PRId64 " rows=%" PRId64 "+%" PRId64,
-                               s->address, in->count, p->graph->values[s->value].name,
-                               s->region.image, s->region.n_image, s->region.row, s->region.n_row);
+                               st->address, in->count, p->graph->values[st->value].name,
+                               st->region.image, st->region.n_image, st->region.row,
+                               st->region.n_row);
         break;
     case INSN_READ_ROWS:
         g_string_append_printf(
             out, " table=%" PRIu64 " indices=ub=0x%" PRIx64 " to ub=0x%" PRIx64 " rows=%" PRIu64,
-            p->layers[in->layer].weight_address, s->in_address[0], s->address, in->count);
+            p->layers[in->layer].weight_address, st->in_address[0], st->address, in->count);
         break;
     case INSN_READ_WEIGHTS:
         g_string_append_printf(out, " tile=%" PRId64 " repeat=%" PRIu32, in->first, in->repeat);
@@ -96,12 +99,12 @@ void systolic_insn_print(const struct plan *p, const struct insn *in, GString *o
     case INSN_SHIFT_INPUTS:
         g_string_append_printf(
             out, " ub=0x%" PRIx64 " rows=%" PRId64 "+%" PRId64 " group=%d repeat=%" PRIu32,
-            s->in_address[0], in->m0, in->m, in->group, in->repeat);
+            st->in_address[0], in->m0, in->m, in->group, in->repeat);
         break;
     case INSN_MATRIX_MULTIPLY:
     case INSN_CONVOLVE:
-        g_string_append_printf(out, " ub=0x%" PRIx64 " acc=%" PRId64, s->in_address[0], in->first);
-        print_block(p, in, out);
+        g_string_append_printf(out, " ub=0x%" PRIx64 " acc=%" PRId64, st->in_address[0], in->first);
+        print_block(s, in, out);
         g_string_append_printf(out, " repeat=%" PRIu32 "%s%s", in->repeat,
                                in->reuse ? " same-tile" : "",
                                in->reuse_weights ? " same-weights" : "");
@@ -109,15 +112,15 @@ void systolic_insn_print(const struct plan *p, const struct insn *in, GString *o
             g_string_append_printf(out, " k=%d", in->k0);
         break;
     case INSN_ACTIVATE:
-        g_string_append_printf(out, " acc=%" PRId64 " ub=0x%" PRIx64, in->first, s->address);
-        print_block(p, in, out);
+        g_string_append_printf(out, " acc=%" PRId64 " ub=0x%" PRIx64, in->first, st->address);
+        print_block(s, in, out);
         break;
     case INSN_NORMALIZE_POOL:
         g_string_append_printf(out, " ub=0x%" PRIx64 " to ub=0x%" PRIx64 " cycles=%" PRIu64,
-                               s->in_address[0], s->address, in->count);
+                               st->in_address[0], st->address, in->count);
         break;
     case INSN_SYNC_WAIT:
-        print_wait(p, in, out);
+        print_wait(s, p, in, out);
         break;
     case INSN_HOST_OPERATOR:
     case INSN_SYNC_SET:
@@ -136,14 +139,16 @@ static void print_layer(const struct plan *p, const struct plan_layer *l, bool a
         g_string_append_printf(out,
                                ", %" PRId64 " x (M %" PRId64 ", N %" PRId64 ", K %" PRId64
                                "), blocks of %" PRId64 " rows, order %s, %s accumulators",
-                               l->gemm.groups, l->gemm.m, l->gemm.n, l->gemm.k, l->tiling.block_m,
-                               plan_loop_order_names[l->tiling.order],
-                               l->tiling.double_buffer ? "double-buffered" : "single");
-    if (!again && l->kind == LAYER_MATRIX && !l->tiling.double_buffer && l->tiling.parts > 1)
-        g_string_append_printf(out, " in %d parts", l->tiling.parts);
+                               l->gemm.groups, l->gemm.m, l->gemm.n, l->gemm.k,
+                               systolic_choice(l)->block_m,
+                               systolic_loop_order_names[systolic_choice(l)->order],
+                               systolic_choice(l)->double_buffer ? "double-buffered" : "single");
+    if (!again && l->kind == LAYER_MATRIX && !systolic_choice(l)->double_buffer &&
+        systolic_choice(l)->parts > 1)
+        g_string_append_printf(out, " in %" PRId64 " parts", systolic_choice(l)->parts);
     if (!again && l->streamed)
         g_string_append_printf(out, ", %" PRIu64 " bytes of weights over the host link",
-                               plan_streamed_bytes(p, l));
+                               plan_streamed_bytes(l));
     if (!again && l->n_turn > 1)
         g_string_append_printf(out, ", %" PRId64 " images at a time in turn with layers %d to %d",
                                l->chunk_image, p->groups[l->group].first, p->groups[l->group].last);
@@ -152,7 +157,6 @@ static void print_layer(const struct plan *p, const struct plan_layer *l, bool a
 
 char *systolic_print(const void *self, const struct plan *p)
 {
-    (void)self;
     const struct program *program = p->program;
     GString *out = g_string_new(NULL);
     g_autofree bool *seen = g_new0(bool, (gsize)p->n_layer);
@@ -165,7 +169,7 @@ char *systolic_print(const void *self, const struct plan *p)
             seen[layer] = true;
         }
         g_string_append_printf(out, "%6u  ", i);
-        systolic_insn_print(p, in, out);
+        systolic_insn_print(self, p, in, out);
         g_string_append_c(out, '\n');
     }
     return g_string_free(out, FALSE);

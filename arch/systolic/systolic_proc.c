@@ -526,7 +526,7 @@ static void describe_unit(void *arg, GString *out)
         return;
     g_string_append_printf(out, "layer '%s', instruction ",
                            u->sim->plan->layers[u->now->layer].name);
-    systolic_insn_print(u->sim->plan, u->now, out);
+    systolic_insn_print(u->sim->self, u->sim->plan, u->now, out);
 }
 
 static void describe_loader(void *arg, GString *out)

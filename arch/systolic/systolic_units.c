@@ -48,15 +48,16 @@ static double held_cyc(const struct units *u)
     const struct systolic *s = u->s;
     if (s->cfg.dataflow == FLOW_WS)
         return (double)s->cfg.rows * u->shift_cyc;
-    const int64_t rows = s->cfg.dataflow == FLOW_OS ? MIN(s->cfg.rows, u->l->gemm.k)
-                                                    : MIN(s->cfg.cols, u->l->tiling.block_m);
+    const int64_t rows = s->cfg.dataflow == FLOW_OS
+                             ? MIN(s->cfg.rows, u->l->gemm.k)
+                             : MIN(s->cfg.cols, systolic_choice(u->l)->block_m);
     return (double)rows * u->row_cyc;
 }
 
 /* As many cycles for a tile as the array needs. */
 static double array_cyc(const struct units *u)
 {
-    const double stream = (double)u->l->tiling.block_m * u->row_cyc;
+    const double stream = (double)systolic_choice(u->l)->block_m * u->row_cyc;
     return u->s->cfg.dataflow == FLOW_WS ? MAX(held_cyc(u), stream) : held_cyc(u);
 }
 
@@ -66,8 +67,8 @@ static int64_t block_tiles(const struct units *u)
     const struct systolic_cfg *cfg = &u->s->cfg;
     if (cfg->dataflow == FLOW_WS)
         return u->tiles_k;
-    return u->tiles_k *
-           int64_div_up(u->l->tiling.block_m, cfg->dataflow == FLOW_OS ? cfg->rows : cfg->cols);
+    return u->tiles_k * int64_div_up(systolic_choice(u->l)->block_m,
+                                     cfg->dataflow == FLOW_OS ? cfg->rows : cfg->cols);
 }
 
 /* As many cycles for a tile as the memory needs where each of the FIFO's slots is waited for. */
@@ -121,7 +122,7 @@ void systolic_units_begin(struct units *u, const struct systolic *s, const struc
     u->n_array = s->cfg.n_array;
     u->host_issue = 0;
     u->address_cyc = u->n_array > 1;
-    u->n_place = l->tiling.double_buffer ? 2 : 1;
+    u->n_place = systolic_choice(l)->double_buffer ? 2 : 1;
     u->piece_rows = 0;
     u->tile_bytes = matrix ? (double)systolic_tile_bytes(s, l) : 0;
     u->bus = bus_of(s, l);

@@ -32,25 +32,6 @@ static bool is_batched(const struct node *n)
     return !strcmp(n->op->name, "batched_product");
 }
 
-/* Sums of products of int8 fill 32 bits; those of other formats are kept wider, or in fp32. */
-static bool sums_fit(const struct plan *p, const struct plan_layer *l, const struct node *n,
-                     GError **error)
-{
-    if (p->machine->max_tile_m < plan_sum_words(p, l))
-        return error_set(
-            error, ERROR_UNSUPPORTED,
-            "%s: layer '%s': a sum of %s products takes two entries of the accumulators; "
-            "%s has one",
-            n->origin, n->name, number_names[l->format], p->machine->name);
-    const bool is_int8 = p->formats[l->in[0]] == NUMBER_int8 && l->weight_format == NUMBER_int8;
-    if (!is_int8 || l->gemm.k <= p->machine->max_k)
-        return true;
-    return error_set(error, ERROR_UNSUPPORTED,
-                     "%s: layer '%s': sums of %" PRId64 " products could overflow the accumulators "
-                     "of %s; at most %" PRId64 " are safe",
-                     n->origin, n->name, l->gemm.k, p->machine->name, p->machine->max_k);
-}
-
 /* What the machine works on is fp32 in the graph, and made by it or fed to it; weights are known
  * before the run. A parameter that is an operand of a sum or the like is fed as well. */
 static bool values_possible(const struct plan *p, const struct node *n, const char **why)
@@ -247,21 +228,6 @@ static struct gemm gemm_of(const struct graph *g, const struct node *n)
     return gemm;
 }
 
-/* A group of a depthwise convolution has a kernel's few products: as many groups as fit share a
- * tile, their weights block by block on its diagonal, zeros elsewhere. */
-static void pack_groups(const struct machine *m, const struct shape *in, struct plan_layer *l)
-{
-    struct gemm *g = &l->gemm;
-    l->packed = 1;
-    l->channels = l->stationary_is_activation ? g->k : dims_of(in).c / g->groups;
-    for (int64_t n = 2; m->packs_groups && !l->stationary_is_activation && n <= g->groups; n++)
-        if (g->groups % n == 0 && n * g->k <= m->tile_k && n * g->n <= m->tile_n)
-            l->packed = n;
-    g->groups /= l->packed;
-    g->n *= l->packed;
-    g->k *= l->packed;
-}
-
 /* A layer that finds rows of a table: its one input are the indices. false: it is none, or, where
  * *why says so, the machine cannot. */
 static bool try_lookup(struct layers_builder *b, struct plan_layer *l, const struct node *n,
@@ -309,9 +275,13 @@ static bool make_unit_layer(struct layers_builder *b, struct plan_layer *l, cons
         l->turned = ((const struct batched_product_attr *)n->attr)->transpose;
     }
     l->gemm = gemm_of(p->graph, n);
-    pack_groups(p->machine, &p->graph->values[l->in[0]].shape, l);
+    l->packed = 1;
+    l->channels =
+        l->stationary_is_activation ? l->gemm.k : plan_dims(p, l->in[0]).c / l->gemm.groups;
+    l->stored_bytes =
+        (uint64_t)(l->gemm.groups * l->gemm.k * l->gemm.n) * number_bytes(l->weight_format);
     l->macs = n->macs;
-    return sums_fit(p, l, n, error);
+    return !b->target->prepare || b->target->prepare(b->target->self, p, l, error);
 }
 
 /* Matrix, vector, look-up or host; an error where the machine cannot and the host may not. */

@@ -5,7 +5,7 @@
 #include "mapper/tiled/mapping.h"
 #include "mapper/tiled/groups.h"
 #include "mapper/tiled/homes.h"
-#include "mapper/tiled/tiles.h"
+#include "mapper/tiled/search.h"
 #include "sim/base/size.h"
 
 /* Which values are alive during which layers. */
@@ -172,7 +172,6 @@ struct cuts {
     struct way (*best)[2]; /* by cut and residency of what crosses it */
     double (*scores)[2]; /* by layer and number of chunks, in a group and alone; 0: not known yet */
     int64_t most_chunks;
-    int *like; /* by layer: the first one of equal scores */
     struct lifetimes lifetimes;
     double *live; /* by layer: a span's */
 };
@@ -182,34 +181,11 @@ static int64_t batch_of(const struct plan *p, const struct plan_layer *l)
     return plan_dims(p, l->out).n;
 }
 
-/* Products of the same shape and operators, of which all images of a chunk are there. */
-static bool is_like(const struct plan *p, const struct plan_layer *a, const struct plan_layer *b)
-{
-    return a->kind == LAYER_MATRIX && b->kind == LAYER_MATRIX && !strcmp(a->op, b->op) &&
-           !memcmp(&a->gemm, &b->gemm, sizeof(a->gemm)) && a->packed == b->packed &&
-           a->format == b->format && a->weight_format == b->weight_format &&
-           p->formats[a->in[0]] == p->formats[b->in[0]] && !a->stationary_is_activation &&
-           !b->stationary_is_activation &&
-           shape_equal(&p->graph->values[a->in[0]].shape, &p->graph->values[b->in[0]].shape) &&
-           shape_equal(&p->graph->values[a->out].shape, &p->graph->values[b->out].shape) &&
-           !plan_layer_pool(p, a);
-}
-
-static void find_alike(struct cuts *c)
-{
-    const struct plan *p = c->plan;
-    for (int i = 0; i < p->n_layer; i++)
-        for (c->like[i] = 0; c->like[i] < i; c->like[i]++)
-            if (c->like[c->like[i]] == c->like[i] &&
-                is_like(p, &p->layers[c->like[i]], &p->layers[i]))
-                break;
-}
-
 static double layer_score(struct cuts *c, int layer, int64_t n_chunk, bool alone)
 {
-    double *known = &c->scores[c->like[layer] * (c->most_chunks + 1) + n_chunk][alone];
+    double *known = &c->scores[layer * (c->most_chunks + 1) + n_chunk][alone];
     if (*known == 0)
-        *known = MAX(tiles_layer_score(c->plan, c->target, layer, n_chunk, alone), 1e-9);
+        *known = MAX(search_layer_score(c->plan, c->target, layer, n_chunk, alone), 1e-9);
     return *known;
 }
 
@@ -225,8 +201,8 @@ static double group_score(struct cuts *c, int first, int end, const struct need 
     for (int i = first; i < end; i++)
         layers += layer_score(c, i, n_chunk, end - first == 1);
     if (m->objective == OBJECTIVE_TRAFFIC)
-        return layers + tiles_score(m, 0, link);
-    return MAX(layers, link) + MIN(layers, link) / (double)n_chunk + tiles_score(m, 0, link);
+        return layers + search_score(m, 0, link);
+    return MAX(layers, link) + MIN(layers, link) / (double)n_chunk + search_score(m, 0, link);
 }
 
 /* The largest number of images that makes a chunk more; 0: none. */
@@ -355,7 +331,6 @@ static void cuts_free(struct cuts *c)
     lifetimes_free(&c->lifetimes);
     g_free(c->best);
     g_free(c->scores);
-    g_free(c->like);
     g_free(c->live);
 }
 
@@ -408,13 +383,11 @@ void groups_improve(struct plan *p, const struct target *t, double score)
     struct cuts c = {.plan = p,
                      .target = t,
                      .best = g_malloc_n((gsize)p->n_layer + 1, sizeof(*c.best)),
-                     .like = g_new(int, (gsize)p->n_layer),
                      .live = g_new(double, (gsize)p->n_layer)};
     for (int i = 0; i < p->n_layer; i++)
         if (p->layers[i].kind != LAYER_HOST)
             c.most_chunks = CLAMP(batch_of(p, &p->layers[i]), c.most_chunks, MAX_CHUNKS);
     c.scores = g_malloc0_n((gsize)p->n_layer * (gsize)(c.most_chunks + 1), sizeof(*c.scores));
-    find_alike(&c);
     lifetimes_find(&c.lifetimes, p);
     find_ways(&c);
     const bool found = !isinf(MIN(c.best[p->n_layer][0].score, c.best[p->n_layer][1].score));
@@ -422,7 +395,7 @@ void groups_improve(struct plan *p, const struct target *t, double score)
         apply(&c);
     int unfuse;
     const bool fits = found && homes_fit(p, &unfuse, NULL) && (!m || mapping_kept(m, p, NULL));
-    const double better = fits ? tiles_choose(p, t) : INFINITY;
+    const double better = fits ? search_layers(p, t) : INFINITY;
     if (better >= score)
         layout_back(p, &before);
     layout_free(&before);

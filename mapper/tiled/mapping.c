@@ -6,7 +6,6 @@
 #include "mapper/tiled/mapping.h"
 #include "mapper/tiled/groups.h"
 #include "mapper/tiled/homes.h"
-#include "mapper/tiled/tiles.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 
@@ -24,15 +23,21 @@ static void put_string(GString *out, const char *s)
     g_string_append_c(out, '"');
 }
 
-static void put_layer(GString *out, const struct plan *p, const struct plan_layer *l)
+static void put_field(const struct cfg_field *field, const char *value, bool is_default, void *out)
 {
-    const int64_t batch = plan_dims(p, l->out).n;
-    if (l->kind == LAYER_MATRIX)
-        g_string_append_printf(
-            out, " block_rows = %" PRId64 "; order = \"%s\"; halves = %s; parts = %d;",
-            l->tiling.block_m, plan_loop_order_names[l->tiling.order],
-            l->tiling.double_buffer ? "true" : "false", l->tiling.parts);
-    if (plan_is_alone(p, l) && (l->kind == LAYER_MATRIX || l->chunk_image < batch))
+    (void)is_default;
+    g_string_append_printf(out, " %s = %s;", field->path, value);
+}
+
+static void put_layer(GString *out, const struct plan *p, const struct target *t,
+                      const struct plan_layer *l)
+{
+    if (l->kind == LAYER_MATRIX && t->choices) {
+        struct choice choice = l->choice;
+        const struct cfg_table table = {t->choices, &choice};
+        cfg_visit(&table, put_field, out);
+    }
+    if (plan_is_alone(p, l) && (l->kind == LAYER_MATRIX || l->chunk_image < plan_dims(p, l->out).n))
         g_string_append_printf(out, " chunk_images = %" PRId64 ";", l->chunk_image);
 }
 
@@ -44,14 +49,14 @@ static void put_name(GString *out, bool is_first, const char *key, const char *n
     g_string_append_c(out, ';');
 }
 
-static void put_layers(GString *out, const struct plan *p)
+static void put_layers(GString *out, const struct plan *p, const struct target *t)
 {
     bool is_first = true;
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         g_autoptr(GString) settings = g_string_new(NULL);
         if (l->kind != LAYER_HOST)
-            put_layer(settings, p, l);
+            put_layer(settings, p, t, l);
         if (!settings->len)
             continue;
         put_name(out, is_first, "name", l->name);
@@ -91,12 +96,12 @@ static void put_values(GString *out, const struct plan *p)
     }
 }
 
-char *mapping_text(const struct plan *p)
+char *mapping_text(const struct plan *p, const struct target *t)
 {
     GString *out = g_string_new(NULL);
     g_string_append_printf(out, "# How accsim lays %s, batch %" PRId64 ", onto %s.\nlayers = (",
                            p->graph->name, p->graph->batch, p->machine->name);
-    put_layers(out, p);
+    put_layers(out, p, t);
     g_string_append(out, "\n);\ngroups = (");
     put_groups(out, p);
     g_string_append(out, "\n);\nvalues = (");
@@ -105,8 +110,8 @@ char *mapping_text(const struct plan *p)
     return g_string_free(out, FALSE);
 }
 
-int mapping_find(const struct plan *p, const char *name, const char *const *names, int n,
-                 const char *what, const char *origin, GError **error)
+static int find_name(const struct plan *p, const char *name, const char *const *names, int n,
+                     const char *what, const char *origin, GError **error)
 {
     for (int i = 0; i < n; i++)
         if (names[i] && !strcmp(names[i], name))
@@ -118,34 +123,33 @@ int mapping_find(const struct plan *p, const char *name, const char *const *name
     return -1;
 }
 
-static bool take_entry(const struct mapping *m, const config_setting_t *group,
-                       const struct cfg_field *fields, void *out,
-                       bool (*take)(void *user, const char *origin, GError **error), void *user,
+/* Calls take() for each entry of the file's setting `list`, if it has one, with its settings. */
+static bool each_entry(const struct mapping *m, const char *list,
+                       bool (*take)(void *user, struct cfg *cfg, GError **error), void *user,
                        GError **error)
-{
-    struct cfg *cfg = cfg_from_group(m->file, group, error);
-    if (!cfg)
-        return false;
-    const struct cfg_table table = {fields, out};
-    const bool ok = cfg_apply(cfg, &table, 1, m->arena, error) &&
-                    take(user, arena_strdup(m->arena, cfg_origin(cfg, fields[0].path)), error);
-    cfg_free(cfg);
-    return ok;
-}
-
-bool mapping_each(const struct mapping *m, const char *list, const struct cfg_field *fields,
-                  void *out, bool (*take)(void *user, const char *origin, GError **error),
-                  void *user, GError **error)
 {
     const config_setting_t *root = config_root_setting(&m->doc);
     for (int i = 0; i < config_setting_length(root); i++) {
         const config_setting_t *l = config_setting_get_elem(root, (unsigned)i);
-        for (int j = 0; !strcmp(config_setting_name(l), list) && j < config_setting_length(l); j++)
-            if (!take_entry(m, config_setting_get_elem(l, (unsigned)j), fields, out, take, user,
-                            error))
+        for (int j = 0; !strcmp(config_setting_name(l), list) && j < config_setting_length(l);
+             j++) {
+            struct cfg *cfg =
+                cfg_from_group(m->file, config_setting_get_elem(l, (unsigned)j), error);
+            const bool ok = cfg && take(user, cfg, error);
+            cfg_free(cfg);
+            if (!ok)
                 return false;
+        }
     }
     return true;
+}
+
+static bool apply_entry(const struct mapping *m, struct cfg *cfg, const struct cfg_field *fields,
+                        void *out, const char **origin, GError **error)
+{
+    const struct cfg_table table = {fields, out};
+    *origin = arena_strdup(m->arena, cfg_origin(cfg, fields[0].path));
+    return cfg_apply(cfg, &table, 1, m->arena, error);
 }
 
 static bool check_lists(struct mapping *m, GError **error)
@@ -192,21 +196,11 @@ void mapping_free(struct mapping *m)
 
 struct entry {
     const char *name;
-    int64_t block_rows, parts, chunk_images;
-    int order;
-    bool halves;
+    int64_t chunk_images;
 };
 
 static const struct cfg_field fields[] = {
     {"name", CFG_STRING, offsetof(struct entry, name), 0, 0, NULL, NULL, "the layer", NULL},
-    {"block_rows", CFG_INT, offsetof(struct entry, block_rows), 1, 1e15, "", NULL,
-     "rows of a block of partial sums", NULL},
-    {"order", CFG_ENUM, offsetof(struct entry, order), 0, 0, "nm", NULL,
-     "which loop is outer: output tiles (nm) or row blocks (mn)", plan_loop_order_names},
-    {"halves", CFG_BOOL, offsetof(struct entry, halves), 0, 0, "false", NULL,
-     "two blocks take turns in the accumulators", NULL},
-    {"parts", CFG_INT, offsetof(struct entry, parts), 1, TILING_MAX_PARTS, "1", NULL,
-     "pieces in which a block leaves the accumulators", NULL},
     {"chunk_images", CFG_INT, offsetof(struct entry, chunk_images), 1, 1e15, "", NULL,
      "images computed in one go", NULL},
     {.path = NULL},
@@ -251,86 +245,96 @@ static bool set_chunk(struct plan *p, struct plan_layer *l, const struct entry *
                      l->n_turn == 1 ? ", or fewer" : ", as many as the layers beside it take");
 }
 
-/* Pieces of a block of the size given. */
-static bool check_parts(const struct plan *p, const struct plan_layer *l, const char *origin,
-                        GError **error)
-{
-    const struct machine *m = p->machine;
-    if (tiles_possible(p, l))
-        return true;
-    if (l->tiling.double_buffer || l->gemm.k <= m->tile_k || m->block_parts == 1)
-        return error_set(error, ERROR_INPUT, "%s: layer '%s': parts = %d: %s, so 1 is right",
-                         origin, l->name, l->tiling.parts,
-                         l->tiling.double_buffer ? "halves leave the accumulators whole"
-                                                 : "its blocks leave the accumulators whole");
-    return error_set(error, ERROR_INPUT,
-                     "%s: layer '%s': parts = %d: 1 to %d pieces, at least %" PRId64
-                     " of block_rows = %" PRId64 " in each and room for whole ones",
-                     origin, l->name, l->tiling.parts, m->block_parts, m->piece_rows,
-                     l->tiling.block_m);
-}
-
-static bool set_blocks(const struct plan *p, struct plan_layer *l, const struct entry *e,
-                       const char *origin, GError **error)
-{
-    const struct region chunk = plan_chunk(p, l, 0);
-    const int64_t entries = p->machine->max_tile_m / plan_sum_words(p, l);
-    const int64_t rows = plan_block_rows(p, l, &chunk), unit = MAX(p->machine->block_unit, 1);
-    const int64_t most = MIN(e->halves ? entries / 2 : entries, rows);
-    const bool is_whole =
-        e->block_rows % unit == 0 || e->block_rows == rows || e->block_rows < unit;
-    if (e->block_rows > most || !is_whole)
-        return error_set(error, ERROR_INPUT,
-                         "%s: layer '%s': block_rows = %" PRId64 ": 1 to %" PRId64
-                         " fit, in whole units of %" PRId64,
-                         origin, l->name, e->block_rows, most, unit);
-    l->tiling = (struct tiling){.block_m = e->block_rows,
-                                .order = (enum loop_order)e->order,
-                                .double_buffer = e->halves,
-                                .parts = (int)e->parts};
-    return check_parts(p, l, origin, error);
-}
-
 /* The layers of the file so far. */
 struct cutting {
+    const struct mapping *mapping;
     struct plan *plan;
-    struct entry entry;
+    const struct target *target;
     const char **names; /* by layer; NULL: on the host */
     bool *seen;         /* by layer */
 };
 
-static bool take_layer(void *user, const char *origin, GError **error)
+static void find_given(const struct cfg_field *field, const char *value, bool is_default,
+                       void *found)
+{
+    (void)value;
+    const char **first = found;
+    if (!is_default && !*first)
+        *first = field->path;
+}
+
+/* What the family decides of a product; of another layer it decides nothing. */
+static bool apply_choice(const struct cutting *c, struct cfg *cfg, const struct plan_layer *l,
+                         struct entry *e, struct choice *choice, const char *origin, GError **error)
+{
+    size_t n = 0;
+    while (c->target->choices && c->target->choices[n].path)
+        n++;
+    struct cfg_field *family = g_new0(struct cfg_field, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        family[i] = c->target->choices[i];
+        if (l->kind != LAYER_MATRIX)
+            family[i].def = "";
+    }
+    const struct cfg_table tables[] = {{fields, e}, {family, choice}};
+    bool ok = cfg_apply(cfg, tables, 2, c->mapping->arena, error);
+    const char *given = NULL;
+    if (ok && l->kind != LAYER_MATRIX)
+        cfg_visit(&tables[1], find_given, &given);
+    g_free(family);
+    if (!ok && error && *error) { /* which of the entries on a line it is */
+        GError *own = *error;
+        *error = NULL;
+        error_set(error, ERROR_INPUT, "%s (layer '%s')", own->message, l->name);
+        g_error_free(own);
+    }
+    if (given)
+        return error_set(error, ERROR_INPUT,
+                         "%s: layer '%s': %s is given: it has no product to cut into blocks, "
+                         "chunk_images alone is its",
+                         origin, l->name, given);
+    return ok;
+}
+
+static bool take_layer(void *user, struct cfg *cfg, GError **error)
 {
     struct cutting *c = user;
     struct plan *p = c->plan;
-    const struct entry *e = &c->entry;
-    const int i = mapping_find(p, e->name, c->names, p->n_layer, "layer", origin, error);
+    const char *origin = arena_strdup(c->mapping->arena, cfg_origin(cfg, "name"));
+    const char *name = cfg_peek_string(cfg, "name");
+    struct entry e = {0};
+    struct choice choice = {{0}};
+    if (!name) { /* missing, or no string: it is told */
+        const struct cfg_table tables[] = {{fields, &e}, {c->target->choices, &choice}};
+        cfg_apply(cfg, tables, c->target->choices ? 2 : 1, c->mapping->arena, error);
+        return false;
+    }
+    const int i = find_name(p, name, c->names, p->n_layer, "layer", origin, error);
     if (i < 0)
         return false;
     struct plan_layer *l = &p->layers[i];
     if (c->seen[i])
         return error_set(error, ERROR_INPUT, "%s: layer '%s' is given twice", origin, l->name);
     c->seen[i] = true;
-    if (l->kind == LAYER_MATRIX && e->block_rows == 0)
-        return error_set(error, ERROR_INPUT, "%s: layer '%s': block_rows is missing", origin,
-                         l->name);
-    if (l->kind != LAYER_MATRIX && e->block_rows > 0)
-        return error_set(error, ERROR_INPUT,
-                         "%s: layer '%s': block_rows = %" PRId64
-                         ": it has no product to cut into blocks, chunk_images alone is its",
-                         origin, l->name, e->block_rows);
-    return set_chunk(p, l, e, origin, error) &&
-           (l->kind != LAYER_MATRIX || set_blocks(p, l, e, origin, error));
+    if (!apply_choice(c, cfg, l, &e, &choice, origin, error) || !set_chunk(p, l, &e, origin, error))
+        return false;
+    if (l->kind != LAYER_MATRIX)
+        return true;
+    l->choice = choice;
+    return !c->target->check_choice ||
+           c->target->check_choice(c->target->self, p, l, origin, error);
 }
 
-bool mapping_apply(const struct mapping *m, struct plan *p, GError **error)
+bool mapping_apply(const struct mapping *m, struct plan *p, const struct target *t, GError **error)
 {
-    struct cutting c = {.plan = p,
+    struct cutting c = {.mapping = m,
+                        .plan = p,
+                        .target = t,
                         .names = g_new0(const char *, (gsize)p->n_layer),
                         .seen = g_new0(bool, (gsize)p->n_layer)};
     for (int i = 0; i < p->n_layer; i++)
         c.names[i] = p->layers[i].kind == LAYER_HOST ? NULL : p->layers[i].name;
-    const bool ok = mapping_each(m, "layers", fields, &c.entry, take_layer, &c, error);
+    const bool ok = each_entry(m, "layers", take_layer, &c, error);
     g_free(c.names);
     g_free(c.seen);
     return ok;
@@ -411,16 +415,19 @@ static bool check_group(const struct reading *r, const struct mapping_group *g, 
 }
 
 /* Marks the group's layers; number_groups() makes the partition. */
-static bool take_group(void *user, const char *origin, GError **error)
+static bool take_group(void *user, struct cfg *cfg, GError **error)
 {
     struct reading *r = user;
     struct plan *p = r->plan;
     struct mapping *m = r->mapping;
+    const char *origin;
+    if (!apply_entry(m, cfg, group_fields, &r->group, &origin, error))
+        return false;
     struct mapping_group g = {.images = r->group.images, .origin = origin};
-    g.first = mapping_find(p, r->group.first, r->names, p->n_layer, "layer", origin, error);
+    g.first = find_name(p, r->group.first, r->names, p->n_layer, "layer", origin, error);
     g.last = g.first < 0
                  ? -1
-                 : mapping_find(p, r->group.last, r->names, p->n_layer, "layer", origin, error);
+                 : find_name(p, r->group.last, r->names, p->n_layer, "layer", origin, error);
     if (g.last < 0 || !check_group(r, &g, error))
         return false;
     for (int i = g.first; i <= g.last; i++) {
@@ -457,13 +464,16 @@ static bool stays_in_group(const struct plan *p, const struct home *h)
     return !h->loaded && !h->stored && is_in_group(p, h);
 }
 
-static bool take_value(void *user, const char *origin, GError **error)
+static bool take_value(void *user, struct cfg *cfg, GError **error)
 {
     struct reading *r = user;
     const struct plan *p = r->plan;
     struct mapping *m = r->mapping;
     const struct value_entry *e = &r->value;
-    const int v = mapping_find(p, e->name, r->names, p->graph->n_value, "value", origin, error);
+    const char *origin;
+    if (!apply_entry(m, cfg, value_fields, &r->value, &origin, error))
+        return false;
+    const int v = find_name(p, e->name, r->names, p->graph->n_value, "value", origin, error);
     if (v < 0)
         return false;
     struct home *h = &p->homes[v];
@@ -494,7 +504,7 @@ static bool read_groups(struct reading *r, GError **error)
     m->n_group = 0;
     for (int i = 0; i < p->n_layer; i++)
         r->names[i] = p->layers[i].name;
-    if (!mapping_each(m, "groups", group_fields, &r->group, take_group, r, error))
+    if (!each_entry(m, "groups", take_group, r, error))
         return false;
     number_groups(p);
     if (m->n_group && !p->machine->interleaves)
@@ -515,7 +525,7 @@ static bool read_values(struct reading *r, GError **error)
     }
     for (int v = 0; v < p->graph->n_value; v++) /* a turn's images need the least room */
         p->homes[v].resident = p->homes[v].used && !is_in_group(p, &p->homes[v]);
-    return mapping_each(m, "values", value_fields, &r->value, take_value, r, error);
+    return each_entry(m, "values", take_value, r, error);
 }
 
 bool mapping_layout(struct mapping *m, struct plan *p, GError **error)

@@ -41,7 +41,7 @@ static inline enum mapping_home mapping_home(const struct mapping *m, int value)
 }
 
 /* The plan's mapping as text; the caller frees it. */
-char *mapping_text(const struct plan *p);
+char *mapping_text(const struct plan *p, const struct target *t);
 
 /* Reads a file, which the functions below then hold against a plan. Errors, here and below, are
  * ERROR_INPUT and name file and line, and what would be right. */
@@ -60,15 +60,4 @@ bool mapping_no_room(const struct mapping *m, const struct plan *p, int first, i
 
 /* Cuts the plan's layers as the file says; layers that it does not name keep what the search found.
  * Before the steps are made. */
-bool mapping_apply(const struct mapping *m, struct plan *p, GError **error);
-
-/* Between mapping.c, mapping_layers.c and mapping_layout.c. */
-
-/* Reads each group of the file's setting `list`, if it has one, through a table of fields into
- * `out` and then calls `take` for it. */
-bool mapping_each(const struct mapping *m, const char *list, const struct cfg_field *fields,
-                  void *out, bool (*take)(void *user, const char *origin, GError **error),
-                  void *user, GError **error);
-/* Index of `name` in names[n], some of which may be NULL; -1 with an error: "NET has no WHAT". */
-int mapping_find(const struct plan *p, const char *name, const char *const *names, int n,
-                 const char *what, const char *origin, GError **error);
+bool mapping_apply(const struct mapping *m, struct plan *p, const struct target *t, GError **error);

@@ -55,28 +55,24 @@ static int find_first(const struct plan *p, const struct plan_layer *l)
     return l->index;
 }
 
-/* A table's rows lie one behind the other, tiles by columns, groups outside. */
-static uint64_t stored_bytes(const struct plan *p, const struct plan_layer *l)
+/* A table's rows lie one behind the other; how a product's weights lie is the family's to say. */
+static uint64_t stored_bytes(const struct plan_layer *l)
 {
-    const struct machine *m = p->machine;
-    const struct gemm *g = &l->gemm;
     if (l->kind == LAYER_LOOKUP)
         return aligned((uint64_t)(l->lookup->rows * l->lookup->width) * number_bytes(l->format));
-    const int64_t k = m->trims_tiles ? g->k : int64_div_up(g->k, m->tile_k) * m->tile_k;
-    const int64_t n = m->trims_tiles ? g->n : int64_div_up(g->n, m->tile_n) * m->tile_n;
-    return (uint64_t)(g->groups * k * n) * number_bytes(l->weight_format);
+    return l->stored_bytes;
 }
 
-uint64_t plan_streamed_bytes(const struct plan *p, const struct plan_layer *l)
+uint64_t plan_streamed_bytes(const struct plan_layer *l)
 {
-    return l->streamed ? stored_bytes(p, l) : 0;
+    return l->streamed ? stored_bytes(l) : 0;
 }
 
 /* Behind `end`, which moves on. */
-static void place(const struct plan *p, struct plan_layer *l, uint64_t *end)
+static void place(struct plan_layer *l, uint64_t *end)
 {
     l->weight_address = l->kind == LAYER_LOOKUP ? aligned(*end) : *end;
-    *end = l->weight_address + stored_bytes(p, l);
+    *end = l->weight_address + stored_bytes(l);
 }
 
 /* Whether the layer brings parameters of its own, that lie in a memory. */
@@ -101,7 +97,7 @@ void weights_place(struct plan *p)
             l->weight_address = BUFFER_ADDRESS + ((uint64_t)l->index << 40);
         if (!has_own(l))
             continue;
-        place(p, l, &end);
+        place(l, &end);
         l->streamed = m->streams_weights && end > capacity;
         p->weight_bytes = l->streamed ? p->weight_bytes : end;
     }
@@ -109,7 +105,7 @@ void weights_place(struct plan *p)
     for (int i = 0; i < p->n_layer; i++) {
         struct plan_layer *l = &p->layers[i];
         if (has_own(l) && l->streamed)
-            place(p, l, &end);
+            place(l, &end);
         l->streamed = p->layers[l->weights_of].streamed;
         l->weight_address = p->layers[l->weights_of].weight_address;
     }

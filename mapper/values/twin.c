@@ -126,7 +126,7 @@ static void features(const struct job *j, const float *w, const float *x, const 
                      const struct sums *s, float *out)
 {
     const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
-    const int64_t sum_k = j->t->plan->machine->sum_k ? j->t->plan->machine->sum_k : g->k;
+    const int64_t sum_k = j->l->sum_k ? j->l->sum_k : g->k;
     memset(s->total, 0, (size_t)g->n * sizeof(float));
     for (int64_t first = 0; first < g->k; first += sum_k) {
         memset(s->part, 0, (size_t)g->n * sizeof(float));

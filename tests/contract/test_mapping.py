@@ -190,7 +190,8 @@ class Mapping(unittest.TestCase):
         self.refused("layers = 5;", r"saved\.map:1", "layers")
         self.refused(f"layers = ( {line.replace('conv2', 'norm1')} );", "norm1", "block_rows",
                      "chunk_images")
-        self.refused('layers = ( { name = "conv2"; } );', "conv2", "block_rows is missing")
+        self.refused('layers = ( { name = "conv2"; } );', "conv2",
+                     "'block_rows' is missing")
         self.refused("blocks = ();", "blocks", "layers")
         self.refused("layers = ( 5 );", "group")
         self.refused("layers = ( {", r"saved\.map:1")

@@ -4,7 +4,7 @@
 #include "app/run/internal.h"
 #include "mapper/tiled/homes.h"
 #include "mapper/tiled/groups.h"
-#include "mapper/tiled/tiles.h"
+#include "mapper/tiled/search.h"
 #include "mapper/tiled/weights.h"
 #include "sim/base/error.h"
 #include "tests/unit/random_net.h"
@@ -386,7 +386,7 @@ static void search_net(guint32 seed, struct taken cycles[N_SEARCH], struct taken
 }
 
 /* For cycles: the fastest tilings of a wider search are no slower, and what it takes is at most
- * TILES_SLOWER slower than those, for less traffic. For traffic, which no layer has from the one
+ * SEARCH_SLOWER slower than those, for less traffic. For traffic, which no layer has from the one
  * before it: never more. */
 START_TEST(test_a_wider_search_is_never_worse)
 {
@@ -395,7 +395,7 @@ START_TEST(test_a_wider_search_is_never_worse)
         struct taken cycles[N_SEARCH], traffic[N_SEARCH];
         search_net(seed, cycles, traffic);
         for (int i = 1; i < N_SEARCH; i++) {
-            ck_assert_msg(cycles[i].cycles <= (1 + TILES_SLOWER) * cycles[i - 1].cycles,
+            ck_assert_msg(cycles[i].cycles <= (1 + SEARCH_SLOWER) * cycles[i - 1].cycles,
                           "seed %d: %s %.9g cycles, %s %.9g", (int)seed, searches[i],
                           cycles[i].cycles, searches[i - 1], cycles[i - 1].cycles);
             ck_assert_msg(traffic[i].traffic_cyc <= traffic[i - 1].traffic_cyc,

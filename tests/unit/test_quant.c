@@ -111,10 +111,6 @@ static const struct machine flat_machine = {
     .peak_macs_per_cyc = {[NUMBER_int8] = 64},
     .precision = NUMBER_int8,
     .fusions = fusions,
-    .tile_k = 8,
-    .tile_n = 8,
-    .max_tile_m = 64,
-    .max_k = 1 << 16,
 };
 
 static bool supports_all(const void *self, const struct graph *g, const struct node *n,
@@ -131,8 +127,14 @@ static void cost_one(const void *self, const struct plan *p, int i_layer, struct
     out->cycles = 1;
 }
 
+static struct cost rank_one(const void *self, const struct plan *p, const struct plan_layer *l)
+{
+    (void)self, (void)p, (void)l;
+    return (struct cost){.cycles = 1, .end_cyc = 1};
+}
+
 static const struct target flat_target = {
-    .machine = &flat_machine, .supports = supports_all, .cost = cost_one};
+    .machine = &flat_machine, .supports = supports_all, .rank = rank_one, .cost = cost_one};
 
 /* A network with its plan, seeded parameters and ranges of 1 + index / 8. */
 struct fixture {

@@ -190,7 +190,7 @@ START_TEST(test_a_tile_stays_until_its_last_use)
     struct accsim *a =
         timed("conv:1x16x24x1x32,1x1,1,0",
               (const char *[]){FAST, "array.double_buffer=false", "accumulators.entries=16", NULL});
-    ck_assert_int_eq(a->plan->layers[0].tiling.block_m, 8);
+    ck_assert_int_eq(systolic_choice(&a->plan->layers[0])->block_m, 8);
     /* The array is there a cycle after the first shift begins: the instruction that reads the
      * second tile is issued before its own. */
     ck_assert_uint_eq(accsim_record(a)->layers[0].stall_cyc[CAUSE_WEIGHT_SHIFT], 15 + 16);

@@ -63,9 +63,6 @@ static void *scalar_create(const void *cfg, const char *file, struct machine *m,
     m->fusions = fusions;
     m->host_fallback = s->host_fallback;
     m->search = (enum machine_search)s->search;
-    m->tile_k = m->tile_n = 1;
-    m->max_tile_m = 1 << 20;
-    m->max_k = INT32_MAX / (127 * 127) - 1;
     m->causes[0] = (struct stat_desc){"non_matrix", "cycle", "the multipliers have nothing to do"};
     m->n_cause = 1;
     return s;
@@ -121,6 +118,17 @@ static void scalar_cost(const void *self, const struct plan *p, int i_layer,
     out->start_cycle = state->now_cyc;
     out->end_cycle = state->now_cyc += out->cycles;
     out->bytes[MEM_WEIGHTS].read = weight_bytes(p, l);
+}
+
+/* What the search compares: of this machine there is nothing to choose but the chunks. */
+static struct cost scalar_rank(const void *self, const struct plan *p, const struct plan_layer *l)
+{
+    const struct scalar_cfg *s = self;
+    struct cost c = {.parameter_bytes = (double)weight_bytes(p, l)};
+    for (int64_t i = 0; i < plan_n_chunk(p, l); i++)
+        c.cycles += compute_cyc(s, l, plan_chunk(p, l, i).n_image);
+    c.end_cyc = c.cycles;
+    return c;
 }
 
 /* The steps themselves are the program; they must find every activation in the buffer. */
@@ -300,6 +308,7 @@ const struct arch_family arch_scalar = {
     .cfg_size = sizeof(struct scalar_cfg),
     .create = scalar_create,
     .supports = scalar_supports,
+    .rank = scalar_rank,
     .cost = scalar_cost,
     .lower = scalar_lower,
     .build = scalar_build,

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mapper/tiled/search.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "mapper/tiled/homes.h"
+#include "sim/base/size.h"
+
+#define NEGLIGIBLE 1e-6 /* what decides between equals counts */
+
+/* A mapping of a layer. */
+struct option {
+    double cycles, end_cyc, traffic_cyc; /* as in struct cost */
+    int64_t chunk_image;
+    struct choice choice;
+};
+
+/* Those of which none other is as soon at its end with as little traffic, in the order of trying.
+ */
+struct front {
+    GArray *options; /* struct option */
+};
+
+struct search_memo {
+    GHashTable *kinds;  /* GBytes: all that a layer is -> its number, from 1 on */
+    GHashTable *fronts; /* GBytes: a kind in given chunks -> struct front */
+};
+
+static void front_free(void *front)
+{
+    g_array_unref(((struct front *)front)->options);
+    g_free(front);
+}
+
+struct search_memo *search_memo_new(void)
+{
+    struct search_memo *m = g_new(struct search_memo, 1);
+    m->kinds =
+        g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+    m->fronts = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
+                                      front_free);
+    return m;
+}
+
+void search_memo_free(struct search_memo *m)
+{
+    if (!m)
+        return;
+    g_hash_table_unref(m->kinds);
+    g_hash_table_unref(m->fronts);
+    g_free(m);
+}
+
+/* `share`: what a cycle of transfers counts beside a cycle. */
+static double score_of(const struct machine *m, double cycles, double traffic_cyc, double share)
+{
+    if (m->objective == OBJECTIVE_TRAFFIC)
+        return traffic_cyc + NEGLIGIBLE * cycles;
+    return cycles + share * traffic_cyc;
+}
+
+double search_score(const struct machine *m, double cycles, double traffic_cyc)
+{
+    return score_of(m, cycles, traffic_cyc, SEARCH_TRAFFIC_SHARE);
+}
+
+struct search {
+    struct plan *plan;
+    const struct target *target;
+    struct plan_layer *layer;
+    struct front *front;
+};
+
+/* Of all chunks of a layer over the host link; rows that two chunks need are counted once. */
+static double link_bytes(const struct plan *p, const struct plan_layer *l)
+{
+    double bytes = l->stores ? (double)p->homes[l->out].size_bytes : 0;
+    for (int j = 0; j < l->n_in && l->loads >> j; j++)
+        if (l->loads >> j & 1)
+            bytes += (double)p->homes[l->in[j]].size_bytes;
+    return bytes;
+}
+
+/* Cycles that the weight memory and the link need for a layer's bytes. */
+static double traffic_of(const struct plan *p, const struct plan_layer *l, double parameter_bytes)
+{
+    const struct machine *m = p->machine;
+    const double weights_rate = m->memories[m->weight_memory].bytes_per_cyc;
+    const double link_rate = m->memories[m->host_memory].bytes_per_cyc;
+    double cycles = 0, link = l->streamed ? parameter_bytes : 0;
+    if (l->loads || l->stores)
+        link += link_bytes(p, l);
+    if (weights_rate > 0 && !l->streamed)
+        cycles += parameter_bytes / weights_rate;
+    if (link_rate > 0)
+        cycles += link / link_rate;
+    return cycles;
+}
+
+static bool is_dominated(const struct option *o, const struct option *by)
+{
+    return by->end_cyc <= o->end_cyc && by->traffic_cyc <= o->traffic_cyc;
+}
+
+static void keep_option(struct front *f, const struct option *o)
+{
+    guint n = 0;
+    for (guint i = 0; i < f->options->len; i++)
+        if (is_dominated(o, &g_array_index(f->options, struct option, i)))
+            return;
+    for (guint i = 0; i < f->options->len; i++) {
+        const struct option old = g_array_index(f->options, struct option, i);
+        if (!is_dominated(&old, o))
+            g_array_index(f->options, struct option, n++) = old;
+    }
+    g_array_set_size(f->options, n);
+    g_array_append_vals(f->options, o, 1);
+}
+
+static void try_choice(const struct choice *choice, void *user)
+{
+    struct search *s = user;
+    s->layer->choice = *choice;
+    s->plan->n_tried++;
+    const struct cost c = s->target->rank(s->target->self, s->plan, s->layer);
+    const struct option o = {.cycles = c.cycles,
+                             .end_cyc = c.end_cyc,
+                             .traffic_cyc = traffic_of(s->plan, s->layer, c.parameter_bytes),
+                             .chunk_image = s->layer->chunk_image,
+                             .choice = *choice};
+    keep_option(s->front, &o);
+}
+
+/* Chunks of n images, where their slots fit. */
+static void try_chunk(struct search *s, int64_t n)
+{
+    static const struct choice none;
+    struct plan_layer *l = s->layer;
+    const int64_t most = l->chunk_image;
+    if (n % plan_chunk_unit(l) != 0)
+        return;
+    l->chunk_image = n;
+    const bool fits = n == most || homes_chunk_fits(s->plan, l);
+    if (fits && l->kind == LAYER_MATRIX && s->target->candidates)
+        s->target->candidates(s->target->self, s->plan, l, try_choice, s);
+    else if (fits)
+        try_choice(&none, s);
+    l->chunk_image = most;
+}
+
+/* Chunks of as many images as fill whole blocks of so many rows: what is left for the last one is
+ * soon computed and stored. */
+static void try_whole_blocks(struct search *s, int64_t block_m)
+{
+    const struct plan_layer *l = s->layer;
+    const int64_t rows = l->gemm.m / plan_dims(s->plan, l->out).n, most = l->chunk_image;
+    if (l->stationary_is_activation || block_m < 1 || rows < 1)
+        return;
+    const int64_t images = most * rows / block_m * block_m / rows;
+    if (images > 0 && images < most)
+        try_chunk(s, images);
+}
+
+/* Chunks that share a transfer with the next one overlap: fewer images load sooner. */
+static void try_chunks(struct search *s)
+{
+    const struct machine *m = s->plan->machine;
+    const int64_t most = s->layer->chunk_image;
+    const bool is_heuristic = m->search == SEARCH_HEURISTIC;
+    const bool is_exhaustive = m->search == SEARCH_EXHAUSTIVE;
+    const bool overlap = (s->layer->loads || s->layer->stores) && s->layer->n_turn == 1;
+    for (int64_t n = 1; overlap && !is_heuristic && n < most; n = is_exhaustive ? n + 1 : 2 * n)
+        try_chunk(s, n);
+    if (overlap && !is_heuristic && !is_exhaustive && s->layer->kind == LAYER_MATRIX) {
+        try_whole_blocks(s, s->layer->rows_at_once / 2);
+        try_whole_blocks(s, s->layer->rows_at_once);
+    }
+    for (int64_t n = overlap ? int64_div_up(most, 4) : most;; n = MIN(2 * n, most)) {
+        try_chunk(s, n);
+        if (n == most)
+            return;
+    }
+}
+
+static void put(GByteArray *key, const void *data, size_t n)
+{
+    g_byte_array_append(key, data, (guint)n);
+}
+
+static void put_value(GByteArray *key, const struct plan *p, int value, int root)
+{
+    const struct value *v = &p->graph->values[value];
+    const void *data = v->data;
+    put(key, &v->shape, sizeof(v->shape));
+    put(key, &p->graph->values[root].shape, sizeof(v->shape));
+    put(key, &p->formats[root], sizeof(p->formats[root]));
+    put(key, &data, sizeof(data));
+}
+
+/* All that a layer is, but for where its operands lie and its chunks: its number. */
+static int kind_of(struct search_memo *m, const struct plan *p, const struct plan_layer *l)
+{
+    GByteArray *key = g_byte_array_new();
+    put(key, &l->kind, sizeof(l->kind));
+    put(key, &l->format, sizeof(l->format));
+    put(key, &l->weight_format, sizeof(l->weight_format));
+    for (int i = 0; i < l->n_node; i++) {
+        const struct node *n = &p->graph->nodes[l->nodes[i]];
+        put(key, &n->op, sizeof(n->op));
+        put(key, n->attr, n->op->attr_size);
+        for (int j = 0; j < n->n_in; j++)
+            if (n->in[j] >= 0)
+                put_value(key, p, n->in[j], p->roots[n->in[j]]);
+    }
+    for (int j = 0; j < l->n_in; j++) { /* an operand that is read twice has one slot */
+        int first = 0;
+        while (l->in[first] != l->in[j])
+            first++;
+        put(key, &first, sizeof(first));
+    }
+    put_value(key, p, l->out, l->out);
+    GBytes *bytes = g_byte_array_free_to_bytes(key);
+    int kind = GPOINTER_TO_INT(g_hash_table_lookup(m->kinds, bytes));
+    if (kind > 0) {
+        g_bytes_unref(bytes);
+        return kind;
+    }
+    kind = (int)g_hash_table_size(m->kinds) + 1;
+    g_hash_table_insert(m->kinds, bytes, GINT_TO_POINTER(kind));
+    return kind;
+}
+
+/* With it, where operands lie, the chunks that they allow, and the layer's place in its group. */
+static GBytes *key_of(const struct plan *p, const struct plan_layer *l, bool in_place)
+{
+    const struct plan_group *g = &p->groups[l->group];
+    GByteArray *key = g_byte_array_new();
+    const int64_t facts[] = {l->alike,
+                             l->chunk_image,
+                             l->chunk_row,
+                             l->n_turn,
+                             l->loads,
+                             l->stores,
+                             l->streamed,
+                             in_place,
+                             l->n_turn > 1 ? l->index == g->first : 0,
+                             l->n_turn > 1 ? l->index == g->last : 0};
+    put(key, facts, sizeof(facts));
+    for (int j = 0; j < l->n_in; j++)
+        put(key, &p->homes[l->in[j]].resident, sizeof(bool));
+    put(key, &p->homes[l->out].resident, sizeof(bool));
+    for (int i = g->first_slot; in_place && i < g->first_slot + g->n_slot; i++) {
+        put(key, &p->slots[i].room_bytes, sizeof(p->slots[i].room_bytes));
+        put(key, &p->slots[i].crosses, sizeof(p->slots[i].crosses));
+    }
+    return g_byte_array_free_to_bytes(key);
+}
+
+/* The mappings of a layer that are worth having. in_place: its slots have their room. */
+static const struct front *find_front(struct plan *p, const struct target *t, struct plan_layer *l,
+                                      bool in_place)
+{
+    struct search_memo *m = t->memo;
+    GBytes *key = key_of(p, l, in_place);
+    struct front *f = g_hash_table_lookup(m->fronts, key);
+    if (f) {
+        g_bytes_unref(key);
+        return f;
+    }
+    const struct choice kept = l->choice;
+    f = g_new(struct front, 1);
+    f->options = g_array_new(FALSE, FALSE, sizeof(struct option));
+    struct search s = {.plan = p, .target = t, .layer = l, .front = f};
+    try_chunks(&s);
+    l->choice = kept;
+    g_hash_table_insert(m->fronts, key, f);
+    return f;
+}
+
+static const struct option *best_of(const struct front *f, const struct machine *m, double share)
+{
+    const struct option *best = NULL;
+    double least = INFINITY;
+    for (guint i = 0; i < f->options->len; i++) {
+        const struct option *o = &g_array_index(f->options, struct option, i);
+        const double score = score_of(m, o->end_cyc, o->traffic_cyc, share);
+        if (score < least) {
+            least = score;
+            best = o;
+        }
+    }
+    return best;
+}
+
+/* Takes the best mapping of each layer where transfers count so much; cycles of all. */
+static double choose_all(struct plan *p, const struct front *const *fronts, double share)
+{
+    double cycles = 0;
+    for (int i = 0; i < p->n_layer; i++) {
+        struct plan_layer *l = &p->layers[i];
+        if (l->kind == LAYER_HOST)
+            continue;
+        const struct option *o = best_of(fronts[i], p->machine, share);
+        l->choice = o->choice;
+        l->chunk_image = o->chunk_image;
+        cycles += o->cycles;
+    }
+    return cycles;
+}
+
+/* The cycles that a transfer's count beside, the largest first that leaves all layers together fast
+ * enough: of few, by halves, since more weight makes them slower. */
+static void weigh(struct plan *p, const struct front *const *fronts, double fastest)
+{
+    static const double shares[] = {1, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125, 0.09, 1.0 / 16, 1.0 / 64};
+    const double limit = fastest * (1 + SEARCH_SLOWER);
+    double best = NEGLIGIBLE;
+    int from = 0, to = (int)G_N_ELEMENTS(shares); /* the first that is fast enough */
+    for (int i = 0; from < to; i = (from + to) / 2) {
+        if (choose_all(p, fronts, shares[i]) > limit) {
+            from = i + 1;
+            continue;
+        }
+        to = i;
+        best = shares[i];
+    }
+    choose_all(p, fronts, best);
+}
+
+/* Of the whole network, each layer behind the one before it. */
+static double score_plan(const struct plan *p, const struct target *t)
+{
+    struct cost_state state = {0};
+    double cycles = 0, traffic_cyc = 0;
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        const int from = l->streamed ? p->machine->host_memory : p->machine->weight_memory;
+        struct record_layer out = {0};
+        t->cost(t->self, p, i, &state, &out);
+        cycles += (double)out.cycles;
+        if (l->kind != LAYER_HOST)
+            traffic_cyc += traffic_of(p, l, (double)out.bytes[from].read);
+    }
+    return search_score(p->machine, cycles, traffic_cyc);
+}
+
+/* Numbers of what layers are; layers that are alike have the same. */
+static void find_alike(struct plan *p, const struct target *t)
+{
+    for (int i = 0; i < p->n_layer; i++)
+        if (p->layers[i].kind != LAYER_HOST && p->layers[i].alike == 0)
+            p->layers[i].alike = kind_of(t->memo, p, &p->layers[i]);
+}
+
+double search_layers(struct plan *p, const struct target *t)
+{
+    const struct front **fronts = g_new0(const struct front *, (gsize)p->n_layer);
+    find_alike(p, t);
+    for (int i = 0; i < p->n_layer; i++)
+        if (p->layers[i].kind != LAYER_HOST)
+            fronts[i] = find_front(p, t, &p->layers[i], true);
+    const double fastest = choose_all(p, fronts, NEGLIGIBLE);
+    if (p->machine->objective == OBJECTIVE_CYCLES && p->machine->search != SEARCH_HEURISTIC)
+        weigh(p, fronts, fastest);
+    g_free(fronts);
+    return score_plan(p, t);
+}
+
+double search_layer_score(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk,
+                          bool alone)
+{
+    struct plan_layer *l = &p->layers[i_layer], kept = *l;
+    const struct dims o = plan_dims(p, l->out);
+    l->loads = 0;
+    l->stores = false;
+    l->chunk_row = o.h;
+    const int64_t unit = plan_chunk_unit(l);
+    l->chunk_image = MAX(int64_div_up(o.n, n_chunk) / unit, 1) * unit;
+    l->n_turn = alone ? 1 : int64_div_up(o.n, l->chunk_image);
+    const struct option *best =
+        best_of(find_front(p, t, l, false), p->machine, SEARCH_TRAFFIC_SHARE);
+    *l = kept;
+    return search_score(p->machine, best->cycles, best->traffic_cyc);
+}
