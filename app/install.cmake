@@ -20,8 +20,9 @@ if(BUILD_SHARED_LIBS)
 endif()
 
 # Public is what these include, at whatever remove: runs, reports, operators' attributes.
-set(public app/run/accsim.h reports/report.h workloads/ops/ops.h workloads/ops/elementwise.h
-    workloads/ops/layout.h workloads/ops/matrix.h workloads/ops/neural.h)
+set(public app/run/accsim.h reports/report.h workloads/ref/ref.h workloads/ops/ops.h
+    workloads/ops/elementwise.h workloads/ops/layout.h workloads/ops/matrix.h
+    workloads/ops/neural.h)
 set(left ${public})
 while(left)
   list(POP_FRONT left header)

@@ -92,21 +92,53 @@ static void emit_work(json_t *object, const struct work *w)
         json_put_real(object, "macs_per_byte", intensity(w));
 }
 
+static json_t *shape_doc(const struct shape *s)
+{
+    json_t *dims = json_array();
+    for (int i = 0; i < s->n_dim; i++)
+        json_array_append_new(dims, json_integer(s->dim[i]));
+    return dims;
+}
+
 static json_t *layer_doc(const struct graph *g, const struct node *n, const struct work *w)
 {
     json_t *layer = json_object();
     json_put_count(layer, "index", (uint64_t)n->index);
     json_put_text(layer, "name", n->name);
     json_put_text(layer, "op", n->op->name);
-    json_t *dims = json_array();
-    const struct shape *s = &g->values[n->out[0]].shape;
-    for (int i = 0; i < s->n_dim; i++)
-        json_array_append_new(dims, json_integer(s->dim[i]));
-    json_object_set_new(layer, "shape", dims);
+    json_object_set_new(layer, "shape", shape_doc(&g->values[n->out[0]].shape));
     if (n->precision >= 0)
         json_put_text(layer, "precision", number_names[n->precision]);
     emit_work(layer, w);
     return layer;
+}
+
+static json_t *states_doc(const struct graph *g)
+{
+    json_t *states = json_array();
+    for (int i = 0; i < g->n_state; i++) {
+        const struct value *v = &g->values[g->states[i]];
+        json_t *state = json_object();
+        json_put_text(state, "name", v->name);
+        json_put_text(state, "type", number_names[v->type]);
+        json_object_set_new(state, "shape", shape_doc(&v->shape));
+        json_put_text(state, "next", g->values[v->next].name);
+        json_array_append_new(states, state);
+    }
+    return states;
+}
+
+static void print_states(const struct graph *g, struct arena *arena, GString *out)
+{
+    static const char *const headings[] = {"state", "type", "shape", "next"};
+    struct table *t = table_new("llll", headings);
+    for (int i = 0; i < g->n_state; i++) {
+        const struct value *v = &g->values[g->states[i]];
+        table_row(t, v->name, number_names[v->type], shape_text(&v->shape, 0, arena),
+                  g->values[v->next].name);
+    }
+    g_string_append_c(out, '\n');
+    table_print(t, out);
 }
 
 static json_t *net_doc(const struct graph *g, enum number precision)
@@ -125,6 +157,8 @@ static json_t *net_doc(const struct graph *g, enum number precision)
         add_work(&total, &w);
     }
     json_object_set_new(doc, "layers", layers);
+    if (g->n_state > 0)
+        json_object_set_new(doc, "states", states_doc(g));
     json_t *totals = json_object();
     json_put_count(totals, "layers", (uint64_t)g->n_node);
     emit_work(totals, &total);
@@ -163,9 +197,11 @@ static GString *net_text(const struct graph *g, enum number precision)
     }
     add_row(t, "", "total", "", "", &total);
     table_print(t, out);
-    arena_free(arena);
     g_string_append(out, "\nActivations: what a layer reads and writes; MACs/byte: MACs by weights "
                          "and activations.\n");
+    if (g->n_state > 0)
+        print_states(g, arena, out);
+    arena_free(arena);
     return out;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "workloads/graph.h"
 
+#include <string.h>
+
 #include "workloads/graph_draft.h"
 
 struct graph *graph_new(const char *name, const char *file, int64_t batch)
@@ -51,6 +53,18 @@ uint64_t graph_parameters(const struct graph *g)
         if (value_is_parameter(&g->values[i]))
             n += (uint64_t)shape_count(&g->values[i].shape);
     return n;
+}
+
+void graph_first_content(const struct graph *g, int value, void *data)
+{
+    const struct value *v = &g->values[value];
+    const size_t n = (size_t)shape_count(&v->shape) * number_bytes(v->type);
+    gsize size = 0;
+    const void *first = v->first ? g_bytes_get_data(v->first, &size) : NULL;
+    if (!first)
+        memset(data, 0, n);
+    for (size_t at = 0; first && at < n; at += size)
+        memcpy((char *)data + at, first, size);
 }
 
 int graph_n_reader(const struct graph *g, int value)

@@ -154,6 +154,66 @@ bool graph_add_constant(struct graph *g, const char *name, enum number type,
     return true;
 }
 
+/* One element, or those of one sample. */
+static bool check_first(const struct graph *g, enum number type, const struct shape *shape,
+                        bool is_batched, GBytes *first, GError **error)
+{
+    const int64_t n = shape_count(shape) / (is_batched ? g->batch : 1);
+    g_assert(!first || g_bytes_get_size(first) % number_bytes(type) == 0);
+    const gsize size = first ? g_bytes_get_size(first) / number_bytes(type) : 1;
+    return size == 1 || (int64_t)size == n ||
+           error_set(error, ERROR_INPUT,
+                     "its first content has %" G_GSIZE_FORMAT " elements, not %" G_GINT64_FORMAT
+                     " or one for all",
+                     size, n);
+}
+
+bool graph_add_state(struct graph *g, const char *name, enum number type, const struct shape *shape,
+                     bool is_batched, GBytes *first, GError **error)
+{
+    const char *why;
+    const struct draft_value v = {.name = name,
+                                  .kind = VALUE_STATE,
+                                  .what = {.type = type, .shape = *shape},
+                                  .is_batched = is_batched};
+    if (!add_given(g, "state", v, error))
+        return false;
+    if (!shape_check(shape, &why))
+        return error_set(error, ERROR_INPUT, "state '%s': %s", name, why);
+    if (is_batched && (shape->n_dim == 0 || shape->dim[0] % g->batch != 0))
+        return error_set(error, ERROR_INPUT,
+                         "state '%s': the batch of %" G_GINT64_FORMAT
+                         " is not its leading dimension",
+                         name, g->batch);
+    if (!check_first(g, type, shape, is_batched, first, error)) {
+        g_prefix_error(error, "state '%s': ", name);
+        return false;
+    }
+    if (first)
+        DRAFT_VALUE(g->draft, g->draft->values->len - 1)->first =
+            arena_own(g->arena, g_bytes_ref(first), (GDestroyNotify)g_bytes_unref);
+    return true;
+}
+
+bool graph_set_next(struct graph *g, const char *state, const char *next, const char *origin,
+                    GError **error)
+{
+    const int i = draft_find_value(g, state);
+    struct draft_value *v = i < 0 ? NULL : DRAFT_VALUE(g->draft, i);
+    const char *why = !v                       ? "there is no such state or parameter"
+                      : v->kind == VALUE_INPUT ? "it is an input"
+                      : v->is_constant         ? "it is a constant"
+                      : v->kind == VALUE_NODE  ? "it is made by a layer"
+                      : v->next_name           ? "it has a next already"
+                                               : NULL;
+    if (why)
+        return error_set(error, ERROR_INPUT, "%s%sstate '%s': %s", origin ? origin : "",
+                         origin ? ": " : "", state, why);
+    v->next_name = arena_strdup(g->arena, next);
+    v->next_origin = arena_strdup(g->arena, origin);
+    return true;
+}
+
 bool graph_peek(const struct graph *g, const char *name, struct operand *out)
 {
     int i = draft_find_value(g, name);
@@ -206,10 +266,11 @@ static bool name_used(const struct graph *g, const char *name, const char *taken
 {
     const struct draft_value *v = DRAFT_VALUE(g->draft, draft_find_value(g, taken));
     const bool is_own = v->node == (int)g->draft->nodes->len; /* of the node that is being added */
-    const char *where = v->kind == VALUE_INPUT ? "an input"
-                        : v->node < 0          ? "a constant"
-                        : is_own               ? "another output of the layer"
-                                               : DRAFT_NODE(g->draft, v->node)->origin;
+    const char *where = v->kind == VALUE_INPUT   ? "an input"
+                        : v->kind == VALUE_STATE ? "a state"
+                        : v->node < 0            ? "a constant"
+                        : is_own                 ? "another output of the layer"
+                                                 : DRAFT_NODE(g->draft, v->node)->origin;
     return message_layer(error, origin, name, "the name is already in use%s%s", where ? " by " : "",
                          where ? where : "");
 }

@@ -19,6 +19,9 @@ struct draft_value {
     bool is_statistic;
     float center, spread;
     GBytes *data; /* what.known; owned by the arena */
+    bool is_batched;
+    GBytes *first;                       /* owned by the arena */
+    const char *next_name, *next_origin; /* of a state: as graph_set_next() was given them */
 };
 
 struct draft_node {

@@ -14,6 +14,8 @@ struct finish {
     int *number;     /* by the value's index in the draft: its index in g, or -1 */
     int *outputs;    /* value indices in the draft */
     int n_output;
+    int *states, *nexts; /* value indices in the draft, side by side */
+    int n_state;
 };
 
 static bool infer_all(struct finish *f, GError **error)
@@ -51,6 +53,54 @@ static bool named_outputs(struct finish *f, const char *const *outputs, int n_ou
     return true;
 }
 
+static bool state_error(const struct draft_value *v, GError **error, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+
+static bool state_error(const struct draft_value *v, GError **error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *what = g_strdup_vprintf(format, args);
+    va_end(args);
+    return error_set(error, ERROR_INPUT, "%s%sstate '%s': %s", v->next_origin ? v->next_origin : "",
+                     v->next_origin ? ": " : "", v->name, what);
+}
+
+/* A state and its next are the same kind of tensor: what one step writes the next one reads. */
+static bool check_next(const struct draft_value *v, const struct draft_value *next, GError **error)
+{
+    if (next->what.type == v->what.type && shape_equal(&next->what.shape, &v->what.shape))
+        return true;
+    struct arena *a = arena_new();
+    state_error(v, error, "it is %s of shape %s, its next '%s' is %s of shape %s",
+                number_names[v->what.type], shape_text(&v->what.shape, 0, a), next->name,
+                number_names[next->what.type], shape_text(&next->what.shape, 0, a));
+    arena_free(a);
+    return false;
+}
+
+static bool find_nexts(struct finish *f, GError **error)
+{
+    for (guint i = 0; i < f->draft->values->len; i++) {
+        const struct draft_value *v = DRAFT_VALUE(f->draft, i);
+        if (v->kind == VALUE_STATE && !v->next_name)
+            return state_error(v, error, "it has no next");
+        if (!v->next_name)
+            continue;
+        const int next = draft_find_value(f->g, v->next_name);
+        if (next < 0) {
+            g_autofree char *suggestion = draft_suggest(f->draft, v->next_name, true);
+            return state_error(v, error, "its next '%s' is no layer, input or state%s",
+                               v->next_name, suggestion);
+        }
+        if (!check_next(v, DRAFT_VALUE(f->draft, next), error))
+            return false;
+        f->states[f->n_state] = (int)i;
+        f->nexts[f->n_state++] = next;
+    }
+    return true;
+}
+
 /* Every node's first output that no node reads, folded ones among them. */
 static void default_outputs(struct finish *f)
 {
@@ -82,11 +132,13 @@ static void need(struct finish *f, int value)
         f->is_needed[v->node] = true;
 }
 
-/* From the outputs back: a node that no output needs is left out. */
+/* From the outputs and the nexts of states back: a node that none of them needs is left out. */
 static void find_needed(struct finish *f)
 {
     for (int i = 0; i < f->n_output; i++)
         need(f, f->outputs[i]);
+    for (int i = 0; i < f->n_state; i++)
+        need(f, f->nexts[i]);
     for (int i = f->n_node - 1; i >= 0; i--) {
         const struct draft_node *n = DRAFT_NODE(f->draft, f->order[i]);
         if (f->is_needed[f->order[i]])
@@ -96,7 +148,9 @@ static void find_needed(struct finish *f)
     }
 }
 
-static int number_value(struct finish *f, int draft_index, int node)
+/* `maker` is the index in the draft of the node that is being added, which makes the value or asked
+ * for it where that is so; -1: none is. */
+static int number_value(struct finish *f, int draft_index, int maker)
 {
     if (f->number[draft_index] >= 0)
         return f->number[draft_index];
@@ -108,20 +162,24 @@ static int number_value(struct finish *f, int draft_index, int node)
         .kind = v->is_constant ? VALUE_PARAM : v->kind,
         .type = v->what.type,
         .shape = v->what.shape,
-        .node = v->kind != VALUE_INPUT && v->node >= 0 && !v->is_constant ? node : -1,
+        .node = v->node >= 0 && v->node == maker && !v->is_constant ? g->n_node - 1 : -1,
         .fan_in = v->fan_in,
         .is_statistic = v->is_statistic,
         .center = v->center,
         .spread = v->spread,
         .below = v->below,
         .data = v->is_constant ? v->data : NULL,
+        .next = -1,
+        .is_batched = v->is_batched,
+        .first = v->first,
     };
     return f->number[draft_index] = g->n_value++;
 }
 
-static void add_node(struct finish *f, const struct draft_node *d)
+static void add_node(struct finish *f, int draft_index)
 {
     struct graph *g = f->g;
+    const struct draft_node *d = DRAFT_NODE(f->draft, draft_index);
     struct node *n = &g->nodes[g->n_node];
     *n = (struct node){.index = g->n_node++,
                        .name = d->name,
@@ -137,9 +195,9 @@ static void add_node(struct finish *f, const struct draft_node *d)
                        .origin = d->origin,
                        .macs = d->macs};
     for (int i = 0; i < n->n_in; i++)
-        n->in[i] = n->in[i] < 0 ? -1 : number_value(f, n->in[i], n->index);
+        n->in[i] = n->in[i] < 0 ? -1 : number_value(f, n->in[i], draft_index);
     for (int i = 0; i < n->n_out; i++)
-        n->out[i] = n->out[i] < 0 ? -1 : number_value(f, n->out[i], n->index);
+        n->out[i] = n->out[i] < 0 ? -1 : number_value(f, n->out[i], draft_index);
 }
 
 static void make_values(struct finish *f)
@@ -156,16 +214,22 @@ static void make_values(struct finish *f)
     }
     for (int i = 0; i < f->n_node; i++)
         if (f->is_needed[f->order[i]])
-            add_node(f, DRAFT_NODE(f->draft, f->order[i]));
+            add_node(f, f->order[i]);
     g->outputs = ARENA_ARRAY(g->arena, int, (size_t)f->n_output);
     for (int i = 0; i < f->n_output; i++)
         g->outputs[g->n_output++] = number_value(f, f->outputs[i], -1);
+    g->states = ARENA_ARRAY(g->arena, int, (size_t)f->n_state);
+    for (int i = 0; i < f->n_state; i++) {
+        const int state = number_value(f, f->states[i], -1);
+        g->states[g->n_state++] = state;
+        g->values[state].next = number_value(f, f->nexts[i], -1);
+    }
     g_hash_table_remove_all(g->by_name);
     for (int i = 0; i < g->n_value; i++)
         g_hash_table_insert(g->by_name, (void *)g->values[i].name, GINT_TO_POINTER(i + 1));
 }
 
-/* A node that reads a value twice is one reader. */
+/* A node that reads a value twice is one reader; each state that a value becomes is another. */
 static void count_readers(struct graph *g)
 {
     for (int i = 0; i < g->n_node; i++) {
@@ -180,11 +244,14 @@ static void count_readers(struct graph *g)
     }
     for (int i = 0; i < g->n_output; i++)
         g->values[g->outputs[i]].n_reader++;
+    for (int i = 0; i < g->n_state; i++)
+        g->values[g->values[g->states[i]].next].n_reader++;
 }
 
 static bool finish(struct finish *f, const char *const *outputs, int n_output, GError **error)
 {
-    if (!infer_all(f, error) || !named_outputs(f, outputs, n_output, error))
+    if (!infer_all(f, error) || !find_nexts(f, error) ||
+        !named_outputs(f, outputs, n_output, error))
         return false;
     if (n_output == 0)
         default_outputs(f);
@@ -207,6 +274,8 @@ bool graph_finish(struct graph *g, const char *const *outputs, int n_output, GEr
         most += OP_MAX_PARAM;
     f.number = ARENA_ARRAY(g->arena, int, most);
     f.outputs = ARENA_ARRAY(g->arena, int, most);
+    f.states = ARENA_ARRAY(g->arena, int, most);
+    f.nexts = ARENA_ARRAY(g->arena, int, most);
     if (!finish(&f, outputs, n_output, error))
         return false;
     g->draft = NULL;

@@ -67,8 +67,9 @@ static bool cycle_error(const struct sort *s, int first, GError **error)
                                DRAFT_NODE(s->draft, s->stack[s->n_stack - 1 - i].node)->name);
     const struct draft_node *last = DRAFT_NODE(s->draft, s->stack[s->n_stack - 1].node);
     return message_layer(error, last->origin, last->name,
-                         "layers wait for each other in a cycle: %s%s%s", names->str,
-                         n > CYCLE_MAX_NAMED ? "... -> " : "", last->name);
+                         "layers wait for each other in a cycle: %s%s%s; a state among them would "
+                         "make a delay of one step",
+                         names->str, n > CYCLE_MAX_NAMED ? "... -> " : "", last->name);
 }
 
 static void push(struct sort *s, int node)

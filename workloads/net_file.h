@@ -9,7 +9,7 @@
 /* A file's settings at the top level; NULL: absent. */
 struct net_file {
     const char *path;
-    config_setting_t *name, *source, *let, *inputs, *layers, *outputs;
+    config_setting_t *name, *source, *let, *inputs, *states, *layers, *outputs;
 };
 
 struct net_builder {

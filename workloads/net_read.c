@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reader of .net files (docs/nets.md). */
+#include <math.h>
 #include <string.h>
 
 #include "sim/base/error.h"
@@ -26,11 +27,32 @@ static const struct cfg_field input_fields[] = {
     {0},
 };
 
+struct state {
+    const char *name, *next;
+    struct cfg_ints shape;
+    int type;
+    bool batch;
+};
+
+/* And `first`, a number or a list of any length. */
+static const struct cfg_field state_fields[] = {
+    {"name", CFG_STRING, offsetof(struct state, name), 0, 0, NULL, NULL, "name of the state", NULL},
+    {"shape", CFG_INTS, offsetof(struct state, shape), 1, 0x1p40, "", NULL,
+     "dimensions without the batch; none: a number for each sample", NULL},
+    {"next", CFG_STRING, offsetof(struct state, next), 0, 0, NULL, NULL,
+     "the value that is its content in the step after", NULL},
+    {"type", CFG_ENUM, offsetof(struct state, type), 0, 0, "fp32", NULL, "number format",
+     number_names},
+    {"batch", CFG_BOOL, offsetof(struct state, batch), 0, 0, "true", NULL,
+     "each sample has its own; else there is one, and its shape is the whole", NULL},
+    {0},
+};
+
 static bool collect(const config_t *doc, struct net_file *f, GError **error)
 {
-    const char *const names[] = {"name", "source", "let", "inputs", "layers", "outputs"};
-    config_setting_t **const slots[] = {&f->name,   &f->source, &f->let,
-                                        &f->inputs, &f->layers, &f->outputs};
+    const char *const names[] = {"name", "source", "let", "inputs", "states", "layers", "outputs"};
+    config_setting_t **const slots[] = {&f->name,   &f->source, &f->let,    &f->inputs,
+                                        &f->states, &f->layers, &f->outputs};
     config_setting_t *root = config_root_setting(doc);
     for (int i = 0; i < config_setting_length(root); i++) {
         config_setting_t *s = config_setting_get_elem(root, (unsigned)i);
@@ -86,50 +108,149 @@ static bool add_input(struct graph *g, const struct input *input, GError **error
                                  error) >= 0;
 }
 
-/* The first one is what the first layer reads. */
-static bool read_one_input(struct net_builder *b, const struct repeat_scope *names,
-                           const config_setting_t *group, GError **error)
+/* Fills a struct from a group. */
+static bool read_fields(const struct net_builder *b, const config_setting_t *group,
+                        const struct cfg_field *fields, void *out, GError **error)
 {
-    struct input input = {0};
-    const struct cfg_table table = {input_fields, &input};
+    const struct cfg_table table = {fields, out};
     if (!config_setting_get_member(group, "shape"))
         return error_set(error, ERROR_INPUT, "%s:%d: setting 'shape' is missing", b->f->path,
                          config_setting_source_line(group));
+    struct cfg *cfg = cfg_from_group(b->f->path, group, error);
+    const bool ok = cfg && cfg_apply(cfg, &table, 1, b->scratch, error);
+    cfg_free(cfg);
+    return ok;
+}
+
+/* The first one is what the first layer reads. */
+static bool read_input(struct net_builder *b, config_setting_t *group, GError **error)
+{
+    struct input input = {0};
+    if (!read_fields(b, group, input_fields, &input, error))
+        return false;
+    b->previous = b->previous ? b->previous : input.name;
+    return add_input(b->g, &input, error);
+}
+
+/* A number or a list of them, both as whole numbers and not: their format is not known yet. */
+struct elements {
+    int n;
+    bool is_whole;
+    int64_t *whole;
+    double *real;
+};
+
+/* Takes the setting 'first' out of the group. */
+static bool take_elements(const struct net_builder *b, config_setting_t *group,
+                          struct elements *out, GError **error)
+{
+    const config_setting_t *s = config_setting_get_member(group, "first");
+    if (!s)
+        return true;
+    const bool is_list = config_setting_is_list(s) || config_setting_is_array(s);
+    out->n = is_list ? config_setting_length(s) : 1;
+    out->is_whole = true;
+    out->whole = ARENA_ARRAY(b->scratch, int64_t, (size_t)out->n);
+    out->real = ARENA_ARRAY(b->scratch, double, (size_t)out->n);
+    bool ok = out->n > 0;
+    for (int i = 0; ok && i < out->n; i++) {
+        const config_setting_t *e = is_list ? config_setting_get_elem(s, (unsigned)i) : s;
+        const int type = config_setting_type(e);
+        ok = type == CONFIG_TYPE_FLOAT || type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64;
+        out->is_whole &= type != CONFIG_TYPE_FLOAT;
+        out->whole[i] = type == CONFIG_TYPE_FLOAT ? 0 : config_setting_get_int64(e);
+        out->real[i] =
+            type == CONFIG_TYPE_FLOAT ? config_setting_get_float(e) : (double)out->whole[i];
+        ok &= isfinite(out->real[i]);
+    }
+    if (!ok)
+        return error_set(error, ERROR_INPUT,
+                         "%s:%d: setting 'first' must be a number or a list of them", b->f->path,
+                         config_setting_source_line(s));
+    config_setting_remove(group, "first");
+    return true;
+}
+
+/* Whole numbers keep all their bits. */
+static GBytes *convert_elements(const struct elements *e, enum number type)
+{
+    if (e->n == 0)
+        return NULL;
+    const gsize n_byte = (gsize)e->n * number_bytes(type);
+    char *data = g_malloc(n_byte);
+    if (e->is_whole)
+        number_convert(data, type, e->whole, NUMBER_int64, (size_t)e->n);
+    else
+        number_convert(data, type, e->real, NUMBER_fp64, (size_t)e->n);
+    return g_bytes_new_take(data, n_byte);
+}
+
+static bool add_state(struct graph *g, const struct state *s, GBytes *first, GError **error)
+{
+    struct shape shape = {.n_dim = s->shape.n + s->batch, .dim = {g->batch}};
+    if (shape.n_dim > SHAPE_MAX_DIM)
+        return error_set(error, ERROR_INPUT, "state '%s': %d dimensions, at most %d", s->name,
+                         s->shape.n, SHAPE_MAX_DIM - s->batch);
+    for (int i = 0; i < s->shape.n; i++)
+        shape.dim[i + s->batch] = s->shape.v[i];
+    return graph_add_state(g, s->name, (enum number)s->type, &shape, s->batch, first, error);
+}
+
+static bool read_state(struct net_builder *b, config_setting_t *group, GError **error)
+{
+    struct state state = {0};
+    struct elements elements = {0};
+    if (!take_elements(b, group, &elements, error) ||
+        !read_fields(b, group, state_fields, &state, error))
+        return false;
+    const char *origin =
+        arena_printf(b->scratch, "%s:%d", b->f->path, config_setting_source_line(group));
+    GBytes *first = convert_elements(&elements, (enum number)state.type);
+    const bool ok = add_state(b->g, &state, first, error);
+    g_bytes_unref(first);
+    return ok && graph_set_next(b->g, state.name, state.next, origin, error);
+}
+
+/* Reads one group of a list, with what `names` name in its place. */
+typedef bool (*read_group_fn)(struct net_builder *b, config_setting_t *group, GError **error);
+
+static bool read_once(struct net_builder *b, const struct repeat_scope *names,
+                      const config_setting_t *group, read_group_fn read, GError **error)
+{
     config_t doc;
     config_setting_t *copy = repeat_expand(names, group, b->f->path, &doc, error);
     if (!copy)
         return false;
     if (config_setting_get_member(group, "repeat"))
         config_setting_remove(copy, "repeat");
-    struct cfg *cfg = cfg_from_group(b->f->path, copy, error);
-    bool ok = cfg && cfg_apply(cfg, &table, 1, b->scratch, error);
-    cfg_free(cfg);
+    GError *why = NULL;
+    const bool ok = read(b, copy, &why);
     config_destroy(&doc);
-    if (!ok)
-        return false;
-    b->previous = b->previous ? b->previous : input.name;
-    if (add_input(b->g, &input, error))
+    if (ok)
         return true;
-    g_prefix_error(error, "%s:%d: ", b->f->path, config_setting_source_line(group));
+    if (!g_str_has_prefix(why->message, b->f->path)) /* what the graph refuses */
+        g_prefix_error(&why, "%s:%d: ", b->f->path, config_setting_source_line(group));
+    g_propagate_error(error, why);
     return false;
 }
 
-static bool read_input(struct net_builder *b, const struct repeat_scope *names,
-                       const config_setting_t *group, GError **error)
+/* As often as the group says. */
+static bool read_group(struct net_builder *b, const struct repeat_scope *names,
+                       const config_setting_t *group, read_group_fn read, GError **error)
 {
     const config_setting_t *repeat = config_setting_get_member(group, "repeat");
     const int64_t n = repeat ? repeat_count(names, repeat, b->f->path, error) : 1;
     if (!repeat || n < 0)
-        return n >= 0 && read_one_input(b, names, group, error);
+        return n >= 0 && read_once(b, names, group, read, error);
     if (n > GRAPH_MAX_NODE)
-        return error_set(error, ERROR_INPUT, "%s:%d: more than %d inputs", b->f->path,
+        return error_set(error, ERROR_INPUT, "%s:%d: 'repeat' is more than %d", b->f->path,
                          config_setting_source_line(group), GRAPH_MAX_NODE);
     bool ok = true;
     for (int64_t step = 0; ok && step < n; step++) {
         struct repeat_scope own;
         repeat_scope_init(&own, names);
         ok = repeat_set_step(&own, repeat, step, b->f->path, error) &&
-             read_one_input(b, &own, group, error);
+             read_once(b, &own, group, read, error);
         repeat_scope_clear(&own);
     }
     return ok;
@@ -177,11 +298,18 @@ static bool fill(struct net_builder *b, struct repeat_scope *names, GError **err
 {
     const struct net_file *f = b->f;
     if (!check_list(f, f->inputs, "inputs", "{ name = \"data\"; shape = [3, 224, 224]; }", error) ||
+        (f->states && !check_list(f, f->states, "states",
+                                  "{ name = \"sum\"; shape = [10]; next = \"total\"; }", error)) ||
         !check_list(f, f->layers, "layers", "{ op = \"relu\"; }", error) ||
         !read_let(f, names, error))
         return false;
     for (int i = 0; i < config_setting_length(f->inputs); i++)
-        if (!read_input(b, names, config_setting_get_elem(f->inputs, (unsigned)i), error))
+        if (!read_group(b, names, config_setting_get_elem(f->inputs, (unsigned)i), read_input,
+                        error))
+            return false;
+    for (int i = 0; f->states && i < config_setting_length(f->states); i++)
+        if (!read_group(b, names, config_setting_get_elem(f->states, (unsigned)i), read_state,
+                        error))
             return false;
     return net_layers(b, names, error) && finish(f, b->g, b->scratch, error);
 }

@@ -42,7 +42,7 @@ bool values_set(struct values *v, const char *name, const void *data, GError **e
 {
     const struct value *value = graph_find_value(v->graph, name);
     if (!value || value->kind == VALUE_NODE)
-        return error_set(error, ERROR_INPUT, "network '%s' has no input or parameter '%s'",
+        return error_set(error, ERROR_INPUT, "network '%s' has no input, parameter or state '%s'",
                          v->graph->name, name);
     struct tensor *t = &v->at[value->index];
     values_clear(v, value->index);
@@ -52,17 +52,23 @@ bool values_set(struct values *v, const char *name, const void *data, GError **e
     return true;
 }
 
+void executor_free(struct executor *e)
+{
+    if (e)
+        e->free(e->self);
+}
+
 const struct tensor *values_get(const struct values *v, const char *name)
 {
     const struct value *value = graph_find_value(v->graph, name);
     return value && v->at[value->index].data ? &v->at[value->index] : NULL;
 }
 
-/* Of the parameter that a bias is added to the sum of; 1 where the node has none. */
+/* Of the parameter that a bias is added to the sum of; 1 where there is none. */
 static int64_t weight_fan_in(const struct graph *g, int node)
 {
-    const struct node *n = &g->nodes[node];
-    for (int i = n->n_data; i < n->n_in; i++)
+    const struct node *n = node < 0 ? NULL : &g->nodes[node];
+    for (int i = n ? n->n_data : 0; n && i < n->n_in; i++)
         if (g->values[n->in[i]].fan_in > 0)
             return g->values[n->in[i]].fan_in;
     return 1;
@@ -104,6 +110,15 @@ static bool seed_value(struct tensor *t, const struct value *value, float amplit
     return ok;
 }
 
+static bool first_content(struct tensor *t, const struct graph *g, const struct value *value,
+                          GError **error)
+{
+    if (!tensor_alloc(t, value->type, &value->shape, error))
+        return false;
+    graph_first_content(g, value->index, t->data);
+    return true;
+}
+
 bool values_seed(struct values *v, uint64_t seed, GError **error)
 {
     const struct graph *g = v->graph;
@@ -112,7 +127,9 @@ bool values_seed(struct values *v, uint64_t seed, GError **error)
         struct tensor *t = &v->at[i];
         if (value->kind == VALUE_NODE || t->data)
             continue;
-        if (!seed_value(t, value, (float)amplitude(g, value), seed, error)) {
+        if (value->kind == VALUE_STATE
+                ? !first_content(t, g, value, error)
+                : !seed_value(t, value, (float)amplitude(g, value), seed, error)) {
             g_prefix_error(error, "value '%s': ", value->name);
             return false;
         }
@@ -125,12 +142,18 @@ static const char *kind_name(enum value_kind kind)
     return kind == VALUE_INPUT ? "input" : kind == VALUE_PARAM ? "parameter" : "layer";
 }
 
+/* States are kept and loaded with the parameters. */
+static bool is_of_kind(const struct value *v, enum value_kind kind)
+{
+    return v->kind == kind || (kind == VALUE_PARAM && v->kind == VALUE_STATE);
+}
+
 /* Names of the values of a kind; the array alone is the caller's. */
 static GPtrArray *list_names(const struct graph *g, enum value_kind kind)
 {
     GPtrArray *names = g_ptr_array_new();
     for (int i = 0; i < g->n_value; i++)
-        if (g->values[i].kind == kind)
+        if (is_of_kind(&g->values[i], kind))
             g_ptr_array_add(names, (void *)g->values[i].name);
     return names;
 }
@@ -189,7 +212,7 @@ bool values_load(struct values *v, enum value_kind kind, const char *file, GErro
     for (GList *l = names; l; l = l->next) {
         const char *name = sole ? sole : l->data;
         const struct value *value = graph_find_value(v->graph, name);
-        if (!value || value->kind != kind)
+        if (!value || !is_of_kind(value, kind))
             return unknown(v->graph, file, name, kind, error);
         if (!take(v, value, g_hash_table_lookup(table, l->data), file, error))
             return false;

@@ -119,9 +119,22 @@ static bool expand(struct accsim *a, GError **error)
     return true;
 }
 
+/* What a machine is given is mapped and quantised ahead, which a state's content cannot be. */
+static bool check_stateless(const struct accsim *a, GError **error)
+{
+    const struct graph *g = a->asked;
+    return g->n_state == 0 ||
+           error_set(error, ERROR_UNSUPPORTED,
+                     "%s keeps state ('%s') from step to step, which machine '%s' cannot; "
+                     "--arch reference can",
+                     g->name, g->values[g->states[0]].name, a->machine->machine.name);
+}
+
 static bool map(struct accsim *a, GError **error)
 {
     const struct arch_family *f = a->machine->family;
+    if (!check_stateless(a, error))
+        return false;
     a->target = (struct target){.machine = &a->machine->machine,
                                 .self = a->machine->self,
                                 .memory_limit_bytes = a->options.memory_limit_bytes,
@@ -175,10 +188,7 @@ bool accsim_run(struct accsim *a, GError **error)
 bool accsim_evaluate(const struct graph *g, const struct values *feeds, struct values *fetches,
                      int threads, GError **error)
 {
-    struct executor *ref = ref_new(threads);
-    const bool ok = ref->run(ref->self, g, feeds, fetches, NULL, NULL, NULL, error);
-    ref_free(ref);
-    return ok;
+    return ref_run(g, threads, feeds, fetches, NULL, NULL, NULL, error);
 }
 
 const struct record *accsim_record(const struct accsim *a)

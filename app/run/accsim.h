@@ -60,7 +60,7 @@ struct accsim_options accsim_options_default(void);
 /* A graph of one's own (workloads/graph.h: graph_new(), graph_add_input(), graph_add_variable(),
  * graph_add_constant(), graph_add_node() with op_find("fc"), graph_finish()) on the CPU reference:
  * `feeds` has its inputs and variables (values_new(), values_set()), `fetches` (values_new()) gets
- * its outputs. */
+ * its outputs. Of a graph with state this is the first step. */
 bool accsim_evaluate(const struct graph *g, const struct values *feeds, struct values *fetches,
                      int threads, GError **error);
 

@@ -162,9 +162,7 @@ bool check_values(struct accsim *a, GError **error)
         k.layer_of[a->plan->layers[i].out] = i;
     if (!check_bits(a, error))
         return false;
-    struct executor *ref = ref_new(a->options.threads);
-    const bool ok = ref->run(ref->self, g, a->values, NULL, NULL, compare_fp32, &k, error);
-    ref_free(ref);
+    const bool ok = ref_run(g, a->options.threads, a->values, NULL, NULL, compare_fp32, &k, error);
     if (ok)
         judge(&k);
     return ok;

@@ -21,6 +21,11 @@ bool values_within_memory(const struct accsim *a, GError **error)
         if (value->kind != VALUE_PARAM)
             largest = MAX(largest, n);
     }
+    for (int i = 0; i < a->whole->n_state; i++) {
+        const struct value *value = &a->whole->values[a->whole->states[i]];
+        const double bytes = (double)shape_count(&value->shape) * (double)number_bytes(value->type);
+        need += bytes * (value->kind == VALUE_STATE ? 3 : 2); /* as given, old and new */
+    }
     need += largest * 8; /* an activation read and one written */
     /* int8 of what the machine makes, which is not all of it. */
     for (int v = 0; v < a->graph->n_value && a->machine; v++)
@@ -91,9 +96,7 @@ static struct values *select_values(const struct accsim *a, struct values *v, GE
         want[value->index] = value->kind == VALUE_NODE;
     }
     struct values *fetched = values_new(a->whole);
-    struct executor *ref = ref_new(a->options.threads);
-    const bool ok = ref->run(ref->self, a->whole, v, fetched, want, NULL, NULL, error);
-    ref_free(ref);
+    const bool ok = ref_run(a->whole, a->options.threads, v, fetched, want, NULL, NULL, error);
     struct values *own = ok ? narrow(a, v, fetched) : NULL;
     values_free(fetched);
     values_free(v);
@@ -194,11 +197,7 @@ bool calibrate(struct accsim *a, bool is_needed, struct quant_ranges *ranges, GE
         max_abs[g->inputs[i]] = quant_max_abs(&v->at[g->inputs[i]]);
         observe_flexpoint(&o, g, g->inputs[i], &v->at[g->inputs[i]]);
     }
-    if (ok) {
-        struct executor *ref = ref_new(a->options.threads);
-        ok = ref->run(ref->self, g, v, NULL, NULL, observe, &o, error);
-        ref_free(ref);
-    }
+    ok = ok && ref_run(g, a->options.threads, v, NULL, NULL, observe, &o, error);
     return_borrowed(a, v);
     graph_free(g);
     return ok;

@@ -62,9 +62,7 @@ bool run_reference(struct accsim *a, GError **error)
 {
     const struct graph *g = a->graph;
     struct values *fetched = values_new(g);
-    struct executor *ref = ref_new(a->options.threads);
-    bool ok = ref->run(ref->self, g, a->values, fetched, NULL, report_progress, a, error);
-    ref_free(ref);
+    bool ok = ref_run(g, a->options.threads, a->values, fetched, NULL, report_progress, a, error);
     if (ok && a->options.output) {
         g_autofree struct tensor *t = g_new(struct tensor, (gsize)g->n_output);
         for (int i = 0; i < g->n_output; i++)

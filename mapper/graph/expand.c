@@ -138,7 +138,8 @@ static bool expand_all(struct expansion *e, const struct graph *g, const bool *e
     g_autofree bool *keep = g_new(bool, g->n_node);
     for (int i = 0; i < g->n_node; i++)
         keep[i] = !expand[i];
-    bool ok = copy_inputs(e->graph, g, error) && graph_copy_params(e->graph, g, keep, true, error);
+    bool ok = copy_inputs(e->graph, g, error) && graph_copy_states(e->graph, g, NULL, error) &&
+              graph_copy_params(e->graph, g, keep, true, error);
     for (int i = 0; ok && i < g->n_node; i++) {
         struct expand_draft d = {e->graph, g,        &g->nodes[i], e->parts,
                                  e->maker, e->arena, error,        true};
@@ -149,7 +150,8 @@ static bool expand_all(struct expansion *e, const struct graph *g, const bool *e
         rules[rule_of(&g->nodes[i])].expand(&d);
         ok = d.ok;
     }
-    return ok && graph_finish(e->graph, outputs, g->n_output, error);
+    return ok && graph_copy_nexts(e->graph, g, NULL, error) &&
+           graph_finish(e->graph, outputs, g->n_output, error);
 }
 
 static struct expansion *expand_try(const struct graph *g, const bool *expand, GError **error)
@@ -173,6 +175,15 @@ static bool shares_params(const struct graph *g, const struct node *n)
             if (g->nodes[i].in[k] >= 0 && g->values[g->nodes[i].in[k]].node == n->index &&
                 g->values[g->nodes[i].in[k]].kind == VALUE_PARAM)
                 return true;
+    return false;
+}
+
+/* Parameters that change from step to step cannot be cut into parts ahead. */
+static bool changes_params(const struct graph *g, const struct node *n)
+{
+    for (int i = n->n_data; i < n->n_in; i++)
+        if (n->in[i] >= 0 && g->values[n->in[i]].next >= 0)
+            return true;
     return false;
 }
 
@@ -202,7 +213,7 @@ struct expansion *expand_new(const struct graph *g, const struct target *t, GErr
         const int rule = rule_of(&g->nodes[i]);
         const char *why;
         expand[i] = rule >= 0 && rules[rule].possible(g, &g->nodes[i], &why) &&
-                    !shares_params(g, &g->nodes[i]);
+                    !shares_params(g, &g->nodes[i]) && !changes_params(g, &g->nodes[i]);
     }
     while (memchr(expand, true, (size_t)g->n_node * sizeof(bool))) {
         struct expansion *e = expand_try(g, expand, error);

@@ -90,12 +90,13 @@ int main(int argc, char **argv)
     struct values *v = g ? values_new(g) : NULL;
     double best = 1e9, best_blas = 0, weights, largest;
     bool ok = v && values_seed(v, 1, &error);
-    struct executor *ref = ref_new(1);
+    struct executor *ref = ok ? ref_new(g, 1, &error) : NULL;
+    ok = ref && ref->load(ref->self, v, &error);
     for (int i = 0; ok && i < atoi(argv[3]); i++) {
         struct values *out = values_new(g);
         const double start = now();
         blas_s = 0;
-        ok = ref->run(ref->self, g, v, out, NULL, NULL, NULL, &error);
+        ok = ref->step(ref->self, v, out, NULL, NULL, NULL, &error);
         if (now() - start < best) {
             best = now() - start;
             best_blas = blas_s;
@@ -111,7 +112,7 @@ int main(int argc, char **argv)
         "{\"seconds\": %.6f, \"blas_seconds\": %.6f, \"peak_bytes\": %.0f, \"weight_bytes\": %.0f, "
         "\"activation_bytes\": %.0f}\n",
         best, best_blas, peak_bytes(), weights, largest);
-    ref_free(ref);
+    executor_free(ref);
     values_free(v);
     graph_free(g);
     return 0;

@@ -430,6 +430,11 @@ TOO_LARGE = [
         patterns=("conv1", "fp32", "int8"),
     ),
     too_large(
+        "a network with state",
+        *("--net", str(cli.ROOT / "docs/examples/accumulator.net")),
+        patterns=("accumulator", "'sum'", "'tpu'"),
+    ),
+    too_large(
         "sums of 16-bit integers in accumulators of one entry",
         *("--net", "gemm:4x8x8", "--precision", "int16", "--set", "accumulators.entries=1"),
         patterns=("gemm", "int16", "two entries"),

@@ -5,6 +5,7 @@ and interrupts.
     test_outputs.py [CLASS[.TEST]...]
 """
 import hashlib
+import json
 import os
 import pathlib
 import pty
@@ -61,6 +62,26 @@ class Values(cli.InFolder):
     def test_the_reference_gives_values_without_cycles(self):
         record = cli.record("--arch", "reference", "--net", "alexnet")
         self.assertNotIn("cycles", record["totals"])
+
+    def test_the_reference_runs_a_first_step(self):
+        for net, name, size in (("accumulator", "total", 4), ("lstm-step", "h_new", 16)):
+            file = cli.ROOT / f"docs/examples/{net}.net"
+            result = self.run_here(
+                *("--arch", "reference", "--net", file, "--batch", "2", "--output", "out.npz")
+            )
+            self.assertEqual(result.returncode, 0, cli.text(result.stderr))
+            arrays = read_npz(self.folder / "out.npz")
+            self.assertEqual({name: shape for name, (shape, _) in arrays.items()}, {name: (2, size)})
+
+    def test_states_of_a_network_are_shown(self):
+        file = cli.ROOT / "docs/examples/lstm-step.net"
+        result = self.run_here("show", "net", file, "--json", "net.json")
+        self.assertEqual(result.returncode, 0, cli.text(result.stderr))
+        states = json.loads((self.folder / "net.json").read_text())["states"]
+        self.assertEqual(
+            [(s["name"], s["shape"], s["next"]) for s in states],
+            [("h", [1, 16], "h_new"), ("c", [1, 16], "c_new")],
+        )
 
 
 class Repeated(cli.InFolder):

@@ -119,13 +119,11 @@ static enum verdict run_set(const char *model, const char *dir, char **why)
     struct graph *g = onnx_read(model, &options, &error);
     if (g) {
         struct values *feeds = values_new(g), *fetches = values_new(g);
-        struct executor *ref = ref_new(1);
-        if (feed(feeds, &in) && ref->run(ref->self, g, feeds, fetches, NULL, NULL, NULL, &error)) {
+        if (feed(feeds, &in) && ref_run(g, 1, feeds, fetches, NULL, NULL, NULL, &error)) {
             verdict = want.n == g->n_output ? PASSED : WRONG;
             for (int i = 0; verdict == PASSED && i < g->n_output; i++)
                 verdict = is_close(&fetches->at[g->outputs[i]], &want.at[i], why) ? PASSED : WRONG;
         }
-        ref_free(ref);
         values_free(feeds);
         values_free(fetches);
         graph_free(g);

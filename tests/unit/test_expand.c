@@ -17,10 +17,8 @@ static struct values *evaluate(const struct graph *g, struct values *feeds)
 {
     g_autoptr(GError) error = NULL;
     struct values *out = values_new(g);
-    struct executor *ref = ref_new(1);
-    const bool ok = ref->run(ref->self, g, feeds, out, NULL, NULL, NULL, &error);
+    const bool ok = ref_run(g, 1, feeds, out, NULL, NULL, NULL, &error);
     ck_assert_msg(ok, "%s", error ? error->message : "");
-    ref_free(ref);
     return out;
 }
 
@@ -258,8 +256,47 @@ START_TEST(test_what_cannot_be_written_out_stays)
 }
 END_TEST
 
+/* An lstm over a sequence that begins where the sequence before it ended. */
+static struct graph *chained(bool is_trained)
+{
+    g_autoptr(GError) error = NULL;
+    const struct shape x = {3, {2, 1, 4}}, s = {3, {1, 1, 3}}, w = {3, {1, 12, 4}};
+    const struct recurrent_attr a = {.hidden = 3, .bias = true};
+    const char *in[] = {"x", "", "h"}, *made[] = {"y", "y_h"}, *weight = "layer.weight";
+    struct graph *g = graph_new("chained", NULL, 1);
+    add(g, "x", &x);
+    ck_ok(graph_add_state(g, "h", NUMBER_fp32, &s, false, NULL, &error) &&
+              graph_add_node_outputs(g, "layer", &op_lstm, &a, in, 3, made, 2, "test", &error) &&
+              graph_add_node(g, "update", &op_neg, NULL, &weight, 1, "test", &error) &&
+              graph_set_next(g, "h", "y_h", NULL, &error) &&
+              (!is_trained || graph_set_next(g, weight, "update", NULL, &error)) &&
+              graph_finish(g, made, 1, &error),
+          error);
+    ck_assert(shape_equal(&graph_find_value(g, weight)->shape, &w));
+    return g;
+}
+
+START_TEST(test_states_stay_and_weights_that_are_states_are_not_cut)
+{
+    g_autoptr(GError) error = NULL;
+    struct graph *g = chained(false), *trained = chained(true);
+    struct expansion *e = expand_new(g, NULL, &error);
+    ck_ok(e != NULL, error);
+    const struct graph *own = expand_graph(e);
+    ck_assert_int_eq(own->n_state, 1);
+    ck_assert_str_eq(own->values[own->states[0]].name, "h");
+    ck_assert_str_eq(own->values[own->values[own->states[0]].next].name, "y_h");
+    ck_assert_ptr_null(expand_new(trained, NULL, &error));
+    ck_assert_ptr_null(error);
+    expand_free(e);
+    graph_free(trained);
+    graph_free(g);
+}
+END_TEST
+
 TEST_MAIN("expand", test_recurrent_layers_by_steps_are_the_layers,
           test_more_steps_than_a_layer_reads_are_joined_by_groups,
           test_attention_by_parts_is_attention, test_parts_of_a_split_are_slices,
           test_products_of_stacks_are_pairs_of_matrices,
-          test_products_that_are_broadcast_or_of_images_stay, test_what_cannot_be_written_out_stays)
+          test_products_that_are_broadcast_or_of_images_stay, test_what_cannot_be_written_out_stays,
+          test_states_stay_and_weights_that_are_states_are_not_cut)

@@ -63,6 +63,76 @@ START_TEST(test_lists_go_side_by_side_and_in_is_what_came_in)
 }
 END_TEST
 
+START_TEST(test_states_are_told_with_what_becomes_of_them)
+{
+    GError *error = NULL;
+    struct graph *g =
+        net("let = { w = 8; };\n"
+            "states = ( { name = \"sum\"; shape = [\"$w\"]; next = \"total\"; },\n"
+            "  { repeat = 2; name = \"d$i\"; shape = [8]; next = \"x\"; first = 0.5; },\n"
+            "  { name = \"n\"; shape = [3]; batch = false; type = \"int64\";\n"
+            "    first = [1, -2, 9007199254740993]; next = \"n\"; } );\n"
+            "layers = ( { name = \"total\"; op = \"add\"; inputs = [\"sum\", \"x\"]; } );",
+            &error);
+    ck_ok(g != NULL, error);
+    ck_assert_int_eq(g->n_state, 4);
+    ck_assert_int_eq(graph_find_value(g, "sum")->shape.dim[0], 2); /* the batch */
+    ck_assert_str_eq(g->values[graph_find_value(g, "sum")->next].name, "total");
+    ck_assert_int_eq(graph_find_value(g, "d1")->next, g->inputs[0]);
+    float half[16];
+    graph_first_content(g, graph_find_value(g, "d0")->index, half);
+    ck_assert_float_eq(half[15], 0.5F);
+    int64_t whole[3];
+    const struct value *n = graph_find_value(g, "n");
+    ck_assert_int_eq(n->shape.n_dim, 1);
+    graph_first_content(g, n->index, whole);
+    ck_assert_int_eq(whole[1], -2);
+    ck_assert_int_eq(whole[2], 9007199254740993); /* beyond what fp64 holds */
+    graph_free(g);
+}
+END_TEST
+
+START_TEST(test_mistakes_in_states_name_the_line)
+{
+    static const struct {
+        const char *states, *why;
+    } wrong[] = {
+        {"5", "forms.net:3: 'states' must be a list of groups: states = ( { name = \"sum\";"},
+        {"()", "forms.net: no states"},
+        {"(\n{ shape = [8]; next = \"y\"; } )", "forms.net:4: "},
+        {"(\n{ name = \"s\"; next = \"y\"; } )", "forms.net:4: setting 'shape' is missing"},
+        {"(\n{ name = \"s\"; shape = [8]; } )", "forms.net:4: "},
+        {"(\n{ name = \"s\"; shape = [8]; next = \"y\"; frist = 1; } )",
+         "forms.net:4: unknown setting 'frist'"},
+        {"(\n{ name = \"s\"; shape = [8]; next = \"y\";\nfirst = \"one\"; } )",
+         "forms.net:5: setting 'first' must be a number or a list of them"},
+        {"(\n{ name = \"s\"; shape = [8]; next = \"y\"; first = [1.0, 2.0]; } )",
+         "forms.net:4: state 's': its first content has 2 elements, not 8 or one for all"},
+        {"(\n{ name = \"s\"; shape = [8]; next = \"y\"; first = (); } )",
+         "forms.net:4: setting 'first' must be"},
+        {"(\n{ name = \"x\"; shape = [8]; next = \"y\"; } )",
+         "forms.net:4: state 'x': the name is already in use"},
+        {"(\n{ name = \"s\"; shape = [8]; next = \"yy\"; } )",
+         "forms.net:4: state 's': its next 'yy' is no layer, input or state"},
+        {"(\n{ name = \"s\"; shape = [4, 2]; next = \"y\"; } )",
+         "forms.net:4: state 's': it is fp32 of shape 2x4x2, its next 'y' is fp32 of shape 2x8"},
+        {"(\n{ name = \"s\"; shape = [8]; next = \"y\"; type = \"fp23\"; } )", "forms.net:4: "},
+        {"(\n{ name = \"s\"; shape = [1, 1, 1, 1, 1, 1, 1, 1]; next = \"y\"; } )",
+         "forms.net:4: state 's': 8 dimensions, at most 7"},
+        {"(\n{ name = \"s\"; shape = [1048576, 1048576]; next = \"y\"; } )",
+         "forms.net:4: state 's': "},
+        {"(\n{ repeat = 2; name = \"s\"; shape = [8]; next = \"y\"; } )",
+         "forms.net:4: state 's': the name is already in use"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        GError *error = NULL;
+        g_autofree char *text = g_strdup_printf(
+            "layers = ( { name = \"y\"; op = \"relu\"; } );\nstates = %s;\n", wrong[i].states);
+        ck_error(net(text, &error) != NULL, error, ERROR_INPUT, wrong[i].why);
+    }
+}
+END_TEST
+
 START_TEST(test_mistakes_in_repetitions_name_the_line)
 {
     static const struct {
@@ -139,5 +209,6 @@ END_TEST
 
 TEST_MAIN("net_forms", test_a_count_repeats_with_its_number,
           test_lists_go_side_by_side_and_in_is_what_came_in,
+          test_states_are_told_with_what_becomes_of_them, test_mistakes_in_states_name_the_line,
           test_mistakes_in_repetitions_name_the_line,
           test_convolutions_of_a_topology_stand_by_themselves, test_topology_errors_name_the_line)

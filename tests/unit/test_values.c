@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <glib/gstdio.h>
+#include <math.h>
 
 #include "sim/base/error.h"
 #include "tests/unit/test.h"
@@ -139,6 +140,36 @@ START_TEST(test_values_that_do_not_fit_are_refused)
 }
 END_TEST
 
+START_TEST(test_states_are_loaded_with_parameters_and_else_begin_at_first)
+{
+    GError *error = NULL;
+    const char *in[] = {"data", "memory"};
+    const struct shape row = {2, {1, 3}};
+    struct graph *g = graph_new("stateful", NULL, 1);
+    ck_ok(graph_add_input_shape(g, "data", &row, &error) == 0 &&
+              graph_add_state(g, "memory", NUMBER_fp32, &row, true, NULL, &error) &&
+              graph_add_variable(g, "bias", &row, 0, &error) &&
+              graph_add_node(g, "sum", op_find("add"), NULL, in, 2, NULL, &error) &&
+              graph_set_next(g, "memory", "sum", NULL, &error) &&
+              graph_set_next(g, "bias", "bias", NULL, &error) && graph_finish(g, NULL, 0, &error),
+          error);
+    struct values *v = seeded(g, 1);
+    ck_assert_mem_eq(find(v, "memory")->data, ((float[]){0, 0, 0}), 12);
+    for (int i = 0; i < 3; i++) /* a bias of no layer: inputs are one */
+        ck_assert_float_le(fabsf(((const float *)find(v, "bias")->data)[i]), 1);
+    write_counting("test_states.npz", "memory", 2, (int64_t[]){1, 3});
+    ck_ok(values_load(v, VALUE_PARAM, "test_states.npz", &error), error);
+    ck_assert_mem_eq(find(v, "memory")->data, ((float[]){0, 1, 2}), 12);
+    ck_error(values_load(v, VALUE_INPUT, "test_states.npz", &error), error, ERROR_INPUT,
+             "'memory' is no input of network 'stateful'");
+    ck_error(values_set(v, "sum", NULL, &error), error, ERROR_INPUT,
+             "network 'stateful' has no input, parameter or state 'sum'");
+    g_unlink("test_states.npz");
+    values_free(v);
+    graph_free(g);
+}
+END_TEST
+
 /* Version 1 of the format: a header of 118 bytes behind the length, padded with spaces. */
 START_TEST(test_single_tensor_needs_no_name)
 {
@@ -165,4 +196,6 @@ END_TEST
 
 TEST_MAIN("values", test_larger_batch_begins_with_the_same_values,
           test_weights_have_the_variance_of_he, test_loaded_values_are_kept_by_the_seeding,
-          test_values_that_do_not_fit_are_refused, test_single_tensor_needs_no_name)
+          test_values_that_do_not_fit_are_refused,
+          test_states_are_loaded_with_parameters_and_else_begin_at_first,
+          test_single_tensor_needs_no_name)

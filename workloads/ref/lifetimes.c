@@ -29,6 +29,8 @@ static void count_reads(struct walk *w, const bool *want)
         for (int k = 0; k < g->nodes[i].n_in; k++)
             if (g->nodes[i].in[k] >= 0)
                 w->n_due[g->nodes[i].in[k]]++;
+    for (int i = 0; i < g->n_state; i++)
+        w->n_due[g->values[g->states[i]].next]++;
     for (int i = 0; i < g->n_value; i++) {
         w->n_due[i] += want[i];
         w->l.n_due[i] = w->n_due[i];

@@ -5,6 +5,11 @@
 
 #include "workloads/executor.h"
 
-/* `n_thread` threads (>= 1). */
-struct executor *ref_new(int n_thread);
-void ref_free(struct executor *e);
+/* The executor of `g` on `n_thread` threads (>= 1). NULL with ERROR_LIMIT where there is no memory
+ * for its states. */
+struct executor *ref_new(const struct graph *g, int n_thread, GError **error);
+
+/* One step from the first state and no more: an executor is made, loads `v`, steps with the inputs
+ * in it as step() says, and is freed. */
+bool ref_run(const struct graph *g, int n_thread, const struct values *v, struct values *fetches,
+             const bool *want, executor_visit_fn visit, void *user, GError **error);
