@@ -37,7 +37,8 @@ struct arch_family {
                        void (*visit)(const struct choice *c, void *user), void *user);
     bool (*check_choice)(const void *self, const struct plan *p, const struct plan_layer *l,
                          const char *origin, GError **error);
-    struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l);
+    struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l,
+                        bool follows);
     void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
                  struct record_layer *out);
     /* May be NULL. */

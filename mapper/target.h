@@ -57,8 +57,11 @@ struct target {
     bool (*check_choice)(const void *self, const struct plan *p, const struct plan_layer *l,
                          const char *origin, GError **error);
     /* Ranks: a function of nothing but the layer (its operator, shapes, formats, where its operands
-     * lie), its chunks and its choice, so that layers that are alike are ranked once. */
-    struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l);
+     * lie), its chunks and its choice, so that layers that are alike are ranked once. `follows`: as
+     * one behind others, which its first weights need not be waited for; else as the run's first.
+     */
+    struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l,
+                        bool follows);
     /* Analytic cycles, bytes, energy and bound of layer i_layer with its present tiling; fills
      * *out and moves *state on to the next layer. */
     void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,

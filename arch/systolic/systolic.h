@@ -143,7 +143,8 @@ void systolic_candidates(const void *self, const struct plan *p, const struct pl
                          void (*visit)(const struct choice *c, void *user), void *user);
 bool systolic_check_choice(const void *self, const struct plan *p, const struct plan_layer *l,
                            const char *origin, GError **error);
-struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l);
+struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l,
+                          bool follows);
 void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
                    struct record_layer *out);
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer);

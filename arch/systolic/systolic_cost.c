@@ -827,14 +827,17 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
     }
 }
 
-/* As the first layer of a run; turns of one that shares its group come behind one another. */
-struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l)
+/* What follows other layers finds its first tiles there. Turns of one that shares its group come
+ * behind one another, and find the bus and the FIFO as those leave them. */
+struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l,
+                          bool follows)
 {
-    struct cost_state state = {0};
+    const uint64_t begin_cyc = follows && l->n_turn == 1 ? UINT64_C(1) << 24 : 0;
+    struct cost_state state = {.now_cyc = begin_cyc};
     struct record_layer out = {0};
     systolic_cost(self, p, l->index, &state, &out);
     return (struct cost){.cycles = (double)out.cycles,
-                         .end_cyc = (double)MAX(state.end_cyc, state.now_cyc),
+                         .end_cyc = (double)(MAX(state.end_cyc, state.now_cyc) - begin_cyc),
                          .parameter_bytes =
                              (double)out.bytes[l->streamed ? MEM_HOST : MEM_WEIGHTS].read};
 }

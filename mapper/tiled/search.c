@@ -70,6 +70,7 @@ struct search {
     const struct target *target;
     struct plan_layer *layer;
     struct front *front;
+    bool follows; /* other layers come before it */
 };
 
 /* Of all chunks of a layer over the host link; rows that two chunks need are counted once. */
@@ -123,7 +124,7 @@ static void try_choice(const struct choice *choice, void *user)
     struct search *s = user;
     s->layer->choice = *choice;
     s->plan->n_tried++;
-    const struct cost c = s->target->rank(s->target->self, s->plan, s->layer);
+    const struct cost c = s->target->rank(s->target->self, s->plan, s->layer, s->follows);
     const struct option o = {.cycles = c.cycles,
                              .end_cyc = c.end_cyc,
                              .traffic_cyc = traffic_of(s->plan, s->layer, c.parameter_bytes),
@@ -271,7 +272,7 @@ static const struct front *find_front(struct plan *p, const struct target *t, st
     const struct choice kept = l->choice;
     f = g_new(struct front, 1);
     f->options = g_array_new(FALSE, FALSE, sizeof(struct option));
-    struct search s = {.plan = p, .target = t, .layer = l, .front = f};
+    struct search s = {.plan = p, .target = t, .layer = l, .front = f, .follows = in_place};
     try_chunks(&s);
     l->choice = kept;
     g_hash_table_insert(m->fronts, key, f);

@@ -127,9 +127,10 @@ static void cost_one(const void *self, const struct plan *p, int i_layer, struct
     out->cycles = 1;
 }
 
-static struct cost rank_one(const void *self, const struct plan *p, const struct plan_layer *l)
+static struct cost rank_one(const void *self, const struct plan *p, const struct plan_layer *l,
+                            bool follows)
 {
-    (void)self, (void)p, (void)l;
+    (void)self, (void)p, (void)l, (void)follows;
     return (struct cost){.cycles = 1, .end_cyc = 1};
 }
 

@@ -121,8 +121,10 @@ static void scalar_cost(const void *self, const struct plan *p, int i_layer,
 }
 
 /* What the search compares: of this machine there is nothing to choose but the chunks. */
-static struct cost scalar_rank(const void *self, const struct plan *p, const struct plan_layer *l)
+static struct cost scalar_rank(const void *self, const struct plan *p, const struct plan_layer *l,
+                               bool follows)
 {
+    (void)follows;
     const struct scalar_cfg *s = self;
     struct cost c = {.parameter_bytes = (double)weight_bytes(p, l)};
     for (int64_t i = 0; i < plan_n_chunk(p, l); i++)
