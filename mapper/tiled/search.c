@@ -294,56 +294,100 @@ static const struct option *best_of(const struct front *f, const struct machine 
     return best;
 }
 
-/* Takes the best mapping of each layer where transfers count so much; cycles of all. */
-static double choose_all(struct plan *p, const struct front *const *fronts, double share)
+/* One layer behind those before it, with its present mapping. */
+struct trial {
+    struct cost_state state;
+    double cycles, end_cyc, traffic_cyc;
+};
+
+static struct trial try_behind(const struct plan *p, const struct target *t, int i_layer,
+                               const struct cost_state *before)
 {
-    double cycles = 0;
-    for (int i = 0; i < p->n_layer; i++) {
-        struct plan_layer *l = &p->layers[i];
-        if (l->kind == LAYER_HOST)
+    const struct plan_layer *l = &p->layers[i_layer];
+    const int from = l->streamed ? p->machine->host_memory : p->machine->weight_memory;
+    struct trial trial = {.state = *before};
+    struct record_layer out = {0};
+    t->cost(t->self, p, i_layer, &trial.state, &out);
+    trial.cycles = (double)out.cycles;
+    /* Nobody knows yet whether a store that goes on will hide behind the next layer. */
+    trial.end_cyc = (double)(MAX(trial.state.end_cyc, trial.state.now_cyc) - before->now_cyc);
+    if (l->kind != LAYER_HOST)
+        trial.traffic_cyc = traffic_of(p, l, (double)out.bytes[from].read);
+    return trial;
+}
+
+/* The best mapping of a layer, transfers counting so much, and how it does behind the layers before
+ * it: what it finds of them may favour another than ranked first. */
+static struct trial choose_layer(struct plan *p, const struct target *t, int i_layer,
+                                 const struct front *f, double share,
+                                 const struct cost_state *before)
+{
+    struct plan_layer *l = &p->layers[i_layer];
+    if (!f)
+        return try_behind(p, t, i_layer, before);
+    const struct option *first = best_of(f, p->machine, share), *best = first;
+    struct trial trial = {.end_cyc = INFINITY};
+    for (guint k = 0; k <= f->options->len; k++) {
+        const struct option *o = k ? &g_array_index(f->options, struct option, k - 1) : first;
+        if (k > 0 && o == first)
             continue;
-        const struct option *o = best_of(fronts[i], p->machine, share);
         l->choice = o->choice;
         l->chunk_image = o->chunk_image;
-        cycles += o->cycles;
+        const struct trial other = try_behind(p, t, i_layer, before);
+        if (k == 0 || score_of(p->machine, other.end_cyc, other.traffic_cyc, share) <
+                          score_of(p->machine, trial.end_cyc, trial.traffic_cyc, share)) {
+            best = o;
+            trial = other;
+        }
     }
-    return cycles;
+    l->choice = best->choice;
+    l->chunk_image = best->chunk_image;
+    return trial;
+}
+
+/* Of all layers, one after the other, where transfers count so much. */
+struct total {
+    double cycles, traffic_cyc;
+};
+
+static struct total choose_all(struct plan *p, const struct target *t,
+                               const struct front *const *fronts, double share)
+{
+    struct cost_state state = {0};
+    struct total sum = {0};
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct trial trial = choose_layer(p, t, i, fronts[i], share, &state);
+        state = trial.state;
+        sum.cycles += trial.cycles;
+        sum.traffic_cyc += trial.traffic_cyc;
+    }
+    return sum;
 }
 
 /* The cycles that a transfer's count beside, the largest first that leaves all layers together fast
  * enough: of few, by halves, since more weight makes them slower. */
-static void weigh(struct plan *p, const struct front *const *fronts, double fastest)
+static struct total weigh(struct plan *p, const struct target *t, const struct front *const *fronts,
+                          struct total fastest)
 {
     static const double shares[] = {1, 0.7, 0.5, 0.35, 0.25, 0.18, 0.125, 0.09, 1.0 / 16, 1.0 / 64};
-    const double limit = fastest * (1 + SEARCH_SLOWER);
-    double best = NEGLIGIBLE;
+    const size_t size = (size_t)p->n_layer * sizeof(*p->layers);
+    const double limit = fastest.cycles * (1 + SEARCH_SLOWER);
+    struct plan_layer *best = g_memdup2(p->layers, size);
+    struct total sum = fastest;
     int from = 0, to = (int)G_N_ELEMENTS(shares); /* the first that is fast enough */
     for (int i = 0; from < to; i = (from + to) / 2) {
-        if (choose_all(p, fronts, shares[i]) > limit) {
+        const struct total now = choose_all(p, t, fronts, shares[i]);
+        if (now.cycles > limit) {
             from = i + 1;
             continue;
         }
         to = i;
-        best = shares[i];
+        sum = now;
+        memcpy(best, p->layers, size);
     }
-    choose_all(p, fronts, best);
-}
-
-/* Of the whole network, each layer behind the one before it. */
-static double score_plan(const struct plan *p, const struct target *t)
-{
-    struct cost_state state = {0};
-    double cycles = 0, traffic_cyc = 0;
-    for (int i = 0; i < p->n_layer; i++) {
-        const struct plan_layer *l = &p->layers[i];
-        const int from = l->streamed ? p->machine->host_memory : p->machine->weight_memory;
-        struct record_layer out = {0};
-        t->cost(t->self, p, i, &state, &out);
-        cycles += (double)out.cycles;
-        if (l->kind != LAYER_HOST)
-            traffic_cyc += traffic_of(p, l, (double)out.bytes[from].read);
-    }
-    return search_score(p->machine, cycles, traffic_cyc);
+    memcpy(p->layers, best, size);
+    g_free(best);
+    return sum;
 }
 
 /* Numbers of what layers are; layers that are alike have the same. */
@@ -361,11 +405,11 @@ double search_layers(struct plan *p, const struct target *t)
     for (int i = 0; i < p->n_layer; i++)
         if (p->layers[i].kind != LAYER_HOST)
             fronts[i] = find_front(p, t, &p->layers[i], true);
-    const double fastest = choose_all(p, fronts, NEGLIGIBLE);
+    struct total sum = choose_all(p, t, fronts, NEGLIGIBLE);
     if (p->machine->objective == OBJECTIVE_CYCLES && p->machine->search != SEARCH_HEURISTIC)
-        weigh(p, fronts, fastest);
+        sum = weigh(p, t, fronts, sum);
     g_free(fronts);
-    return score_plan(p, t);
+    return search_score(p->machine, sum.cycles, sum.traffic_cyc);
 }
 
 double search_layer_score(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk,
