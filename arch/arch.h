@@ -10,11 +10,15 @@
 #include "sim/cfg/cfg.h"
 #include "sim/stat/record.h"
 
-/* The values of one run; NULL in timing mode. Lives in memory shared with a forked simulation. */
-struct arch_io {
-    struct tensor *host; /* by value: fp32 NCHW. Inputs are given; layers on the host fill theirs */
-    void **out; /* by layer on the machine: its output as it ended, NHWC as stored, filled */
-    uint64_t *saturated; /* by layer: values that its format could not hold, counted */
+/* The values of a run. What it makes goes to memory that lives as long as the run is open, shared
+ * with forked simulations. */
+struct arch_values {
+    const struct quant *quant; /* scales, and parameters as the machine stores them */
+    struct tensor *host; /* by value, as the graph has it (NCHW): inputs and parameters are given;
+                          * layers on the host fill theirs */
+    void **out; /* by layer on the machine: its output as it ended, NHWC as stored, filled; NULL:
+                 * not wanted */
+    uint64_t *saturated; /* by layer: values of a step that its format could not hold, counted */
 };
 
 struct arch_family {
@@ -42,17 +46,26 @@ struct arch_family {
                  struct record_layer *out);
     /* May be NULL. */
     uint64_t (*bound)(const void *self, const struct plan *p, int i_layer);
-    /* Steps -> plan->program, and the image of the parameters where plan->quant is set. */
+    /* Without events: what collect() would tell of a lowered plan. NULL: the sum of the costs. */
+    bool (*estimate)(const void *self, const struct plan *p, struct record *r, GError **error);
+    /* Steps -> plan->program, once; nothing changes the plan after it. */
     bool (*lower)(const void *self, struct plan *p, GError **error);
-    /* Processes and queues of one run of a lowered plan, between sk_begin() and sk_run(). Counters
-     * are kept in the run until collect(). NULL with an error. */
-    void *(*build)(const void *self, const struct plan *p, struct arch_io *io, GError **error);
-    /* After sk_run(): cycles, stalls, bytes and energy of layers and units go to r; the run ends.
-     * run NULL: an analytic run, whose cycles and stalls cost() has put into r->layers. */
-    bool (*collect)(const void *self, const struct plan *p, void *run, struct record *r,
-                    GError **error);
-    /* The values alone: the program in program order, without a clock. */
-    bool (*replay)(const void *self, const struct plan *p, struct arch_io *io, GError **error);
+
+    /* A run of a lowered plan: what it allocates is its own, until close(). Names of its processes,
+     * events and waveforms begin with `prefix`. NULL with an error. */
+    void *(*open)(const void *self, const struct plan *p, const char *prefix, GError **error);
+    /* Parameters go into the modelled memories. `values` is the run's until others are loaded or it
+     * is closed: each step reads its inputs there, and leaves what it makes. A run without values
+     * is one of timing mode. Once there, steps need no more memory. */
+    bool (*load)(void *run, struct arch_values *values, GError **error);
+    /* The values of a step alone: the program in program order, without a clock. */
+    bool (*replay)(void *run, int64_t step, GError **error);
+    /* Processes and queues for so many steps, between sk_begin() and sk_run(): in a child, which
+     * ends with them. Counters are kept in the run until collect(). */
+    bool (*build)(void *run, int64_t first_step, int64_t n_step, GError **error);
+    /* After sk_run(): cycles, stalls, bytes and energy of layers and units go to r. */
+    bool (*collect)(void *run, struct record *r, GError **error);
+    void (*close)(void *run);
     /* The program as text; the caller frees it. */
     char *(*print)(const void *self, const struct plan *p);
 };

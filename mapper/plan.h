@@ -4,7 +4,8 @@
  * Layers are fused nodes in execution order. Each has steps: transfers between the host and the
  * activation memory, and computations of a region of its output; groups of layers interleave
  * theirs. A family's lower() turns the steps into its own program, opaque to others. plan_new()
- * makes all of it; plan_free() ends it. A plan is not changed once made and can be run many times.
+ * makes all of it; plan_free() ends it. A plan is not changed once lowered and can be run many
+ * times; values are no part of it.
  *
  * Activations are laid out NHWC in the activation memory and in the host's copies, each in the
  * number format of the layer that makes it (docs/quantisation.md). */
@@ -73,7 +74,6 @@ struct plan {
     struct arena *arena;
     const struct graph *graph;
     const struct machine *machine;
-    const struct quant *quant; /* NULL in timing mode */
     const struct mapping
         *mapping;      /* what a file says of its layout (mapper/tiled/mapping.h), or NULL */
     struct dims *dims; /* by value, of those that have an element: see plan_dims() */
@@ -105,8 +105,8 @@ struct plan {
 
 /* Layers, tilings, homes and steps of a graph on a machine. ERROR_UNSUPPORTED names the layer and
  * what would be needed; ERROR_LIMIT says what there would be too much of; ERROR_INPUT is of the
- * mapping's file. graph and target must outlive the plan. The caller sets plan->quant, unless
- * without values, and then calls the family's lower(). */
+ * mapping's file. graph and target must outlive the plan. The caller then calls the family's
+ * lower(). */
 struct plan *plan_new(const struct graph *g, const struct target *t, GError **error);
 /* Whether n things of size_bytes each, which are about to be made, stay within the plan's limit of
  * memory; else ERROR_LIMIT names them by `what` ("instructions"). */

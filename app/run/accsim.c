@@ -149,11 +149,11 @@ static bool map(struct accsim *a, GError **error)
                                 .bound = f->bound};
     progress(a, "mapping", 0);
     a->plan = expand(a, error) ? plan_new(a->graph, &a->target, error) : NULL;
-    if (a->plan && a->options.save_mapping && !save_mapping(a, error))
+    if (!a->plan || (a->options.save_mapping && !save_mapping(a, error)))
         return false;
-    /* With values the parameters are part of the program: it is made when they are there. */
-    return a->plan &&
-           (a->options.mode == ACCSIM_FUNCTIONAL || f->lower(a->machine->self, a->plan, error));
+    progress(a, "lowering", 0);
+    return f->lower(a->machine->self, a->plan, error) &&
+           (a->run = f->open(a->machine->self, a->plan, "", error)) != NULL;
 }
 
 struct accsim *accsim_new(const struct accsim_options *o, GError **error)
@@ -174,7 +174,8 @@ bool accsim_run(struct accsim *a, GError **error)
 {
     const gint64 start = g_get_monotonic_time();
     const bool functional = a->options.mode == ACCSIM_FUNCTIONAL;
-    bool ok = !functional || make_values(a, error);
+    bool ok = !functional || a->values || make_values(a, error);
+    reset_record(a);
     if (ok && !a->machine)
         ok = run_reference(a, error);
     else
@@ -203,8 +204,7 @@ const struct graph *accsim_graph(const struct accsim *a)
 
 char *accsim_plan_text(const struct accsim *a)
 {
-    return a->machine && a->plan->program ? a->machine->family->print(a->machine->self, a->plan)
-                                          : NULL;
+    return a->machine ? a->machine->family->print(a->machine->self, a->plan) : NULL;
 }
 
 struct accsim_mapping accsim_mapping(const struct accsim *a)
@@ -217,6 +217,8 @@ void accsim_free(struct accsim *a)
 {
     if (!a)
         return;
+    if (a->run)
+        a->machine->family->close(a->run);
     values_free(a->values);
     quant_free(a->quant);
     plan_free(a->plan);

@@ -141,9 +141,9 @@ static void judge(struct checker *k)
 
 static bool check_bits(struct accsim *a, GError **error)
 {
-    bool *skip = NULL;
+    g_autofree bool *skip = NULL;
     if (a->options.check == ACCSIM_CHECK_SAMPLE) {
-        skip = ARENA_ARRAY(a->arena, bool, (size_t)a->plan->n_layer);
+        skip = g_new0(bool, a->plan->n_layer);
         for (int i = 0; i < a->plan->n_layer; i++)
             skip[i] = i % SAMPLE_EVERY != 0 && i != a->plan->n_layer - 1;
     }
@@ -153,9 +153,8 @@ static bool check_bits(struct accsim *a, GError **error)
 bool check_values(struct accsim *a, GError **error)
 {
     const struct graph *g = a->graph;
-    struct checker k = {.a = a,
-                        .layer_of = ARENA_ARRAY(a->arena, int, (size_t)g->n_value),
-                        .judged = judged_value(a->plan)};
+    g_autofree int *layer_of = g_new(int, g->n_value);
+    struct checker k = {.a = a, .layer_of = layer_of, .judged = judged_value(a->plan)};
     for (int v = 0; v < g->n_value; v++)
         k.layer_of[v] = -1;
     for (int i = 0; i < a->plan->n_layer; i++)

@@ -33,8 +33,10 @@ struct accsim {
     struct plan *plan;
     struct values *values; /* of graph: parameters and inputs */
     struct quant *quant;
-    struct arch_io io;
+    struct arch_values io;
+    void *run; /* of the machine's family */
     struct record *record;
+    struct record *blank; /* as it is before a run */
 };
 
 /* paths.c: PATH, or NAME or NAME.suffix in one of dirs; ERROR_INPUT says where it was looked for.
@@ -57,10 +59,13 @@ bool calibrate(struct accsim *a, bool is_needed, struct quant_ranges *ranges, GE
  * of `split`, or of the only one that it has. */
 bool load_inputs(const char *spec, enum data_split split, struct values *v, GError **error);
 
-/* record.c: what is known before the run. */
+/* record.c: what is known before the run, and the record as it was then. */
 bool make_record(struct accsim *a, GError **error);
+void reset_record(struct accsim *a);
 
-/* simulate.c: the machine's cycles and values into a->record and a->io. */
+/* simulate.c: parameters and inputs in the machine's numbers; once, before the first run. */
+bool load_run(struct accsim *a, GError **error);
+/* The machine's cycles and values into a->record and a->io. */
 bool simulate(struct accsim *a, GError **error);
 
 /* check.c: every layer against its twin and the fp32 reference. */

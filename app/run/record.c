@@ -132,5 +132,17 @@ bool make_record(struct accsim *a, GError **error)
     } else {
         describe_nodes(a, r);
     }
+    a->blank = ARENA_NEW(a->arena, struct record);
+    *a->blank = *r;
+    a->blank->layers = ARENA_ARRAY(a->arena, struct record_layer, (size_t)r->n_layer);
+    memcpy(a->blank->layers, r->layers, (size_t)r->n_layer * sizeof(*r->layers));
     return true;
+}
+
+void reset_record(struct accsim *a)
+{
+    struct record_layer *layers = a->record->layers;
+    *a->record = *a->blank;
+    a->record->layers = layers;
+    memcpy(layers, a->blank->layers, (size_t)a->blank->n_layer * sizeof(*layers));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Map, fork, run: the machine's cycles and values, in a child process, so that neither a crash of a
- * model nor its memory is this process's. */
+/* The machine's cycles and values: of events in a child process, so that neither a crash of a model
+ * nor its memory is this process's; without events here. */
 #include "app/run/internal.h"
 #include "sim/base/error.h"
 #include "sim/kernel/sk.h"
@@ -46,55 +46,58 @@ static bool prepare_io(struct accsim *a, GError **error)
     return true;
 }
 
-static bool run_event(struct accsim *a, struct arch_io *io, GError **error)
+bool load_run(struct accsim *a, GError **error)
 {
-    const struct arch_family *f = a->machine->family;
-    if (!sk_begin(a->machine->machine.clock_hz / 1e6, a->options.vcd, error))
+    struct quant_ranges ranges;
+    if (!calibrate(a, quant_needs_ranges(a->plan), &ranges, error))
         return false;
-    void *run = f->build(a->machine->self, a->plan, io, error);
-    if (!run || !sk_run(0, 0, error))
-        return false;
-    a->record->n_event = sk_n_activation();
-    return f->collect(a->machine->self, a->plan, run, a->record, error);
+    progress(a, "quantising", 0);
+    a->quant = quant_new(a->plan, a->values, &ranges, error);
+    a->io.quant = a->quant;
+    return a->quant && prepare_io(a, error) && a->machine->family->load(a->run, &a->io, error);
 }
 
-static bool run_analytic(struct accsim *a, struct arch_io *io, GError **error)
-{
-    const struct arch_family *f = a->machine->family;
-    struct cost_state state = {0};
-    for (int i = 0; i < a->plan->n_layer; i++)
-        f->cost(a->machine->self, a->plan, i, &state, &a->record->layers[i]);
-    return f->collect(a->machine->self, a->plan, NULL, a->record, error) &&
-           (!io || f->replay(a->machine->self, a->plan, io, error));
-}
-
-static bool run_child(void *arg, GError **error)
+/* In a child. */
+static bool run_event(void *arg, GError **error)
 {
     struct accsim *a = arg;
-    struct arch_io *io = a->options.mode == ACCSIM_FUNCTIONAL ? &a->io : NULL;
-    return a->options.fidelity == ACCSIM_EVENT ? run_event(a, io, error)
-                                               : run_analytic(a, io, error);
+    const struct arch_family *f = a->machine->family;
+    if (!sk_begin(a->machine->machine.clock_hz / 1e6, a->options.vcd, error) ||
+        !f->build(a->run, 0, 1, error) || !sk_run(0, 0, error))
+        return false;
+    a->record->n_event = sk_n_activation();
+    return f->collect(a->run, a->record, error);
+}
+
+/* What a family does not estimate as a whole is the sum of its layers. */
+static bool sum_costs(struct accsim *a)
+{
+    struct record *r = a->record;
+    struct cost_state state = {0};
+    for (int i = 0; i < a->plan->n_layer; i++) {
+        a->machine->family->cost(a->machine->self, a->plan, i, &state, &r->layers[i]);
+        r->total_cyc += r->layers[i].cycles;
+    }
+    return true;
+}
+
+static bool run_analytic(struct accsim *a, GError **error)
+{
+    const struct arch_family *f = a->machine->family;
+    return (f->estimate ? f->estimate(a->machine->self, a->plan, a->record, error)
+                        : sum_costs(a)) &&
+           (a->options.mode == ACCSIM_TIMING || f->replay(a->run, 0, error));
 }
 
 bool simulate(struct accsim *a, GError **error)
 {
-    if (a->options.mode == ACCSIM_FUNCTIONAL) {
-        struct quant_ranges ranges;
-        if (!calibrate(a, quant_needs_ranges(a->plan), &ranges, error))
-            return false;
-        progress(a, "quantising", 0);
-        if (!(a->quant = quant_new(a->plan, a->values, &ranges, error)))
-            return false;
-        a->plan->quant = a->quant;
-        if (!prepare_io(a, error))
-            return false;
-    }
-    progress(a, "lowering", 0);
-    if (!a->plan->program || a->quant)
-        if (!a->machine->family->lower(a->machine->self, a->plan, error))
-            return false;
+    if (a->options.mode == ACCSIM_FUNCTIONAL && !a->quant && !load_run(a, error))
+        return false;
     progress(a, "simulating", 0);
-    if (!sk_run_forked(run_child, a, a->options.memory_limit_bytes, a->options.time_limit_s, error))
+    if (a->options.fidelity == ACCSIM_ANALYTIC
+            ? !run_analytic(a, error)
+            : !sk_run_forked(run_event, a, a->options.memory_limit_bytes, a->options.time_limit_s,
+                             error))
         return false;
     for (int i = 0; a->quant && i < a->plan->n_layer; i++) {
         const struct plan_layer *l = &a->plan->layers[i];
