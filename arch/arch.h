@@ -10,14 +10,19 @@
 #include "sim/cfg/cfg.h"
 #include "sim/stat/record.h"
 
+/* How --fidelity analytic stands to the events: the same cycles; an estimate, off by a share at
+ * most, of a run of the suite's size; or a bound that they do not go below. */
+enum analytic_kind { ANALYTIC_SAME, ANALYTIC_ESTIMATE, ANALYTIC_BOUND };
+
 /* The values of a run. What it makes goes to memory that lives as long as the run is open, shared
  * with forked simulations. */
 struct arch_values {
-    const struct quant *quant; /* scales, and parameters as the machine stores them */
-    struct tensor *host; /* by value, as the graph has it (NCHW): inputs and parameters are given;
-                          * layers on the host fill theirs */
-    void **out; /* by layer on the machine: its output as it ended, NHWC as stored, filled; NULL:
-                 * not wanted */
+    const struct quant *quant; /* scales, and parameters as a tiled plan's machine stores them */
+    struct tensor *host; /* by value, as the graph has it (NCHW): inputs, parameters and states are
+                          * given; filled by layers on the host, and by those of a plan that is not
+                          * tiled; without data: not wanted */
+    void **out; /* by layer of a tiled plan on the machine: its output as it ended, NHWC as stored,
+                 * filled; NULL: not wanted */
     uint64_t *saturated; /* by layer: values of a step that its format could not hold, counted */
 };
 
@@ -25,6 +30,8 @@ struct arch_family {
     const char *name, *summary;
     const struct cfg_field *fields; /* all settings of the family; ends with path NULL */
     size_t cfg_size;
+    enum analytic_kind analytic;
+    double analytic_share; /* of ANALYTIC_ESTIMATE */
 
     /* An instance of the machine; fills *m but for name, family and file. Both live in `arena`. */
     void *(*create)(const void *cfg, const char *file, struct machine *m, struct arena *arena,
@@ -32,6 +39,10 @@ struct arch_family {
     /* The settings as they took effect, of the same layout as cfg: what was left to the machine is
      * filled in. May be NULL: as they were given. */
     const void *(*settings)(const void *self);
+    /* The family's own plan (mapper/plan.h: plan_begin()); ERROR_UNSUPPORTED names the layer that
+     * it lacks. NULL: plan_tiled(), which asks the three that follow. */
+    struct plan *(*plan)(const void *self, const struct graph *g, const struct target *t,
+                         GError **error);
     /* See struct target. */
     bool (*supports)(const void *self, const struct graph *g, const struct node *n,
                      enum number precision, GString *why);
@@ -66,6 +77,11 @@ struct arch_family {
     /* After sk_run(): cycles, stalls, bytes and energy of layers and units go to r. */
     bool (*collect)(void *run, struct record *r, GError **error);
     void (*close)(void *run);
+
+    /* What its layers are to be equal to, bit for bit: an executor of plan->graph that makes sums
+     * in the machine's documented order, in code that its units do not share. NULL: of a tiled plan
+     * mapper/values/twin.h, else the CPU reference. */
+    struct executor *(*twin)(const void *self, const struct plan *p, GError **error);
     /* The program as text; the caller frees it. */
     char *(*print)(const void *self, const struct plan *p);
 };

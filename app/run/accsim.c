@@ -130,6 +130,22 @@ static bool check_stateless(const struct accsim *a, GError **error)
                      g->name, g->values[g->states[0]].name, a->machine->machine.name);
 }
 
+/* A plan that is not tiled. */
+static bool check_own_plan(const struct accsim *a, GError **error)
+{
+    const struct machine *m = &a->machine->machine;
+    if (!a->machine->family->plan)
+        return true;
+    if (a->options.mapping || a->options.save_mapping)
+        return error_set(error, ERROR_INPUT,
+                         "--mapping: %s lays networks out in a way of its own, which no mapping "
+                         "file tells",
+                         m->name);
+    return m->peak_macs_per_cyc[m->precision] > 0 ||
+           error_set(error, ERROR_UNSUPPORTED, "%s does not compute in %s", m->name,
+                     number_names[m->precision]);
+}
+
 static bool map(struct accsim *a, GError **error)
 {
     const struct arch_family *f = a->machine->family;
@@ -148,7 +164,10 @@ static bool map(struct accsim *a, GError **error)
                                 .cost = f->cost,
                                 .bound = f->bound};
     progress(a, "mapping", 0);
-    a->plan = expand(a, error) ? plan_new(a->graph, &a->target, error) : NULL;
+    if (!check_own_plan(a, error) || !expand(a, error))
+        return false;
+    a->plan = f->plan ? f->plan(a->machine->self, a->graph, &a->target, error)
+                      : plan_tiled(a->graph, &a->target, error);
     if (!a->plan || (a->options.save_mapping && !save_mapping(a, error)))
         return false;
     progress(a, "lowering", 0);
@@ -174,15 +193,17 @@ bool accsim_run(struct accsim *a, GError **error)
 {
     const gint64 start = g_get_monotonic_time();
     const bool functional = a->options.mode == ACCSIM_FUNCTIONAL;
-    bool ok = !functional || a->values || make_values(a, error);
-    reset_record(a);
+    bool ok = (!a->has_run || make_record(a, error)) &&
+              (!computes_values(a) || a->values || make_values(a, error));
+    a->has_run = true;
     if (ok && !a->machine)
         ok = run_reference(a, error);
     else
         ok = ok && simulate(a, error) &&
              (!functional || a->options.check == ACCSIM_CHECK_NONE || check_values(a, error)) &&
              (!a->options.output || write_output(a, error));
-    a->record->host_seconds = (double)(g_get_monotonic_time() - start) / 1e6;
+    if (a->record)
+        a->record->host_seconds = (double)(g_get_monotonic_time() - start) / 1e6;
     return ok;
 }
 
@@ -228,5 +249,6 @@ void accsim_free(struct accsim *a)
     graph_free(a->whole);
     accsim_machine_free(a->machine);
     arena_free(a->shared);
+    arena_free(a->told);
     arena_free(a->arena);
 }

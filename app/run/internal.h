@@ -23,7 +23,8 @@ struct accsim_machine {
 struct accsim {
     struct accsim_options options;
     struct arena *arena;            /* private */
-    struct arena *shared;           /* record and values, seen by the forked simulation */
+    struct arena *shared;           /* what a forked simulation makes: values, */
+    struct arena *told;             /* and the record */
     struct accsim_machine *machine; /* NULL: the CPU reference */
     struct graph *whole;            /* the network as read */
     struct graph *asked;            /* the same, or the layers asked for */
@@ -35,8 +36,8 @@ struct accsim {
     struct quant *quant;
     struct arch_values io;
     void *run; /* of the machine's family */
+    bool has_run;
     struct record *record;
-    struct record *blank; /* as it is before a run */
 };
 
 /* paths.c: PATH, or NAME or NAME.suffix in one of dirs; ERROR_INPUT says where it was looked for.
@@ -59,12 +60,11 @@ bool calibrate(struct accsim *a, bool is_needed, struct quant_ranges *ranges, GE
  * of `split`, or of the only one that it has. */
 bool load_inputs(const char *spec, enum data_split split, struct values *v, GError **error);
 
-/* record.c: what is known before the run, and the record as it was then. */
+/* record.c: what is known before the run, in place of what was told before. */
 bool make_record(struct accsim *a, GError **error);
-void reset_record(struct accsim *a);
 
-/* simulate.c: parameters and inputs in the machine's numbers; once, before the first run. */
-bool load_run(struct accsim *a, GError **error);
+/* simulate.c: whether a run computes values, be it for its cycles alone. */
+bool computes_values(const struct accsim *a);
 /* The machine's cycles and values into a->record and a->io. */
 bool simulate(struct accsim *a, GError **error);
 

@@ -537,6 +537,8 @@ const struct arch_family arch_systolic = {
                "activation unit",
     .fields = systolic_fields,
     .cfg_size = sizeof(struct systolic_cfg),
+    .analytic = ANALYTIC_ESTIMATE,
+    .analytic_share = 0.05,
     .create = systolic_create,
     .settings = systolic_settings,
     .choices = systolic_choices,
