@@ -10,17 +10,28 @@
 #include "sim/cfg/cfg.h"
 #include "sim/stat/record.h"
 
-/* The values of one run; NULL in timing mode. Lives in memory shared with a forked simulation. */
-struct arch_io {
-    struct tensor *host; /* by value: fp32 NCHW. Inputs are given; layers on the host fill theirs */
-    void **out; /* by layer on the machine: its output as it ended, NHWC as stored, filled */
-    uint64_t *saturated; /* by layer: values that its format could not hold, counted */
+/* How --fidelity analytic stands to the events: the same cycles; an estimate, off by a share at
+ * most, of a run of the suite's size; or a bound that they do not go below. */
+enum analytic_kind { ANALYTIC_SAME, ANALYTIC_ESTIMATE, ANALYTIC_BOUND };
+
+/* The values of a run. What it makes goes to memory that lives as long as the run is open, shared
+ * with forked simulations. */
+struct arch_values {
+    const struct quant *quant; /* scales, and parameters as a tiled plan's machine stores them */
+    struct tensor *host; /* by value, as the graph has it (NCHW): inputs, parameters and states are
+                          * given; filled by layers on the host, and by those of a plan that is not
+                          * tiled; without data: not wanted */
+    void **out; /* by layer of a tiled plan on the machine: its output as it ended, NHWC as stored,
+                 * filled; NULL: not wanted */
+    uint64_t *saturated; /* by layer: values of a step that its format could not hold, counted */
 };
 
 struct arch_family {
     const char *name, *summary;
     const struct cfg_field *fields; /* all settings of the family; ends with path NULL */
     size_t cfg_size;
+    enum analytic_kind analytic;
+    double analytic_share; /* of ANALYTIC_ESTIMATE */
 
     /* An instance of the machine; fills *m but for name, family and file. Both live in `arena`. */
     void *(*create)(const void *cfg, const char *file, struct machine *m, struct arena *arena,
@@ -28,6 +39,10 @@ struct arch_family {
     /* The settings as they took effect, of the same layout as cfg: what was left to the machine is
      * filled in. May be NULL: as they were given. */
     const void *(*settings)(const void *self);
+    /* The family's own plan (mapper/plan.h: plan_begin()); ERROR_UNSUPPORTED names the layer that
+     * it lacks. NULL: plan_tiled(), which asks the three that follow. */
+    struct plan *(*plan)(const void *self, const struct graph *g, const struct target *t,
+                         GError **error);
     /* See struct target. */
     bool (*supports)(const void *self, const struct graph *g, const struct node *n,
                      enum number precision, GString *why);
@@ -43,17 +58,31 @@ struct arch_family {
                  struct record_layer *out);
     /* May be NULL. */
     uint64_t (*bound)(const void *self, const struct plan *p, int i_layer);
-    /* Steps -> plan->program, and the image of the parameters where plan->quant is set. */
+    /* Without events: what collect() would tell of a lowered plan. NULL: the sum of the costs. */
+    bool (*estimate)(const void *self, const struct plan *p, struct record *r, GError **error);
+    /* Steps -> plan->program, once; nothing changes the plan after it. */
     bool (*lower)(const void *self, struct plan *p, GError **error);
-    /* Processes and queues of one run of a lowered plan, between sk_begin() and sk_run(). Counters
-     * are kept in the run until collect(). NULL with an error. */
-    void *(*build)(const void *self, const struct plan *p, struct arch_io *io, GError **error);
-    /* After sk_run(): cycles, stalls, bytes and energy of layers and units go to r; the run ends.
-     * run NULL: an analytic run, whose cycles and stalls cost() has put into r->layers. */
-    bool (*collect)(const void *self, const struct plan *p, void *run, struct record *r,
-                    GError **error);
-    /* The values alone: the program in program order, without a clock. */
-    bool (*replay)(const void *self, const struct plan *p, struct arch_io *io, GError **error);
+
+    /* A run of a lowered plan: what it allocates is its own, until close(). Names of its processes,
+     * events and waveforms begin with `prefix`. NULL with an error. */
+    void *(*open)(const void *self, const struct plan *p, const char *prefix, GError **error);
+    /* Parameters go into the modelled memories. `values` is the run's until others are loaded or it
+     * is closed: each step reads its inputs there, and leaves what it makes. A run without values
+     * is one of timing mode. Once there, steps need no more memory. */
+    bool (*load)(void *run, struct arch_values *values, GError **error);
+    /* The values of a step alone: the program in program order, without a clock. */
+    bool (*replay)(void *run, int64_t step, GError **error);
+    /* Processes and queues for so many steps, between sk_begin() and sk_run(): in a child, which
+     * ends with them. Counters are kept in the run until collect(). */
+    bool (*build)(void *run, int64_t first_step, int64_t n_step, GError **error);
+    /* After sk_run(): cycles, stalls, bytes and energy of layers and units go to r. */
+    bool (*collect)(void *run, struct record *r, GError **error);
+    void (*close)(void *run);
+
+    /* What its layers are to be equal to, bit for bit: an executor of plan->graph that makes sums
+     * in the machine's documented order, in code that its units do not share. NULL: of a tiled plan
+     * mapper/values/twin.h, else the CPU reference. */
+    struct executor *(*twin)(const void *self, const struct plan *p, GError **error);
     /* The program as text; the caller frees it. */
     char *(*print)(const void *self, const struct plan *p);
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plan_new(): the passes in their order. */
+/* plan_tiled(): the passes in their order. */
 #include <time.h>
 
 #include "mapper/tiled/mapping.h"
@@ -54,15 +54,12 @@ static double cpu_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-struct plan *plan_new(const struct graph *g, const struct target *t, GError **error)
+struct plan *plan_tiled(const struct graph *g, const struct target *t, GError **error)
 {
-    struct arena *arena = arena_new();
-    struct plan *p = ARENA_NEW(arena, struct plan);
-    p->arena = arena;
-    p->graph = g;
-    p->machine = t->machine;
+    struct plan *p = plan_begin(g, t->machine);
+    p->is_tiled = true;
     p->memory_limit_bytes = t->memory_limit_bytes;
-    p->dims = ARENA_ARRAY(arena, struct dims, (size_t)g->n_value);
+    p->dims = ARENA_ARRAY(p->arena, struct dims, (size_t)g->n_value);
     for (int v = 0; v < g->n_value; v++)
         if (dims_possible(&g->values[v].shape))
             p->dims[v] = dims_of(&g->values[v].shape);

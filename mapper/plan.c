@@ -151,6 +151,37 @@ bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const 
                      n * (double)size_bytes / 0x1p20, (double)p->memory_limit_bytes / 0x1p20);
 }
 
+struct plan *plan_begin(const struct graph *g, const struct machine *m)
+{
+    struct arena *arena = arena_new();
+    struct plan *p = ARENA_NEW(arena, struct plan);
+    p->arena = arena;
+    p->graph = g;
+    p->machine = m;
+    p->n_run_step = 1;
+    return p;
+}
+
+void plan_add_layers(struct plan *p)
+{
+    const struct graph *g = p->graph;
+    p->layers = ARENA_ARRAY(p->arena, struct plan_layer, (size_t)g->n_node);
+    p->n_layer = g->n_node;
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = &g->nodes[i];
+        p->layers[i] =
+            (struct plan_layer){.index = i,
+                                .name = n->name,
+                                .op = n->op->name,
+                                .shape = shape_text(&g->values[n->out[0]].shape, 1, p->arena),
+                                .kind = LAYER_OWN,
+                                .nodes = {i},
+                                .n_node = 1,
+                                .out = n->out[0],
+                                .macs = n->macs};
+    }
+}
+
 void plan_free(struct plan *p)
 {
     if (p)

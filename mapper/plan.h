@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plan: how a graph is laid onto a machine.
+/* A plan: how a graph is laid onto a machine. Most are tiled; a machine whose layers are no tiles
+ * makes its own: layers and a program, and nothing of what is said here of tiled ones.
  *
- * Layers are fused nodes in execution order. Each has steps: transfers between the host and the
- * activation memory, and computations of a region of its output; groups of layers interleave
- * theirs. A family's lower() turns the steps into its own program, opaque to others. plan_new()
- * makes all of it; plan_free() ends it. A plan is not changed once made and can be run many times.
+ * Layers are fused nodes in execution order. Of a tiled plan each has steps: transfers between the
+ * host and the activation memory, and computations of a region of its output; groups of layers
+ * interleave theirs. A family's lower() turns the steps into its own program, opaque to others.
+ * plan_tiled() makes all of it; plan_free() ends it. A plan is not changed once lowered and can be
+ * run many times; values are no part of it.
  *
  * Activations are laid out NHWC in the activation memory and in the host's copies, each in the
  * number format of the layer that makes it (docs/quantisation.md). */
@@ -73,12 +75,15 @@ struct plan {
     struct arena *arena;
     const struct graph *graph;
     const struct machine *machine;
-    const struct quant *quant; /* NULL in timing mode */
     const struct mapping
         *mapping;      /* what a file says of its layout (mapper/tiled/mapping.h), or NULL */
     struct dims *dims; /* by value, of those that have an element: see plan_dims() */
     struct plan_layer *layers;
     int n_layer;
+    bool is_tiled;
+    bool times_by_value; /* cycles depend on values: timing mode computes them, too */
+    int64_t n_run_step;  /* a run executes the graph so many times, one step after the other */
+    /* Of a tiled plan: */
     struct home *homes; /* by value */
     /* What slots of layers have been found to need, kept while they are tried: private to
      * mapper/tiled/homes.c. */
@@ -105,9 +110,14 @@ struct plan {
 
 /* Layers, tilings, homes and steps of a graph on a machine. ERROR_UNSUPPORTED names the layer and
  * what would be needed; ERROR_LIMIT says what there would be too much of; ERROR_INPUT is of the
- * mapping's file. graph and target must outlive the plan. The caller sets plan->quant, unless
- * without values, and then calls the family's lower(). */
-struct plan *plan_new(const struct graph *g, const struct target *t, GError **error);
+ * mapping's file. graph and target must outlive the plan. The caller then calls the family's
+ * lower(). */
+struct plan *plan_tiled(const struct graph *g, const struct target *t, GError **error);
+/* An empty plan of one step a run, for a family that makes its own: then layers, and in lower() the
+ * program. What is allocated for it goes to its arena. */
+struct plan *plan_begin(const struct graph *g, const struct machine *m);
+/* A layer for each node, in order. */
+void plan_add_layers(struct plan *p);
 /* Whether n things of size_bytes each, which are about to be made, stay within the plan's limit of
  * memory; else ERROR_LIMIT names them by `what` ("instructions"). */
 bool plan_within_limit(const struct plan *p, double n, size_t size_bytes, const char *what,

@@ -19,6 +19,7 @@ enum layer_kind {
     LAYER_VECTOR, /* element by element, a window of elements, or a move of them */
     LAYER_LOOKUP, /* rows of a table */
     LAYER_HOST,   /* what the machine cannot run, on the host */
+    LAYER_OWN,    /* of a plan that is not tiled: its family knows */
 };
 
 /* C[m, n] = A[m, k] B[k, n], `groups` times side by side. m counts the whole batch. */

@@ -130,6 +130,22 @@ static bool check_stateless(const struct accsim *a, GError **error)
                      g->name, g->values[g->states[0]].name, a->machine->machine.name);
 }
 
+/* A plan that is not tiled. */
+static bool check_own_plan(const struct accsim *a, GError **error)
+{
+    const struct machine *m = &a->machine->machine;
+    if (!a->machine->family->plan)
+        return true;
+    if (a->options.mapping || a->options.save_mapping)
+        return error_set(error, ERROR_INPUT,
+                         "--mapping: %s lays networks out in a way of its own, which no mapping "
+                         "file tells",
+                         m->name);
+    return m->peak_macs_per_cyc[m->precision] > 0 ||
+           error_set(error, ERROR_UNSUPPORTED, "%s does not compute in %s", m->name,
+                     number_names[m->precision]);
+}
+
 static bool map(struct accsim *a, GError **error)
 {
     const struct arch_family *f = a->machine->family;
@@ -148,12 +164,15 @@ static bool map(struct accsim *a, GError **error)
                                 .cost = f->cost,
                                 .bound = f->bound};
     progress(a, "mapping", 0);
-    a->plan = expand(a, error) ? plan_new(a->graph, &a->target, error) : NULL;
-    if (a->plan && a->options.save_mapping && !save_mapping(a, error))
+    if (!check_own_plan(a, error) || !expand(a, error))
         return false;
-    /* With values the parameters are part of the program: it is made when they are there. */
-    return a->plan &&
-           (a->options.mode == ACCSIM_FUNCTIONAL || f->lower(a->machine->self, a->plan, error));
+    a->plan = f->plan ? f->plan(a->machine->self, a->graph, &a->target, error)
+                      : plan_tiled(a->graph, &a->target, error);
+    if (!a->plan || (a->options.save_mapping && !save_mapping(a, error)))
+        return false;
+    progress(a, "lowering", 0);
+    return f->lower(a->machine->self, a->plan, error) &&
+           (a->run = f->open(a->machine->self, a->plan, "", error)) != NULL;
 }
 
 struct accsim *accsim_new(const struct accsim_options *o, GError **error)
@@ -174,14 +193,17 @@ bool accsim_run(struct accsim *a, GError **error)
 {
     const gint64 start = g_get_monotonic_time();
     const bool functional = a->options.mode == ACCSIM_FUNCTIONAL;
-    bool ok = !functional || make_values(a, error);
+    bool ok = (!a->has_run || make_record(a, error)) &&
+              (!computes_values(a) || a->values || make_values(a, error));
+    a->has_run = true;
     if (ok && !a->machine)
         ok = run_reference(a, error);
     else
         ok = ok && simulate(a, error) &&
              (!functional || a->options.check == ACCSIM_CHECK_NONE || check_values(a, error)) &&
              (!a->options.output || write_output(a, error));
-    a->record->host_seconds = (double)(g_get_monotonic_time() - start) / 1e6;
+    if (a->record)
+        a->record->host_seconds = (double)(g_get_monotonic_time() - start) / 1e6;
     return ok;
 }
 
@@ -203,8 +225,7 @@ const struct graph *accsim_graph(const struct accsim *a)
 
 char *accsim_plan_text(const struct accsim *a)
 {
-    return a->machine && a->plan->program ? a->machine->family->print(a->machine->self, a->plan)
-                                          : NULL;
+    return a->machine ? a->machine->family->print(a->machine->self, a->plan) : NULL;
 }
 
 struct accsim_mapping accsim_mapping(const struct accsim *a)
@@ -217,6 +238,8 @@ void accsim_free(struct accsim *a)
 {
     if (!a)
         return;
+    if (a->run)
+        a->machine->family->close(a->run);
     values_free(a->values);
     quant_free(a->quant);
     plan_free(a->plan);
@@ -226,5 +249,6 @@ void accsim_free(struct accsim *a)
     graph_free(a->whole);
     accsim_machine_free(a->machine);
     arena_free(a->shared);
+    arena_free(a->told);
     arena_free(a->arena);
 }

@@ -71,7 +71,8 @@ struct accsim;
 struct accsim *accsim_new(const struct accsim_options *o, GError **error);
 
 /* Simulates and, in functional mode, checks. A value that differs is no error: see
- * record.check.pass. Called once. */
+ * record.check.pass. May be called again: the record is then that of the new run, for which
+ * nothing is mapped, read or made anew. */
 bool accsim_run(struct accsim *a, GError **error);
 
 const struct record *accsim_record(const struct accsim *a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every layer against two judges: its twin in the machine's numbers, bit for bit, and the fp32
  * reference, by its error. A layer passes when its bits are right: how far int8 is from fp32 is
- * told, not judged. */
+ * told, not judged. Of a run of several steps the values of the last one count. */
 #include <math.h>
 #include <string.h>
 
@@ -25,14 +25,19 @@ struct checker {
     struct comparison network;
 };
 
+/* Its output is one as the graph has it; else as the machine stores it. */
+static bool is_tensor(const struct plan_layer *l)
+{
+    return l->kind == LAYER_HOST || l->kind == LAYER_OWN;
+}
+
 static bool compare_bits(int i_layer, const void *value, size_t n_byte, void *user, GError **error)
 {
     (void)error;
     struct accsim *a = user;
     const struct plan_layer *l = &a->plan->layers[i_layer];
     struct record_check *c = &a->record->layers[i_layer].check;
-    const void *machine =
-        l->kind == LAYER_HOST ? a->io.host[l->out].data : (const void *)a->io.out[i_layer];
+    const void *machine = is_tensor(l) ? a->io.host[l->out].data : (const void *)a->io.out[i_layer];
     c->done = c->has_exact = true;
     c->exact = c->pass = !memcmp(machine, value, n_byte);
     progress(a, "checking bits", (double)(i_layer + 1) / a->plan->n_layer);
@@ -46,7 +51,7 @@ static float *machine_value(const struct accsim *a, int i_layer, const struct te
     struct tensor t = {like->type, like->shape, g_try_malloc(MAX(tensor_bytes(like), 1))};
     if (!t.data)
         return NULL;
-    if (l->kind == LAYER_HOST)
+    if (is_tensor(l))
         memcpy(t.data, a->io.host[l->out].data, tensor_bytes(like));
     else
         storage_from_nhwc(&t, a->io.out[i_layer], quant_storage(a->plan, a->quant, l->out));
@@ -117,7 +122,7 @@ static int judged_value(const struct plan *p)
     while (g->values[value].kind == VALUE_NODE && g->nodes[g->values[value].node].n_in > 0 &&
            !strcmp(g->nodes[g->values[value].node].op->name, "softmax"))
         value = g->nodes[g->values[value].node].in[0];
-    return p->roots[value];
+    return p->roots ? p->roots[value] : value;
 }
 
 static void judge(struct checker *k)
@@ -139,11 +144,55 @@ static void judge(struct checker *k)
         r->top1_agreement = (double)k->network.n_same_top / (double)k->network.n_image;
 }
 
-static bool check_bits(struct accsim *a, GError **error)
+/* As many steps as the run had, the last one watched. */
+static bool step_through(struct checker *k, struct executor *e, executor_visit_fn visit,
+                         GError **error)
 {
-    bool *skip = NULL;
+    const int64_t n = k->a->plan->n_run_step;
+    bool ok = e->load(e->self, k->a->values, error);
+    for (int64_t i = 0; ok && i < n; i++)
+        ok = e->step(e->self, k->a->values, NULL, NULL, i == n - 1 ? visit : NULL, k, error);
+    return ok;
+}
+
+/* Of an executor: the value as the graph has it, which what is stored becomes without a loss. */
+static bool compare_twin(const struct graph *g, int value, const struct tensor *t, void *user,
+                         GError **error)
+{
+    struct checker *k = user;
+    const int i = k->layer_of[value];
+    progress(k->a, "checking bits", (double)value / g->n_value);
+    g_autofree void *machine = i < 0 ? NULL : machine_value(k->a, i, t);
+    if (i < 0)
+        return true;
+    if (!machine)
+        return error_set(error, ERROR_LIMIT, "no memory to check layer '%s'",
+                         k->a->plan->layers[i].name);
+    struct record_check *c = &k->a->record->layers[i].check;
+    c->done = c->has_exact = true;
+    c->exact = c->pass = !memcmp(machine, t->data, tensor_bytes(t));
+    return true;
+}
+
+static bool check_with_twin(struct checker *k, GError **error)
+{
+    struct accsim *a = k->a;
+    const struct arch_family *f = a->machine->family;
+    struct executor *twin = f->twin ? f->twin(a->machine->self, a->plan, error)
+                                    : ref_new(a->graph, a->options.threads, error);
+    const bool ok = twin && step_through(k, twin, compare_twin, error);
+    executor_free(twin);
+    return ok;
+}
+
+static bool check_bits(struct checker *k, GError **error)
+{
+    struct accsim *a = k->a;
+    g_autofree bool *skip = NULL;
+    if (a->machine->family->twin || !a->plan->is_tiled)
+        return check_with_twin(k, error);
     if (a->options.check == ACCSIM_CHECK_SAMPLE) {
-        skip = ARENA_ARRAY(a->arena, bool, (size_t)a->plan->n_layer);
+        skip = g_new0(bool, a->plan->n_layer);
         for (int i = 0; i < a->plan->n_layer; i++)
             skip[i] = i % SAMPLE_EVERY != 0 && i != a->plan->n_layer - 1;
     }
@@ -153,16 +202,17 @@ static bool check_bits(struct accsim *a, GError **error)
 bool check_values(struct accsim *a, GError **error)
 {
     const struct graph *g = a->graph;
-    struct checker k = {.a = a,
-                        .layer_of = ARENA_ARRAY(a->arena, int, (size_t)g->n_value),
-                        .judged = judged_value(a->plan)};
+    g_autofree int *layer_of = g_new(int, g->n_value);
+    struct checker k = {.a = a, .layer_of = layer_of, .judged = judged_value(a->plan)};
     for (int v = 0; v < g->n_value; v++)
         k.layer_of[v] = -1;
     for (int i = 0; i < a->plan->n_layer; i++)
         k.layer_of[a->plan->layers[i].out] = i;
-    if (!check_bits(a, error))
+    if (!check_bits(&k, error))
         return false;
-    const bool ok = ref_run(g, a->options.threads, a->values, NULL, NULL, compare_fp32, &k, error);
+    struct executor *ref = ref_new(g, a->options.threads, error);
+    const bool ok = ref && step_through(&k, ref, compare_fp32, error);
+    executor_free(ref);
     if (ok)
         judge(&k);
     return ok;

@@ -23,7 +23,8 @@ struct accsim_machine {
 struct accsim {
     struct accsim_options options;
     struct arena *arena;            /* private */
-    struct arena *shared;           /* record and values, seen by the forked simulation */
+    struct arena *shared;           /* what a forked simulation makes: values, */
+    struct arena *told;             /* and the record */
     struct accsim_machine *machine; /* NULL: the CPU reference */
     struct graph *whole;            /* the network as read */
     struct graph *asked;            /* the same, or the layers asked for */
@@ -33,7 +34,9 @@ struct accsim {
     struct plan *plan;
     struct values *values; /* of graph: parameters and inputs */
     struct quant *quant;
-    struct arch_io io;
+    struct arch_values io;
+    void *run; /* of the machine's family */
+    bool has_run;
     struct record *record;
 };
 
@@ -57,10 +60,12 @@ bool calibrate(struct accsim *a, bool is_needed, struct quant_ranges *ranges, GE
  * of `split`, or of the only one that it has. */
 bool load_inputs(const char *spec, enum data_split split, struct values *v, GError **error);
 
-/* record.c: what is known before the run. */
+/* record.c: what is known before the run, in place of what was told before. */
 bool make_record(struct accsim *a, GError **error);
 
-/* simulate.c: the machine's cycles and values into a->record and a->io. */
+/* simulate.c: whether a run computes values, be it for its cycles alone. */
+bool computes_values(const struct accsim *a);
+/* The machine's cycles and values into a->record and a->io. */
 bool simulate(struct accsim *a, GError **error);
 
 /* check.c: every layer against its twin and the fp32 reference. */

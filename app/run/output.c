@@ -23,14 +23,15 @@ static bool write_tensors(const struct accsim *a, const struct tensor *t, GError
 static bool machine_output(const struct accsim *a, int value, struct tensor *t, GError **error)
 {
     const struct graph *g = a->graph;
-    const int root = a->plan->roots[value];
-    if (!tensor_alloc(t, NUMBER_fp32, &g->values[root].shape, error))
+    const int root = a->plan->roots ? a->plan->roots[value] : value;
+    const struct tensor *host = &a->io.host[root];
+    if (!tensor_alloc(t, host->data ? host->type : NUMBER_fp32, &g->values[root].shape, error))
         return false;
     for (int i = 0; i < a->plan->n_layer; i++)
         if (a->plan->layers[i].out == root && a->io.out[i])
             storage_from_nhwc(t, a->io.out[i], quant_storage(a->plan, a->quant, root));
-    if (a->io.host[root].data)
-        memcpy(t->data, a->io.host[root].data, tensor_bytes(t));
+    if (host->data)
+        memcpy(t->data, host->data, tensor_bytes(t));
     t->shape = g->values[value].shape;
     return true;
 }

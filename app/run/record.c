@@ -14,24 +14,12 @@ const char *accsim_version(void)
     return ACCSIM_VERSION;
 }
 
-/* Room for the record and for the values that a forked simulation hands back. */
-static bool shared_bytes(const struct accsim *a, size_t *bytes)
+/* Room for the record. */
+static bool record_bytes(const struct accsim *a, size_t *bytes)
 {
     const size_t n_layer = a->plan ? (size_t)a->plan->n_layer : (size_t)a->graph->n_node;
-    *bytes = 1 << 20;
-    size_t part;
-    if (!size_mul(&part, n_layer, sizeof(struct record_layer) + 256) ||
-        !size_add(bytes, *bytes, part))
-        return false;
-    for (int v = 0; v < a->graph->n_value; v++) {
-        /* What layers on the machine make as stored, fp32 of those on the host: 8 bytes do. */
-        if (a->graph->values[v].kind != VALUE_NODE || a->options.mode == ACCSIM_TIMING || !a->plan)
-            continue;
-        if (!size_mul(&part, (size_t)shape_count(&a->graph->values[v].shape), 8) ||
-            !size_add(bytes, *bytes, part + 128))
-            return false;
-    }
-    return true;
+    return size_mul(bytes, n_layer, sizeof(struct record_layer) + 256) &&
+           size_add(bytes, *bytes, 1 << 20);
 }
 
 static void describe_machine(const struct accsim *a, struct record *r)
@@ -67,7 +55,7 @@ static void describe_layers(const struct accsim *a, struct record *r)
     r->n_layer = a->plan->n_layer;
     r->n_mapping = a->plan->n_tried;
     r->map_seconds = a->plan->map_seconds;
-    r->layers = ARENA_ARRAY(a->shared, struct record_layer, (size_t)r->n_layer);
+    r->layers = ARENA_ARRAY(a->told, struct record_layer, (size_t)r->n_layer);
     for (int i = 0; i < r->n_layer; i++) {
         const struct plan_layer *l = &a->plan->layers[i];
         r->layers[i] = (struct record_layer){.index = i,
@@ -77,7 +65,7 @@ static void describe_layers(const struct accsim *a, struct record *r)
                                              .macs = l->macs,
                                              .streamed_bytes = plan_streamed_bytes(l),
                                              .on_host = l->kind == LAYER_HOST};
-        if (l->kind == LAYER_HOST)
+        if (l->kind == LAYER_HOST || l->kind == LAYER_OWN)
             continue;
         r->layers[i].format = number_names[l->format];
         if (l->kind == LAYER_MATRIX)
@@ -94,13 +82,13 @@ static void describe_nodes(const struct accsim *a, struct record *r)
     r->known_error = "This is what machines are compared with: fp32 on the CPU, without cycles.";
     r->dram_memory = -1;
     r->n_layer = g->n_node;
-    r->layers = ARENA_ARRAY(a->shared, struct record_layer, (size_t)r->n_layer);
+    r->layers = ARENA_ARRAY(a->told, struct record_layer, (size_t)r->n_layer);
     for (int i = 0; i < g->n_node; i++)
         r->layers[i] = (struct record_layer){
             .index = i,
             .name = g->nodes[i].name,
             .op = g->nodes[i].op->name,
-            .shape = shape_text(&g->values[g->nodes[i].out[0]].shape, 1, a->arena),
+            .shape = shape_text(&g->values[g->nodes[i].out[0]].shape, 1, a->told),
             .macs = g->nodes[i].macs,
             .on_host = true};
 }
@@ -108,11 +96,12 @@ static void describe_nodes(const struct accsim *a, struct record *r)
 bool make_record(struct accsim *a, GError **error)
 {
     size_t bytes;
-    if (shared_bytes(a, &bytes))
-        a->shared = arena_new_shared(bytes);
-    if (!a->shared)
-        return error_set(error, ERROR_LIMIT, "no memory for the values of %s", a->graph->name);
-    struct record *r = a->record = ARENA_NEW(a->shared, struct record);
+    arena_free(a->told);
+    a->told = record_bytes(a, &bytes) ? arena_new_shared(bytes) : NULL;
+    a->record = NULL;
+    if (!a->told)
+        return error_set(error, ERROR_LIMIT, "no memory for the record of %s", a->graph->name);
+    struct record *r = a->record = ARENA_NEW(a->told, struct record);
     r->version = accsim_version();
     r->command = a->options.command ? a->options.command : "";
     r->mode = mode_names[a->options.mode];
@@ -128,7 +117,8 @@ bool make_record(struct accsim *a, GError **error)
     if (a->machine) {
         describe_machine(a, r);
         describe_layers(a, r);
-        plan_bound(a->plan, &a->target, r->layers);
+        if (a->plan->is_tiled)
+            plan_bound(a->plan, &a->target, r->layers);
     } else {
         describe_nodes(a, r);
     }

@@ -133,8 +133,7 @@ bool systolic_fill_area(const struct systolic *s, const char *file, struct machi
                         GError **error);
 
 /* The functions of arch_systolic, by their names in struct arch_family (arch/arch.h), which says
- * what each does: systolic.c, _cost.c, _bound.c, _map.c, _proc.c, _collect.c, _replay.c
- * and _print.c. */
+ * what each does: systolic.c, _cost.c, _bound.c, _map.c, _proc.c, _collect.c and _print.c. */
 bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
                        enum number precision, GString *why);
 bool systolic_prepare(const void *self, const struct plan *p, struct plan_layer *l, GError **error);
@@ -149,8 +148,11 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
                    struct record_layer *out);
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer);
 bool systolic_lower(const void *self, struct plan *p, GError **error);
-void *systolic_build(const void *self, const struct plan *p, struct arch_io *io, GError **error);
-bool systolic_collect(const void *self, const struct plan *p, void *run, struct record *r,
-                      GError **error);
-bool systolic_replay(const void *self, const struct plan *p, struct arch_io *io, GError **error);
+bool systolic_estimate(const void *self, const struct plan *p, struct record *r, GError **error);
+void *systolic_open(const void *self, const struct plan *p, const char *prefix, GError **error);
+bool systolic_load(void *run, struct arch_values *values, GError **error);
+bool systolic_replay(void *run, int64_t step, GError **error);
+bool systolic_build(void *run, int64_t first_step, int64_t n_step, GError **error);
+bool systolic_collect(void *run, struct record *r, GError **error);
+void systolic_close(void *run);
 char *systolic_print(const void *self, const struct plan *p);

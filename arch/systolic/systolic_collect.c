@@ -92,7 +92,7 @@ static void power_collect(const struct sim *s, struct record *r)
 static uint64_t *share_cycles(const struct sim *s, struct record *r)
 {
     const int n = s->plan->n_turn;
-    uint64_t *ends = ARENA_ARRAY(s->plan->arena, uint64_t, (size_t)n);
+    uint64_t *ends = ARENA_ARRAY(s->arena, uint64_t, (size_t)n);
     uint64_t next_cyc = UINT64_MAX; /* when the next turn that computes on the machine begins to */
     for (int i = n - 1; i >= 0; i--) {
         ends[i] = MIN(s->turns[i].end_cyc, next_cyc);
@@ -213,13 +213,13 @@ static uint64_t pass_cyc(const struct systolic *s, const struct plan *p, const s
     return in->op == INSN_NORMALIZE_POOL ? systolic_share_cyc(s, in->count) : 0;
 }
 
-/* A sum over the program, by layer. */
+/* A sum over the program, by layer; the caller frees it. */
 static uint64_t *sum_cycles(const struct systolic *s, const struct plan *p,
                             uint64_t (*cycles)(const struct systolic *s, const struct plan *p,
                                                const struct insn *in))
 {
     const struct program *program = p->program;
-    uint64_t *sum = ARENA_ARRAY(p->arena, uint64_t, (size_t)p->n_layer);
+    uint64_t *sum = g_new0(uint64_t, p->n_layer);
     for (guint i = 0; i < program->insns->len; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
         sum[in->layer] += cycles(s, p, in);
@@ -232,17 +232,21 @@ static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
     r->units[r->n_unit++] = (struct record_unit){.name = name, .busy_cyc = busy_cyc};
 }
 
+static bool is_scalesim(const struct systolic *self)
+{
+    return self->cfg.timing == TIMING_SCALESIM;
+}
+
 /* By layer, the cycles in which the array and the activation unit work; of several arrays the mean.
- */
+ * The caller frees both. */
 static void work_cycles(const struct systolic *self, const struct plan *p, uint64_t **active,
                         uint64_t **pass)
 {
-    const bool is_scalesim = self->cfg.timing == TIMING_SCALESIM;
     *active = sum_cycles(self, p, array_cyc);
     for (int i = 0; i < p->n_layer; i++)
         (*active)[i] /= (uint64_t)self->cfg.n_array;
     *pass = sum_cycles(self, p, pass_cyc);
-    for (int i = 0; is_scalesim && i < p->n_layer; i++) {
+    for (int i = 0; is_scalesim(self) && i < p->n_layer; i++) {
         (*active)[i] = systolic_scalesim_active_cyc(self, &p->layers[i]);
         (*pass)[i] = 0; /* only matrix layers take time */
     }
@@ -251,7 +255,8 @@ static void work_cycles(const struct systolic *self, const struct plan *p, uint6
 /* What the analytic model takes for alike may come to a little less than what the arrays do. */
 static void bound_layers(const struct systolic *self, const struct plan *p, struct record *r)
 {
-    uint64_t *active, *pass, later = 0;
+    g_autofree uint64_t *active = NULL, *pass = NULL;
+    uint64_t later = 0;
     work_cycles(self, p, &active, &pass);
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
@@ -271,7 +276,7 @@ static void bound_layers(const struct systolic *self, const struct plan *p, stru
 
 static void finish_layers(const struct systolic *self, const struct plan *p, struct record *r)
 {
-    uint64_t *active, *pass;
+    g_autofree uint64_t *active = NULL, *pass = NULL;
     work_cycles(self, p, &active, &pass);
     struct record_unit matrix = {.name = "matrix_unit"};
     for (int i = 0; i < r->n_layer; i++) {
@@ -304,35 +309,38 @@ static uint64_t link_busy_cyc(const struct sim *s, const struct record *r)
     return MIN(cycles_ceil(s->core.host.carried_cyc) + d->n_block * d->setup_cyc, r->total_cyc);
 }
 
-bool systolic_collect(const void *self, const struct plan *p, void *run, struct record *r,
-                      GError **error)
+bool systolic_estimate(const void *self, const struct plan *p, struct record *r, GError **error)
 {
-    struct sim *s = run;
-    const bool is_scalesim = ((const struct systolic *)self)->cfg.timing == TIMING_SCALESIM;
-    if (s && s->error) {
-        g_propagate_error(error, s->error);
-        systolic_core_clear(&s->core);
-        return false;
-    }
-    if (s && is_scalesim)
-        collect_scalesim(s, r);
-    else if (s)
-        collect_event(s, r);
-    else
-        collect_analytic(self, p, r);
-    if (!s && !is_scalesim)
+    (void)error;
+    struct cost_state state = {0};
+    for (int i = 0; i < p->n_layer; i++)
+        systolic_cost(self, p, i, &state, &r->layers[i]);
+    collect_analytic(self, p, r);
+    if (!is_scalesim(self))
         bound_layers(self, p, r);
     finish_layers(self, p, r);
-    if (s && !is_scalesim)
-        dram_collect(&s->core.weights, r->total_cyc, &r->drams[MEM_WEIGHTS]);
     systolic_price_memory(self, r);
+    power_collect(NULL, r);
+    return true;
+}
+
+bool systolic_collect(void *run, struct record *r, GError **error)
+{
+    struct sim *s = run;
+    if (s->error) {
+        g_propagate_error(error, g_steal_pointer(&s->error));
+        return false;
+    }
+    if (is_scalesim(s->self))
+        collect_scalesim(s, r);
+    else
+        collect_event(s, r);
+    finish_layers(s->self, s->plan, r);
+    if (!is_scalesim(s->self))
+        dram_collect(&s->core.weights, r->total_cyc, &r->drams[MEM_WEIGHTS]);
+    systolic_price_memory(s->self, r);
     power_collect(s, r);
-    if (!s)
-        return true;
-    systolic_core_clear(&s->core);
-    if (s->state)
-        systolic_state_clear(s->state);
-    if (is_scalesim)
+    if (is_scalesim(s->self))
         return true;
     uint64_t busy_cyc = 0;
     for (int64_t i = 0; i < s->self->cfg.n_array; i++)

@@ -38,11 +38,13 @@ static bool init_host(struct machine_state *m, GError **error)
         if (!try_alloc(&m->host[s->value], (uint64_t)(d.n * plan_image_bytes(m->plan, s->value)),
                        error))
             return false;
-        if (g->values[s->value].kind != VALUE_NODE)
-            storage_to_nhwc(m->host[s->value], &m->io->host[s->value],
-                            quant_storage(m->plan, m->plan->quant, s->value));
     }
     return true;
+}
+
+static uint64_t weight_memory_bytes(const struct plan *p)
+{
+    return MAX(p->weight_bytes + p->streamed_bytes, 1);
 }
 
 static uint64_t widest(const struct plan *p)
@@ -53,11 +55,16 @@ static uint64_t widest(const struct plan *p)
     return bytes;
 }
 
+static uint64_t tile_bytes(const struct machine_state *m)
+{
+    return (uint64_t)(m->self->cfg.rows * m->self->cfg.cols) * widest(m->plan);
+}
+
 static bool init_array(const struct machine_state *m, struct array_state *a, GError **error)
 {
     const uint64_t rows = (uint64_t)m->self->cfg.rows, cols = (uint64_t)m->self->cfg.cols;
     const uint64_t entries = (uint64_t)m->self->cfg.accumulators;
-    const uint64_t tile = rows * cols * widest(m->plan), inputs = rows * cols * sizeof(int64_t);
+    const uint64_t tile = tile_bytes(m), inputs = rows * cols * sizeof(int64_t);
     return try_alloc(&a->accumulators, entries * cols * sizeof(int64_t), error) &&
            try_alloc((void **)&a->array, tile, error) &&
            try_alloc((void **)&a->shadow, tile, error) &&
@@ -77,26 +84,17 @@ static bool init_arrays(struct machine_state *m, GError **error)
     return true;
 }
 
-/* Each step's part of the output is complete when all instructions that may be the last are done.
- */
 static bool init_steps(struct machine_state *m, GError **error)
 {
-    const GArray *insns = ((const struct program *)m->plan->program)->insns;
     const uint64_t n = (uint64_t)m->plan->n_step;
-    if (!try_alloc((void **)&m->n_left, n * sizeof(*m->n_left), error) ||
-        !try_alloc((void **)&m->pooled, n * sizeof(*m->pooled), error))
-        return false;
-    for (guint i = 0; i < insns->len; i++) {
-        const struct insn *in = &g_array_index(insns, struct insn, i);
-        m->n_left[in->step] += in->last_of_chunk;
-    }
-    return true;
+    return try_alloc((void **)&m->n_left, n * sizeof(*m->n_left), error) &&
+           try_alloc((void **)&m->pooled, n * sizeof(*m->pooled), error);
 }
 
 bool systolic_state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
-                         struct arch_io *io, GError **error)
+                         GError **error)
 {
-    *m = (struct machine_state){.self = s, .plan = p, .io = io};
+    *m = (struct machine_state){.self = s, .plan = p};
     const uint64_t rows = (uint64_t)s->cfg.rows, cols = (uint64_t)s->cfg.cols;
     const uint64_t entries = (uint64_t)s->cfg.accumulators;
     const uint64_t padded = systolic_product_padded((int64_t)cols);
@@ -111,7 +109,8 @@ bool systolic_state_init(struct machine_state *m, const struct systolic *s, cons
                  try_alloc(&m->turned, cols * sizeof(int64_t), error))) &&
         try_alloc(&m->lhs, lines * rows * sizeof(double), error) &&
         try_alloc(&m->rhs, rows * padded * sizeof(double), error) &&
-        try_alloc(&m->sums, lines * cols * sizeof(double), error) && init_host(m, error))
+        try_alloc(&m->sums, lines * cols * sizeof(double), error) && init_host(m, error) &&
+        try_alloc((void **)&m->weights, weight_memory_bytes(p), error))
         return true;
     if (error && !*error)
         error_set(error, ERROR_LIMIT, "no memory for a unified buffer of %" G_GUINT64_FORMAT " MiB",
@@ -142,7 +141,101 @@ void systolic_state_clear(struct machine_state *m)
     g_free(m->lhs);
     g_free(m->rhs);
     g_free(m->sums);
+    g_free(m->weights);
     sram_clear(&m->buffer);
+}
+
+/* Each step's part of the output is complete when all instructions that may be the last are done.
+ */
+static void begin_steps(struct machine_state *m)
+{
+    const GArray *insns = ((const struct program *)m->plan->program)->insns;
+    const size_t n = (size_t)m->plan->n_step;
+    memset(m->n_left, 0, n * sizeof(*m->n_left));
+    memset(m->pooled, 0, n * sizeof(*m->pooled));
+    for (guint i = 0; i < insns->len; i++) {
+        const struct insn *in = &g_array_index(insns, struct insn, i);
+        m->n_left[in->step] += in->last_of_chunk;
+    }
+}
+
+void systolic_state_begin(struct machine_state *m)
+{
+    const struct graph *g = m->plan->graph;
+    m->is_used = true;
+    begin_steps(m);
+    for (int v = 0; v < g->n_value; v++)
+        if (m->host[v] && g->values[v].kind != VALUE_NODE)
+            storage_to_nhwc(m->host[v], &m->io->host[v], quant_storage(m->plan, m->io->quant, v));
+    memset(m->io->saturated, 0, (size_t)m->plan->n_layer * sizeof(*m->io->saturated));
+}
+
+void systolic_state_forget(struct machine_state *m)
+{
+    const struct graph *g = m->plan->graph;
+    const uint64_t rows = (uint64_t)m->self->cfg.rows, cols = (uint64_t)m->self->cfg.cols;
+    if (!m->is_used)
+        return;
+    memset(m->buffer.data, 0, MIN(m->plan->activation_bytes, m->buffer.size_bytes));
+    for (int64_t i = 0; i < m->self->cfg.n_array; i++) {
+        struct array_state *a = &m->arrays[i];
+        memset(a->accumulators, 0, (uint64_t)m->self->cfg.accumulators * cols * sizeof(int64_t));
+        memset(a->array, 0, tile_bytes(m));
+        memset(a->shadow, 0, tile_bytes(m));
+        if (a->inputs) {
+            memset(a->inputs, 0, rows * cols * sizeof(int64_t));
+            memset(a->shadow_inputs, 0, rows * cols * sizeof(int64_t));
+        }
+    }
+    for (int v = 0; v < g->n_value; v++)
+        if (m->host[v])
+            memset(m->host[v], 0,
+                   (size_t)(dims_of(&g->values[v].shape).n * plan_image_bytes(m->plan, v)));
+}
+
+/* Parameters -> weight memory. */
+
+/* One output's weights down a column of tiles, rows of which lie `pitch` bytes apart. Those of
+ * packed groups are apart: each tap of the kernel has the channels of all groups. */
+static void put_column(const struct plan_layer *l, int64_t n, const uint8_t *weight, int64_t size,
+                       int64_t pitch, uint8_t *column)
+{
+    const struct gemm g = plan_operator_gemm(l);
+    const int64_t channels = l->packed > 1 ? l->channels : g.k, block = n / g.n * channels;
+    for (int64_t k = 0; k < g.k; k++) {
+        const int64_t row = k / channels * channels * l->packed + block + k % channels;
+        if (size == 1)
+            column[row * pitch] = weight[k];
+        else
+            memcpy(column + row * pitch, weight + k * size, (size_t)size);
+    }
+}
+
+/* Weight memory holds tiles, row by row of the array; of whole ones what an edge tile lacks is 0.
+ * Tables lie there as they are. What is streamed lies behind them. */
+void systolic_state_load(struct machine_state *m, struct arch_values *io)
+{
+    const struct plan *p = m->plan;
+    const int64_t cols = m->self->cfg.cols;
+    m->io = io;
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        const uint8_t *weight = io->quant->layers[i].weight;
+        if (l->lookup && l->weights_of == i)
+            memcpy(m->weights + l->weight_address, weight,
+                   (size_t)(l->lookup->rows * lookup_row_bytes(p, l)));
+        const int64_t size = (int64_t)number_bytes(l->weight_format);
+        const int64_t k = l->kind == LAYER_MATRIX ? plan_operator_gemm(l).k : 0;
+        const bool is_first =
+            l->kind == LAYER_MATRIX && l->weights_of == i && !l->stationary_is_activation;
+        for (int64_t c = 0; is_first && c < l->gemm.groups * l->gemm.n; c++) {
+            const int64_t g = c / l->gemm.n, n = c % l->gemm.n, i_n = n / cols;
+            uint8_t *column =
+                m->weights + systolic_tile_address(m->self, l, g, i_n, 0) + n % cols * size;
+            put_column(l, n, weight + c * k * size, size,
+                       systolic_tile_pitch(m->self, l, i_n) * size, column);
+        }
+    }
 }
 
 /* The inputs of a product, as the systolic data setup reads them out of the unified buffer: patches
@@ -311,7 +404,7 @@ static void shift_from_buffer(struct machine_state *m, uint64_t tile, const stru
 
 static const uint8_t *weights_at(const struct machine_state *m, uint64_t address)
 {
-    return ((const struct program *)m->plan->program)->weights + address;
+    return m->weights + address;
 }
 
 /* What an edge tile lacks is 0. */
@@ -467,13 +560,13 @@ static bool host_operator(struct machine_state *m, const struct insn *in, GError
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
     struct tensor *host = m->io->host;
-    if (!host_compute(m->plan, m->plan->quant, l, host, m->host, error))
+    if (!host_compute(m->plan, m->io->quant, l, host, m->host, error))
         return false;
     const struct node *n = &m->plan->graph->nodes[l->nodes[0]];
     for (int i = 0; i < n->n_out; i++) {
         const int v = n->out[i];
         if (v >= 0 && m->host[v]) /* layers on the machine read it */
-            storage_to_nhwc(m->host[v], &host[v], quant_storage(m->plan, m->plan->quant, v));
+            storage_to_nhwc(m->host[v], &host[v], quant_storage(m->plan, m->io->quant, v));
     }
     return true;
 }
@@ -534,6 +627,7 @@ bool systolic_state_replay(struct machine_state *m, GError **error)
 {
     const struct program *program = m->plan->program;
     bool ok = true;
+    systolic_state_begin(m);
     for (guint i = 0; i < program->insns->len && ok; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
         for (uint32_t j = 0; j < in->repeat && in->unit == UNIT_MATRIX; j++)
@@ -541,15 +635,5 @@ bool systolic_state_replay(struct machine_state *m, GError **error)
         if (in->unit != UNIT_MATRIX)
             ok = systolic_state_execute(m, in, error);
     }
-    return ok;
-}
-
-bool systolic_replay(const void *self, const struct plan *p, struct arch_io *io, GError **error)
-{
-    struct machine_state m;
-    if (!systolic_state_init(&m, self, p, io, error))
-        return false;
-    const bool ok = systolic_state_replay(&m, error);
-    systolic_state_clear(&m);
     return ok;
 }

@@ -19,7 +19,8 @@ struct array_state {
 struct machine_state {
     const struct systolic *self;
     const struct plan *plan;
-    struct arch_io *io;
+    struct arch_values *io;
+    uint8_t *weights;           /* weight memory, by address */
     struct sram buffer;         /* unified buffer, bytes */
     struct array_state *arrays; /* array.count */
     uint32_t *n_left; /* by step: instructions after which its part of the output is complete */
@@ -29,11 +30,19 @@ struct machine_state {
     void **host;      /* host memory by value: NHWC of the whole batch, as stored */
     void *lhs, *rhs, *sums;     /* scratch of products: fp32 or fp64 */
     struct permute_table moves; /* of the layer that moved values last */
+    bool is_used;               /* a step has begun */
 };
 /* ERROR_LIMIT where there is no memory for the contents; then *m is clear again. */
 bool systolic_state_init(struct machine_state *m, const struct systolic *s, const struct plan *p,
-                         struct arch_io *io, GError **error);
+                         GError **error);
 void systolic_state_clear(struct machine_state *m);
+/* Parameters -> weight memory; inputs are read from `io`, and outputs go there, from now on. */
+void systolic_state_load(struct machine_state *m, struct arch_values *io);
+/* A step begins: its inputs are in host memory. */
+void systolic_state_begin(struct machine_state *m);
+/* What steps before have left in the machine shows no more: a value that is read before it is
+ * written is a wrong one again. */
+void systolic_state_forget(struct machine_state *m);
 /* Weight memory -> shadow registers of an array. */
 void systolic_state_shift_in(struct machine_state *m, int array, uint64_t tile,
                              const struct plan_layer *l);
@@ -59,5 +68,5 @@ const void *systolic_state_sums(const struct machine_state *m, const struct insn
 /* Any instruction but those that shift, multiply or synchronise. Errors are the user's: an index
  * that a table does not have, an operator on the host that fails. */
 bool systolic_state_execute(struct machine_state *m, const struct insn *in, GError **error);
-/* The whole program in program order (systolic_func.c). */
+/* One step: the whole program in program order (systolic_func.c). */
 bool systolic_state_replay(struct machine_state *m, GError **error);

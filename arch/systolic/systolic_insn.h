@@ -74,7 +74,6 @@ enum { INSN_PER_PIECE = 7, INSN_AT_ACTIVATION = 3 };
 struct program {
     GArray *insns; /* struct insn, in program order */
     uint32_t n_meeting;
-    uint64_t *done;   /* by step and array: what the counter of the unit that ends the step has
-                       * reached when it is complete */
-    uint8_t *weights; /* by address; NULL in timing mode */
+    uint64_t *done; /* by step and array: what the counter of the unit that ends the step has
+                     * reached when it is complete */
 };

@@ -11,10 +11,12 @@ static void sim_wait_until(uint64_t cyc)
         sk_wait_cycles(cyc - sk_now());
 }
 
-static const char *sim_name(const struct array_sim *a, const char *name)
+/* a NULL: no array's */
+static const char *sim_name(const struct sim *s, const struct array_sim *a, const char *name)
 {
-    const struct plan *p = a->sim->plan;
-    return a->sim->self->cfg.n_array > 1 ? arena_printf(p->arena, "%s%d", name, a->index) : name;
+    return a && s->self->cfg.n_array > 1
+               ? arena_printf(s->arena, "%s%s%d", s->prefix, name, a->index)
+               : arena_printf(s->arena, "%s%s", s->prefix, name);
 }
 
 /* For power over time. */
@@ -182,10 +184,10 @@ static void deal_program(struct sim *s)
 static void queue_build(struct sim *s)
 {
     const int n = (int)s->self->cfg.n_array;
-    s->controllers = ARENA_ARRAY(s->plan->arena, struct controller, (size_t)n + 1);
+    s->controllers = ARENA_ARRAY(s->arena, struct controller, (size_t)n + 1);
     for (int i = 0; i <= n; i++)
         s->controllers[i].list =
-            arena_own(s->plan->arena, g_array_new(FALSE, FALSE, sizeof(struct listed)),
+            arena_own(s->arena, g_array_new(FALSE, FALSE, sizeof(struct listed)),
                       (GDestroyNotify)g_array_unref);
     for (int i = 0; i < n; i++) {
         s->controllers[i].array = i;
@@ -553,11 +555,9 @@ static struct sk_event *event_of(struct arena *a, const char *owner, const char 
 
 static void build_unit(struct sim *s, struct array_sim *a, enum unit unit)
 {
-    struct arena *arena = s->plan->arena;
+    struct arena *arena = s->arena;
     struct unit_state *u = a ? &a->units[unit] : &s->host;
-    const char *name = unit_processes[unit].name;
-    if (a)
-        name = sim_name(a, name);
+    const char *name = sim_name(s, a, unit_processes[unit].name);
     u->sim = s;
     u->array = a;
     u->unit = unit;
@@ -574,48 +574,81 @@ static void build_unit(struct sim *s, struct array_sim *a, enum unit unit)
 
 static void build_array(struct sim *s, int i)
 {
-    struct arena *arena = s->plan->arena;
+    struct arena *arena = s->arena;
     struct array_sim *a = &s->arrays[i];
     a->waits = arena_own(arena, g_array_new(FALSE, FALSE, sizeof(struct wait_span)),
                          (GDestroyNotify)g_array_unref);
     a->fifo = ARENA_ARRAY(arena, struct fifo_slot, (size_t)s->self->cfg.fifo_tiles);
-    a->fifo_filled = event_of(arena, sim_name(a, "weight_fifo"), "filled");
-    a->fifo_freed = event_of(arena, sim_name(a, "weight_fifo"), "freed");
-    a->shadow_filled = event_of(arena, sim_name(a, "shadow"), "filled");
-    a->shadow_freed = event_of(arena, sim_name(a, "shadow"), "freed");
+    a->fifo_filled = event_of(arena, sim_name(s, a, "weight_fifo"), "filled");
+    a->fifo_freed = event_of(arena, sim_name(s, a, "weight_fifo"), "freed");
+    a->shadow_filled = event_of(arena, sim_name(s, a, "shadow"), "filled");
+    a->shadow_freed = event_of(arena, sim_name(s, a, "shadow"), "freed");
     a->shadow_free = true;
     if (s->self->cfg.n_array > 1)
-        a->met = event_of(arena, sim_name(a, "array"), "met");
+        a->met = event_of(arena, sim_name(s, a, "array"), "met");
     for (int u = UNIT_HOST + 1; u < N_UNIT; u++)
         if (u != UNIT_INPUTS || s->self->cfg.dataflow == FLOW_IS)
             build_unit(s, a, (enum unit)u);
     if (s->self->cfg.dataflow == FLOW_WS)
-        sk_spawn(sim_name(a, "weight_loader"), feed_weight_loader, a, describe_loader, 0);
-    sk_trace(arena_printf(arena, "%s.level", sim_name(a, "weight_fifo")), &a->fifo_level, 11);
-    sk_trace(arena_printf(arena, "%s.begun", sim_name(a, "shift")), &a->n_shift, 32);
+        sk_spawn(sim_name(s, a, "weight_loader"), feed_weight_loader, a, describe_loader, 0);
+    sk_trace(arena_printf(arena, "%s.level", sim_name(s, a, "weight_fifo")), &a->fifo_level, 11);
+    sk_trace(arena_printf(arena, "%s.begun", sim_name(s, a, "shift")), &a->n_shift, 32);
 }
 
-void *systolic_build(const void *self, const struct plan *p, struct arch_io *io, GError **error)
+/* A run, from its opening to its end. */
+
+void *systolic_open(const void *self, const struct plan *p, const char *prefix, GError **error)
 {
-    struct arena *arena = p->arena;
+    (void)error;
+    struct arena *arena = arena_new();
     struct sim *s = ARENA_NEW(arena, struct sim);
+    s->arena = arena;
     s->self = self;
     s->plan = p;
     s->program = p->program;
-    if (io) {
-        s->state = ARENA_NEW(arena, struct machine_state);
-        if (!systolic_state_init(s->state, self, p, io, error))
-            return NULL;
+    s->prefix = arena_strdup(arena, prefix);
+    return s;
+}
+
+bool systolic_load(void *run, struct arch_values *values, GError **error)
+{
+    struct sim *s = run;
+    if (!s->state) {
+        struct machine_state *state = ARENA_NEW(s->arena, struct machine_state);
+        if (!systolic_state_init(state, s->self, s->plan, error))
+            return false;
+        s->state = state;
     }
-    systolic_core_init(&s->core, self);
-    s->layers = ARENA_ARRAY(arena, struct record_layer, (size_t)p->n_layer);
+    systolic_state_load(s->state, values);
+    return true;
+}
+
+bool systolic_replay(void *run, int64_t step, GError **error)
+{
+    (void)step;
+    return systolic_state_replay(((struct sim *)run)->state, error);
+}
+
+bool systolic_build(void *run, int64_t first_step, int64_t n_step, GError **error)
+{
+    (void)first_step;
+    (void)error;
+    g_assert(n_step == 1);
+    struct sim *s = run;
+    struct arena *arena = s->arena;
+    if (s->state)
+        systolic_state_forget(s->state);
+    systolic_core_init(&s->core, s->self);
+    s->layers = ARENA_ARRAY(arena, struct record_layer, (size_t)s->plan->n_layer);
     if (s->self->cfg.timing == TIMING_SCALESIM) {
-        sk_spawn("scalesim", systolic_scalesim_process, s, NULL, 0);
-        return s;
+        sk_spawn(sim_name(s, NULL, "scalesim"), systolic_scalesim_process, s, NULL, 0);
+        return true;
     }
-    s->step_spans = ARENA_ARRAY(arena, struct step_span, (size_t)p->n_step * N_UNIT);
-    s->turns = ARENA_ARRAY(arena, struct turn_span, (size_t)p->n_turn);
-    for (int i = 0; i < p->n_turn; i++)
+    if (s->state)
+        systolic_state_begin(s->state);
+    s->step_spans = ARENA_ARRAY(arena, struct step_span, (size_t)s->plan->n_step * N_UNIT);
+    s->turns = ARENA_ARRAY(arena, struct turn_span, (size_t)s->plan->n_turn);
+    for (int i = 0; i < s->plan->n_turn; i++)
         s->turns[i].compute_cyc = UINT64_MAX;
     const int n = (int)s->self->cfg.n_array;
     s->arrays = ARENA_ARRAY(arena, struct array_sim, (size_t)n);
@@ -628,5 +661,15 @@ void *systolic_build(const void *self, const struct plan *p, struct arch_io *io,
         build_array(s, i);
     }
     queue_build(s);
-    return s;
+    return true;
+}
+
+void systolic_close(void *run)
+{
+    struct sim *s = run;
+    systolic_core_clear(&s->core);
+    if (s->state)
+        systolic_state_clear(s->state);
+    g_clear_error(&s->error);
+    arena_free(s->arena);
 }

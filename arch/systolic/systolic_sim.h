@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The state that the processes of one run share. */
+/* A run: the machine's contents, and the state that its processes share. */
 #pragma once
 
 #include "arch/systolic/systolic_core.h"
@@ -98,9 +98,11 @@ struct meeting {
 };
 
 struct sim {
+    struct arena *arena;
     const struct systolic *self;
     const struct plan *plan;
     const struct program *program;
+    const char *prefix; /* of names */
     struct systolic_core core;
     struct machine_state *state; /* NULL in timing mode */
     struct unit_state host;

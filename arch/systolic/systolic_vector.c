@@ -392,9 +392,9 @@ struct sums {
 static void activate_integers(struct machine_state *m, const struct plan_layer *l,
                               const struct sums *s, const struct plan_cut *cut, int32_t *v)
 {
-    const struct quant_layer *q = &m->plan->quant->layers[l->index];
+    const struct quant_layer *q = &m->io->quant->layers[l->index];
     const int32_t limit = storage_limit(l->format), lo = cut->at_zero ? 0 : -limit;
-    const int64_t upper = storage_bound(quant_storage(m->plan, m->plan->quant, l->out), cut->upper);
+    const int64_t upper = storage_bound(quant_storage(m->plan, m->io->quant, l->out), cut->upper);
     const int32_t hi = (int32_t)MIN(upper, limit);
     const bool is_wide = plan_sum_words(m->plan, l) > 1;
     uint64_t saturated = 0;
@@ -411,7 +411,7 @@ static void activate_integers(struct machine_state *m, const struct plan_layer *
 static void activate_floats(const struct machine_state *m, const struct plan_layer *l,
                             const struct sums *s, const struct plan_cut *cut, float *v)
 {
-    const float *bias = m->plan->quant->layers[l->index].float_bias;
+    const float *bias = m->io->quant->layers[l->index].float_bias;
     for (int64_t j = 0; j < s->n; j++) {
         v[j] = ((const float *)s->at)[j] + bias[s->c0 + j];
         v[j] = cut->at_zero && v[j] < 0 ? 0 : v[j];
@@ -526,7 +526,7 @@ static void lanes_pass(struct machine_state *m, const struct insn *in)
     const struct region *r = &p->steps[in->step].region;
     struct pass pass = {.insn = in,
                         .node = &p->graph->nodes[l->nodes[0]],
-                        .q = &p->quant->layers[in->layer],
+                        .q = &m->io->quant->layers[in->layer],
                         .limit = storage_limit(l->format),
                         .n_in = l->n_in};
     int64_t widest = 0;
@@ -567,8 +567,8 @@ static bool function_pass(struct machine_state *m, const struct insn *in, GError
     void *out = sram_write(&m->buffer, st->address,
                            (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out)));
     if (l->permute)
-        return permute_run(p, p->quant, l, r, operands, out, &m->moves, error);
-    return vector_compute(p, p->quant, l, r, m->io->host, operands, out, error);
+        return permute_run(p, m->io->quant, l, r, operands, out, &m->moves, error);
+    return vector_compute(p, m->io->quant, l, r, m->io->host, operands, out, error);
 }
 
 bool systolic_vector_pass(struct machine_state *m, const struct insn *in, GError **error)

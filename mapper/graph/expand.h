@@ -5,7 +5,7 @@
  * machine lacks one of the operators that it would become (docs/mapping.md, "Writing operators
  * out").
  *
- * Legal order: expand_new(), expand_graph() for plan_new(), expand_values() once there are values;
+ * Legal order: expand_new(), expand_graph() for the plan, expand_values() once there are values;
  * expand_free() after plan_free(). */
 #pragma once
 

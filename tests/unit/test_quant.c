@@ -161,7 +161,7 @@ static struct fixture fixture_make(const char *text, const char *file)
     f.graph = net_read(file, 2, &error);
     g_unlink(file);
     ck_ok(f.graph != NULL, error);
-    f.plan = plan_new(f.graph, &flat_target, &error);
+    f.plan = plan_tiled(f.graph, &flat_target, &error);
     ck_ok(f.plan != NULL, error);
     f.values = values_new(f.graph);
     ck_ok(values_seed(f.values, 3, &error), error);

@@ -96,28 +96,38 @@ static double value_bytes(const struct plan *p, int value, int64_t n_image)
     return (double)(n_image * plan_image_bytes(p, value));
 }
 
+/* What a layer moves over the link to the host, as the mapper plans it. */
+static struct record_bytes host_bytes(const struct plan *p, const struct plan_layer *l)
+{
+    const int64_t batch = dims_of(&p->graph->values[l->out].shape).n;
+    struct record_bytes bytes = {0, 0};
+    for (int j = 0; j < l->n_in; j++) {
+        const struct home *h = &p->homes[l->in[j]];
+        const uint64_t n = (uint64_t)value_bytes(p, l->in[j], batch);
+        if (l->kind != LAYER_HOST && h->loaded && h->first_layer == l->index)
+            bytes.read += n;
+        else if (l->kind == LAYER_HOST && !h->loaded && !h->stored)
+            bytes.write += n;
+    }
+    if (l->kind == LAYER_MATRIX && p->homes[l->out].stored)
+        bytes.write += (uint64_t)value_bytes(p, l->out, batch);
+    return bytes;
+}
+
 static void scalar_cost(const void *self, const struct plan *p, int i_layer,
                         struct cost_state *state, struct record_layer *out)
 {
     const struct scalar_cfg *s = self;
     const struct plan_layer *l = &p->layers[i_layer];
-    const int64_t batch = dims_of(&p->graph->values[l->out].shape).n;
-    double bytes = 0, cycles = 0;
-    for (int j = 0; j < l->n_in; j++) {
-        const struct home *h = &p->homes[l->in[j]];
-        const bool moves = l->kind == LAYER_HOST ? !h->loaded && !h->stored
-                                                 : h->loaded && h->first_layer == i_layer;
-        bytes += moves ? value_bytes(p, l->in[j], batch) : 0;
-    }
-    if (l->kind == LAYER_MATRIX) {
-        bytes += p->homes[l->out].stored ? value_bytes(p, l->out, batch) : 0;
-        for (int64_t i = 0; i < plan_n_chunk(p, l); i++)
-            cycles += compute_cyc(s, l, plan_chunk(p, l, i).n_image);
-    }
-    out->cycles = (uint64_t)(cycles + bytes / s->host_bytes_per_cyc + 0.5);
+    const struct record_bytes host = host_bytes(p, l);
+    double cycles = (double)(host.read + host.write) / s->host_bytes_per_cyc;
+    for (int64_t i = 0; l->kind == LAYER_MATRIX && i < plan_n_chunk(p, l); i++)
+        cycles += compute_cyc(s, l, plan_chunk(p, l, i).n_image);
+    out->cycles = (uint64_t)(cycles + 0.5);
     out->start_cycle = state->now_cyc;
     out->end_cycle = state->now_cyc += out->cycles;
     out->bytes[MEM_WEIGHTS].read = weight_bytes(p, l);
+    out->bytes[MEM_HOST] = host;
 }
 
 /* What the search compares: of this machine there is nothing to choose but the chunks. */
@@ -146,9 +156,11 @@ static bool scalar_lower(const void *self, struct plan *p, GError **error)
 }
 
 struct scalar_run {
+    struct arena *arena;
     const struct scalar_cfg *cfg;
     const struct plan *plan;
-    struct arch_io *io; /* NULL in timing mode */
+    const char *prefix;
+    struct arch_values *values; /* NULL in timing mode */
     int8_t *buffer;
     void **host; /* by value: what was stored */
     struct record_layer *layers;
@@ -158,7 +170,7 @@ struct scalar_run {
 static void multiply(struct scalar_run *r, const struct plan_step *st)
 {
     const struct plan_layer *l = &r->plan->layers[st->layer];
-    const struct quant_layer *q = &r->plan->quant->layers[st->layer];
+    const struct quant_layer *q = &r->values->quant->layers[st->layer];
     const int8_t *x = r->buffer + st->in_address[0], *w = q->weight;
     int8_t *y = r->buffer + st->address;
     const int8_t lo = plan_layer_node(r->plan, l, "relu") ? 0 : -127;
@@ -169,35 +181,33 @@ static void multiply(struct scalar_run *r, const struct plan_step *st)
                 sum += x[i * l->gemm.k + k] * w[n * l->gemm.k + k];
             y[i * l->gemm.n + n] = requant_clamp(requant_round(sum, q->requant[n]), lo);
         }
-    memcpy((int8_t *)r->io->out[st->layer] + st->region.image * l->gemm.n, y,
+    memcpy((int8_t *)r->values->out[st->layer] + st->region.image * l->gemm.n, y,
            (size_t)(st->region.n_image * l->gemm.n));
 }
 
-/* The values of one step. */
+/* The values of one of the plan's steps. */
 static bool execute(struct scalar_run *r, const struct plan_step *st, GError **error)
 {
     const struct plan *p = r->plan;
+    const struct quant *q = r->values->quant;
     const size_t first = (size_t)value_bytes(p, st->value, st->region.image);
     const size_t bytes = (size_t)value_bytes(p, st->value, st->region.n_image);
     switch (st->kind) {
     case STEP_LOAD: {
-        struct tensor t = r->io->host[st->value];
+        struct tensor t = r->values->host[st->value];
         t.data = (float *)t.data + first;
         t.shape.dim[0] = st->region.n_image;
-        storage_to_nhwc(r->buffer + st->address, &t, quant_storage(p, p->quant, st->value));
+        storage_to_nhwc(r->buffer + st->address, &t, quant_storage(p, q, st->value));
         return true;
     }
     case STEP_STORE:
-        if (!r->host[st->value])
-            r->host[st->value] =
-                ARENA_ARRAY(p->arena, int8_t, shape_count(&p->graph->values[st->value].shape));
         memcpy((int8_t *)r->host[st->value] + first, r->buffer + st->address, bytes);
         return true;
     case STEP_COMPUTE:
         multiply(r, st);
         return true;
     case STEP_HOST:
-        return host_compute(p, p->quant, &p->layers[st->layer], r->io->host, r->host, error);
+        return host_compute(p, q, &p->layers[st->layer], r->values->host, r->host, error);
     }
     return false;
 }
@@ -222,7 +232,7 @@ static void sequencer(void *arg)
         if (i == 0 || st->layer != st[-1].layer)
             l->start_cycle = sk_now();
         sk_wait_cycles(step_cyc(r, st));
-        if (r->io && !execute(r, st, &r->error)) {
+        if (r->values && !execute(r, st, &r->error)) {
             sk_stop();
             return;
         }
@@ -231,46 +241,62 @@ static void sequencer(void *arg)
     }
 }
 
-static struct scalar_run *run_new(const void *self, const struct plan *p, struct arch_io *io)
-{
-    struct scalar_run *r = ARENA_NEW(p->arena, struct scalar_run);
-    *r = (struct scalar_run){.cfg = self, .plan = p, .io = io};
-    r->buffer = ARENA_ARRAY(p->arena, int8_t, p->machine->memories[MEM_BUFFER].size_bytes);
-    r->host = ARENA_ARRAY(p->arena, void *, p->graph->n_value);
-    r->layers = ARENA_ARRAY(p->arena, struct record_layer, p->n_layer);
-    return r;
-}
-
-static void *scalar_build(const void *self, const struct plan *p, struct arch_io *io,
-                          GError **error)
+static void *scalar_open(const void *self, const struct plan *p, const char *prefix, GError **error)
 {
     (void)error;
-    struct scalar_run *r = run_new(self, p, io);
-    sk_spawn("sequencer", sequencer, r, NULL, 0);
+    struct arena *arena = arena_new();
+    struct scalar_run *r = ARENA_NEW(arena, struct scalar_run);
+    *r = (struct scalar_run){.arena = arena, .cfg = self, .plan = p};
+    r->prefix = arena_strdup(arena, prefix);
+    r->layers = ARENA_ARRAY(arena, struct record_layer, p->n_layer);
     return r;
 }
 
-static bool scalar_collect(const void *self, const struct plan *p, void *run, struct record *r,
-                           GError **error)
+/* Weights are streamed from where they are; the rest of the machine's memories are made once. */
+static bool scalar_load(void *run, struct arch_values *values, GError **error)
 {
-    const struct scalar_cfg *s = self;
-    struct scalar_run *from = run;
-    if (from && from->error) {
-        g_propagate_error(error, from->error);
-        return false;
-    }
+    (void)error;
+    struct scalar_run *r = run;
+    const struct plan *p = r->plan;
+    r->values = values;
+    if (r->buffer)
+        return true;
+    r->buffer = ARENA_ARRAY(r->arena, int8_t, p->machine->memories[MEM_BUFFER].size_bytes);
+    r->host = ARENA_ARRAY(r->arena, void *, p->graph->n_value);
+    for (int v = 0; v < p->graph->n_value; v++)
+        if (p->homes[v].used)
+            r->host[v] = ARENA_ARRAY(r->arena, int8_t, shape_count(&p->graph->values[v].shape));
+    return true;
+}
+
+static bool scalar_replay(void *run, int64_t step, GError **error)
+{
+    (void)step;
+    struct scalar_run *r = run;
+    for (int i = 0; i < r->plan->n_step; i++)
+        if (!execute(r, &r->plan->steps[i], error))
+            return false;
+    return true;
+}
+
+static bool scalar_build(void *run, int64_t first_step, int64_t n_step, GError **error)
+{
+    (void)first_step, (void)n_step, (void)error;
+    struct scalar_run *r = run;
+    sk_spawn(arena_printf(r->arena, "%ssequencer", r->prefix), sequencer, r, NULL, 0);
+    return true;
+}
+
+/* What follows from the cycles of each layer. */
+static void finish(const struct scalar_cfg *s, const struct plan *p, struct record *r)
+{
     struct record_unit unit = {.name = "matrix_lanes"};
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
-        const struct plan_layer *pl = &p->layers[i];
-        if (from) {
-            l->cycles = from->layers[i].cycles;
-            l->start_cycle = from->layers[i].start_cycle;
-            l->end_cycle = from->layers[i].end_cycle;
-        }
-        const bool is_matrix = pl->kind == LAYER_MATRIX;
+        const bool is_matrix = p->layers[i].kind == LAYER_MATRIX;
         l->peak_macs_per_cycle = is_matrix ? (double)s->lanes : 0;
-        l->bytes[MEM_WEIGHTS].read = weight_bytes(p, pl);
+        l->bytes[MEM_WEIGHTS].read = weight_bytes(p, &p->layers[i]);
+        l->bytes[MEM_HOST] = host_bytes(p, &p->layers[i]);
         const uint64_t busy = is_matrix ? MIN(l->cycles, l->macs / (uint64_t)s->lanes) : 0;
         l->stall_cyc[0] = l->cycles - busy;
         l->bound = 2 * busy > l->cycles ? BOUND_COMPUTE : BOUND_MEMORY;
@@ -279,17 +305,40 @@ static bool scalar_collect(const void *self, const struct plan *p, void *run, st
         r->total_cyc += l->cycles;
     }
     r->units[r->n_unit++] = unit;
+}
+
+static bool scalar_collect(void *run, struct record *r, GError **error)
+{
+    struct scalar_run *from = run;
+    if (from->error) {
+        g_propagate_error(error, g_steal_pointer(&from->error));
+        return false;
+    }
+    for (int i = 0; i < r->n_layer; i++) {
+        r->layers[i].cycles = from->layers[i].cycles;
+        r->layers[i].start_cycle = from->layers[i].start_cycle;
+        r->layers[i].end_cycle = from->layers[i].end_cycle;
+    }
+    finish(from->cfg, from->plan, r);
     return true;
 }
 
-static bool scalar_replay(const void *self, const struct plan *p, struct arch_io *io,
-                          GError **error)
+static bool scalar_estimate(const void *self, const struct plan *p, struct record *r,
+                            GError **error)
 {
-    struct scalar_run *r = run_new(self, p, io);
-    for (int i = 0; i < p->n_step; i++)
-        if (!execute(r, &p->steps[i], error))
-            return false;
+    (void)error;
+    struct cost_state state = {0};
+    for (int i = 0; i < p->n_layer; i++)
+        scalar_cost(self, p, i, &state, &r->layers[i]);
+    finish(self, p, r);
     return true;
+}
+
+static void scalar_close(void *run)
+{
+    struct scalar_run *r = run;
+    g_clear_error(&r->error);
+    arena_free(r->arena);
 }
 
 static char *scalar_print(const void *self, const struct plan *p)
@@ -308,13 +357,19 @@ const struct arch_family arch_scalar = {
     .summary = "some multipliers and a stream of weights",
     .fields = scalar_fields,
     .cfg_size = sizeof(struct scalar_cfg),
+    .analytic = ANALYTIC_ESTIMATE,
+    .analytic_share = 0.01,
     .create = scalar_create,
     .supports = scalar_supports,
     .rank = scalar_rank,
     .cost = scalar_cost,
+    .estimate = scalar_estimate,
     .lower = scalar_lower,
+    .open = scalar_open,
+    .load = scalar_load,
+    .replay = scalar_replay,
     .build = scalar_build,
     .collect = scalar_collect,
-    .replay = scalar_replay,
+    .close = scalar_close,
     .print = scalar_print,
 };
