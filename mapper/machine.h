@@ -48,6 +48,7 @@ struct machine {
     enum machine_search search;
     enum machine_objective objective;
     bool streams_weights; /* what the weight memory has no room for comes over the host link */
+    bool keeps_weights;   /* the memory of activations can hold weights for the unit, too */
     bool shares_memory;   /* the weight memory is that of activations: its size is for both */
     double area_mm2;      /* of the die; 0: not known */
     struct record_area areas[RECORD_MAX_AREA];

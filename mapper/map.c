@@ -7,6 +7,7 @@
 #include "mapper/tiled/groups.h"
 #include "mapper/tiled/homes.h"
 #include "mapper/tiled/steps.h"
+#include "mapper/tiled/residency.h"
 #include "mapper/tiled/search.h"
 #include "mapper/tiled/weights.h"
 
@@ -42,7 +43,9 @@ static bool find(struct plan *p, const struct target *t, struct mapping *m, GErr
     bool *no_fuse = ARENA_ARRAY(p->arena, bool, p->graph->n_node);
     if (!layout(p, t, no_fuse, NULL, error) || (m && !layout(p, t, no_fuse, m, error)))
         return false;
-    groups_improve(p, t, search_layers(p, t));
+    const struct search_result present = groups_improve(p, t, search_layers(p, t));
+    if (!m)
+        residency_improve(p, t, present);
     return true;
 }
 

@@ -50,11 +50,12 @@ struct home {
     int first_layer, last_layer; /* that write or read it */
 };
 
-enum step_kind { STEP_LOAD, STEP_STORE, STEP_COMPUTE, STEP_HOST };
+enum step_kind { STEP_LOAD, STEP_STORE, STEP_COMPUTE, STEP_HOST, STEP_WEIGHTS };
 
 /* STEP_LOAD: rows of value -> activation memory. STEP_STORE: back. STEP_COMPUTE: a region of the
- * layer's output. STEP_HOST: the layer on the host. Steps of a layer run in the order given as far
- * as one unit is concerned; across units what must come first is said by the `after_*` indices
+ * layer's output. STEP_HOST: the layer on the host. STEP_WEIGHTS: the layer's weights, which stay
+ * in the activation memory. Steps of a layer run in the order given as far as one unit is
+ * concerned; across units what must come first is said by the `after_*` indices
  * (-1: nothing). */
 struct plan_step {
     enum step_kind kind;
@@ -67,6 +68,7 @@ struct plan_step {
     uint64_t in_address[PLAN_MAX_IN]; /* COMPUTE: of each input's first image and row needed */
     int64_t in_row[PLAN_MAX_IN];      /* COMPUTE: the input row that lies at in_address */
     int after_load, after_compute, after_store; /* last step of that kind to wait for */
+    int after_weights; /* COMPUTE: the step that loads its resident weights; -1: none */
 };
 
 struct slot_need;

@@ -84,7 +84,10 @@ struct plan_layer {
 
     uint64_t weight_address; /* of its first tile, or of its table, in the weight memory */
     int weights_of; /* the first layer with these weights, or this table: itself or another */
-    bool streamed;  /* they lie in the host's memory, and come over its link each time anew */
+    bool resident;  /* they stay in the activation memory, loaded once, from the first layer that
+                     * reads them to the last; `resident_address` there */
+    uint64_t resident_address;
+    bool streamed; /* they lie in the host's memory, and come over its link each time anew */
 };
 
 /* The product as the operator has it: without the zeros beside the blocks of packed groups. */

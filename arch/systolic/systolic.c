@@ -478,6 +478,7 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->search = (enum machine_search)c->search;
     m->streams_weights = c->overflow == OVERFLOW_STREAM;
     m->shares_memory = c->shared;
+    m->keeps_weights = c->stationary_from_buffer && !c->shared;
     m->known_error = c->known_error;
     m->n_cause = N_CAUSE;
     for (int i = 0; i < N_CAUSE; i++) {

@@ -56,6 +56,12 @@ static inline const struct systolic_choice *systolic_choice(const struct plan_la
     return (const struct systolic_choice *)&l->choice;
 }
 
+/* Tiles come from the unified buffer: of another layer's values, or of weights that stay there. */
+static inline bool systolic_from_buffer(const struct plan_layer *l)
+{
+    return l->stationary_is_activation || l->resident;
+}
+
 /* Pieces that the first and the last tile of k of a layer's blocks are cut into: choice.parts,
  * where that means something. */
 static inline int64_t systolic_parts(const struct systolic *s, const struct plan_layer *l)

@@ -302,7 +302,7 @@ static void share(struct units *u, const struct deals *w, int64_t first, int64_t
     const int64_t busy = MIN(w->n_array, n_all(n) - first);
     const bool finds = b->reuse_weights || (b->reuse && !n->is);
     u->crowd = (double)busy / (double)systolic_core_ports(u->s);
-    if (u->l->stationary_is_activation)
+    if (systolic_from_buffer(u->l))
         return;
     const struct place at = place_at(w, t);
     const int64_t all = deal_columns(u, w, first, busy, finds);
@@ -522,6 +522,25 @@ static void transfer(struct units *u, double cycles, int n_copy, uint64_t after)
     u->work.host += cycles;
 }
 
+/* Weights that are to stay come as a block before the layer's first tile is asked for. */
+static void load_weights(struct units *u, uint64_t now_cyc)
+{
+    const struct plan_layer *l = u->l;
+    const double bytes = (double)l->stored_bytes;
+    const double cyc = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, bytes) : 0;
+    double *bus = &u->ahead.bus[u->bus.index];
+    if (!l->resident || l->weights_of != l->index)
+        return;
+    units_wait(u, UNIT_HOST, now_cyc);
+    units_next(u, UNIT_HOST);
+    *bus = MAX(*bus, (double)u->free[UNIT_HOST] + u->s->cfg.dma_setup_ns * 1e-9 * u->s->clock_hz) +
+           cyc;
+    u->free[UNIT_HOST] = cycles_ceil(*bus + u->bus.first_byte_cyc);
+    units_next(u, UNIT_HOST);
+    u->free[UNIT_WEIGHTS] = MAX(u->free[UNIT_WEIGHTS], u->free[UNIT_HOST]);
+    u->work.bytes += bytes;
+}
+
 /* The DMA sends an address a cycle for each row of a table, and waits for the last one; meanwhile
  * the memory that it lies in, or the link to it, does nothing else. */
 static void look_up(struct units *u, const struct region *r)
@@ -621,6 +640,7 @@ static void run_layer(struct units *u, uint64_t now_cyc)
                        .n_load = __builtin_popcount(u->l->loads)};
     if (c.n > 3 && u->l->kind == LAYER_MATRIX) /* else all are worked off */
         c.alike = nest_chunks_alike(u, &first);
+    load_weights(u, now_cyc);
     if (c.n_load > 0) {
         transfer(u, load_cyc(u->s, u->p, u->l, &first), c.n_load, now_cyc);
         u->loaded = u->free[UNIT_HOST];
@@ -743,10 +763,12 @@ static void put_work(const struct plan_layer *l, const struct work *w, struct re
 /* A pass of a layer that shares its group: cycles from now on, its inputs there after `load`. */
 static uint64_t run_turn(struct units *u, const struct systolic *s, const struct plan *p,
                          const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc,
-                         int64_t i_chunk, double load)
+                         int64_t i_chunk, double load, bool is_first)
 {
     const struct region r = plan_chunk(p, l, i_chunk);
     systolic_units_begin(u, s, p, l, ahead, now_cyc);
+    if (is_first)
+        load_weights(u, now_cyc);
     compute(u, &r, now_cyc + cycles_ceil(load), 0, true);
     return u->free[UNIT_ACTIVATION] - now_cyc;
 }
@@ -767,7 +789,7 @@ static void cost_turns(const struct systolic *s, const struct plan *p, const str
     struct ahead ahead = ahead_of(state);
     struct units u;
     uint64_t now = state->now_cyc;
-    const uint64_t begin = run_turn(&u, s, p, l, &ahead, now, 0, is_first ? load_a : 0);
+    const uint64_t begin = run_turn(&u, s, p, l, &ahead, now, 0, is_first ? load_a : 0, true);
     const struct work none = {0};
     struct work work = none;
     systolic_units_add_work(&work, &u.work, &none, 1);
@@ -776,9 +798,9 @@ static void cost_turns(const struct systolic *s, const struct plan *p, const str
         now = begin;
     }
     ahead.tile = 0;
-    const uint64_t again = run_turn(&u, s, p, l, &ahead, now, 0, 0);
+    const uint64_t again = run_turn(&u, s, p, l, &ahead, now, 0, 0, false);
     systolic_units_add_work(&work, &u.work, &none, n - 1);
-    const uint64_t end = run_turn(&u, s, p, l, &ahead, now, l->n_turn - 1, 0);
+    const uint64_t end = run_turn(&u, s, p, l, &ahead, now, l->n_turn - 1, 0, false);
     systolic_units_add_work(&work, &u.work, &none, n_z);
     if (is_first)
         state->group_cyc = state->link_cyc = 0;
@@ -827,14 +849,21 @@ void systolic_cost(const void *self, const struct plan *p, int i_layer, struct c
     }
 }
 
-/* What follows other layers finds its first tiles there. Turns of one that shares its group come
- * behind one another, and find the bus and the FIFO as those leave them. */
+/* What follows other layers finds its first tiles there, and the controller as far ahead as a queue
+ * is long. Turns of one that shares its group come behind one another, and find the bus and the
+ * FIFO as those leave them. */
 struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l,
                           bool follows)
 {
+    const struct systolic *s = self;
     const uint64_t begin_cyc = follows && l->n_turn == 1 ? UINT64_C(1) << 24 : 0;
     struct cost_state state = {.now_cyc = begin_cyc};
     struct record_layer out = {0};
+    if (begin_cyc > 0) {
+        struct ahead ahead = {0};
+        ahead.issue = ahead.taken = begin_cyc - (uint64_t)MIN(s->cfg.queue_depth, MOST_QUEUED);
+        memcpy(state.family, &ahead, sizeof ahead);
+    }
     systolic_cost(self, p, l->index, &state, &out);
     return (struct cost){.cycles = (double)out.cycles,
                          .end_cyc = (double)(MAX(state.end_cyc, state.now_cyc) - begin_cyc),

@@ -125,6 +125,10 @@ void systolic_count_insn(const struct systolic *s, const struct plan *p, const s
     case INSN_WRITE_HOST:
         count_host(s, in, l);
         break;
+    case INSN_READ_PARAMETERS:
+        count_weights(s, &p->layers[in->layer], in->count, l);
+        count_output(s, in->count, 0, l);
+        break;
     case INSN_READ_ROWS:
         count_rows(s, p, in, l);
         break;
@@ -133,7 +137,7 @@ void systolic_count_insn(const struct systolic *s, const struct plan *p, const s
         break;
     case INSN_READ_WEIGHTS:
         tiles_bytes = systolic_read_bytes(s, p, in);
-        if (p->layers[in->layer].stationary_is_activation)
+        if (systolic_from_buffer(&p->layers[in->layer]))
             count_output(s, 0, tiles_bytes, l);
         else
             count_weights(s, &p->layers[in->layer], tiles_bytes, l);

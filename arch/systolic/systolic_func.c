@@ -402,6 +402,14 @@ static void shift_from_buffer(struct machine_state *m, uint64_t tile, const stru
                    (size_t)size);
 }
 
+/* A tile of weights, where it lies for the unit. */
+static const uint8_t *tile_at(const struct machine_state *m, const struct plan_layer *l,
+                              uint64_t tile)
+{
+    return l->resident ? m->buffer.data + l->resident_address + (tile - l->weight_address)
+                       : m->weights + tile;
+}
+
 static const uint8_t *weights_at(const struct machine_state *m, uint64_t address)
 {
     return m->weights + address;
@@ -416,7 +424,7 @@ static void shift_trimmed(struct machine_state *m, uint64_t tile, const struct p
     const int64_t in_group = (int64_t)(tile - l->weight_address) / size % (l->gemm.k * l->gemm.n);
     const int64_t i_n = in_group / (cols * l->gemm.k), pitch = systolic_tile_pitch(m->self, l, i_n);
     const int64_t k0 = (in_group - i_n * cols * l->gemm.k) / pitch;
-    const uint8_t *from = weights_at(m, tile);
+    const uint8_t *from = tile_at(m, l, tile);
     memset(out, 0, systolic_tile_bytes(m->self, l));
     for (int64_t r = 0; r < MIN(rows, l->gemm.k - k0); r++)
         memcpy(out + r * cols * size, from + r * pitch * size, (size_t)(pitch * size));
@@ -432,7 +440,7 @@ void systolic_state_shift_in(struct machine_state *m, int array, uint64_t tile,
     if (m->self->cfg.edge == EDGE_TRIMMED)
         shift_trimmed(m, tile, l, m->arrays[array].shadow);
     else
-        memcpy(m->arrays[array].shadow, weights_at(m, tile), systolic_tile_bytes(m->self, l));
+        memcpy(m->arrays[array].shadow, tile_at(m, l, tile), systolic_tile_bytes(m->self, l));
 }
 
 void systolic_state_swap(struct machine_state *m, int array)
@@ -596,6 +604,9 @@ bool systolic_state_execute(struct machine_state *m, const struct insn *in, GErr
         ok = host_operator(m, in, error);
     else if (in->op == INSN_READ_ROWS)
         ok = read_rows(m, in, error);
+    else if (in->op == INSN_READ_PARAMETERS)
+        memcpy(sram_write(&m->buffer, m->plan->steps[in->step].address, in->count),
+               weights_at(m, m->plan->layers[in->layer].weight_address), in->count);
     else if (in->op == INSN_ACTIVATE)
         systolic_vector_activate(m, in);
     else if (in->op == INSN_NORMALIZE_POOL)

@@ -18,8 +18,9 @@ extern const char *const systolic_unit_names[N_UNIT];
 enum opcode {
     INSN_READ_HOST,
     INSN_WRITE_HOST,
-    INSN_READ_ROWS,     /* of a table in the weight memory, by indices: to the unified buffer */
-    INSN_HOST_OPERATOR, /* not the machine's: marks a layer that the host computes */
+    INSN_READ_PARAMETERS, /* weights that are to stay: weight memory to unified buffer */
+    INSN_READ_ROWS,       /* of a table in the weight memory, by indices: to the unified buffer */
+    INSN_HOST_OPERATOR,   /* not the machine's: marks a layer that the host computes */
     INSN_READ_WEIGHTS,
     INSN_SHIFT_INPUTS, /* input-stationary: tiles from the unified buffer into the array */
     INSN_MATRIX_MULTIPLY,

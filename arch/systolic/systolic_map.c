@@ -247,6 +247,8 @@ static void emit_weights(struct lowering *w, const struct insn *block, uint64_t 
         issue_wait_for_step(w, UNIT_WEIGHTS, s->after_load, block->step);
         issue_wait_for_step(w, UNIT_WEIGHTS, s->after_compute, block->step);
     }
+    if (s->after_weights >= 0)
+        issue_wait_for_step(w, UNIT_WEIGHTS, s->after_weights, block->step);
     struct insn *read = emit_block(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block);
     read->arrays = arrays;
     read->first = (int64_t)systolic_stream(w->self, w->plan, block, 0).tile;
@@ -523,6 +525,16 @@ static void lower_vector(struct lowering *w, int step)
     issue_step_done(w, UNIT_ACTIVATION, step);
 }
 
+static void lower_weights_step(struct lowering *w, int step)
+{
+    const struct plan_step *s = &w->plan->steps[step];
+    issue_wait_for_step(w, UNIT_HOST, s->after_compute, step);
+    issue_insn(w, INSN_READ_PARAMETERS, UNIT_HOST, 1, step)->count =
+        w->plan->layers[s->layer].stored_bytes;
+    issue_set(w, UNIT_HOST, 1, step);
+    issue_step_done(w, UNIT_HOST, step);
+}
+
 static void lower_lookup(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
@@ -539,6 +551,9 @@ static void lower_step(struct lowering *w, int step)
     case STEP_LOAD:
     case STEP_STORE:
         lower_transfer(w, step);
+        break;
+    case STEP_WEIGHTS:
+        lower_weights_step(w, step);
         break;
     case STEP_HOST:
         issue_insn(w, INSN_HOST_OPERATOR, UNIT_HOST, 1, step);

@@ -10,6 +10,7 @@ const char *const systolic_unit_names[N_UNIT] = {"host", "weights", "matrix", "a
 static const char *const insn_names[N_INSN] = {
     [INSN_READ_HOST] = "Read_Host_Memory",
     [INSN_WRITE_HOST] = "Write_Host_Memory",
+    [INSN_READ_PARAMETERS] = "Read_Parameters",
     [INSN_READ_ROWS] = "Read_Rows",
     [INSN_HOST_OPERATOR] = "(host computes)",
     [INSN_READ_WEIGHTS] = "Read_Weights",
@@ -88,6 +89,10 @@ void systolic_insn_print(const struct systolic *s, const struct plan *p, const s
                                st->region.image, st->region.n_image, st->region.row,
                                st->region.n_row);
         break;
+    case INSN_READ_PARAMETERS:
+        g_string_append_printf(out, " tiles=%" PRIu64 " to ub=0x%" PRIx64 " bytes=%" PRIu64,
+                               p->layers[in->layer].weight_address, st->address, in->count);
+        break;
     case INSN_READ_ROWS:
         g_string_append_printf(
             out, " table=%" PRIu64 " indices=ub=0x%" PRIx64 " to ub=0x%" PRIx64 " rows=%" PRIu64,
@@ -146,6 +151,8 @@ static void print_layer(const struct plan *p, const struct plan_layer *l, bool a
     if (!again && l->kind == LAYER_MATRIX && !systolic_choice(l)->double_buffer &&
         systolic_choice(l)->parts > 1)
         g_string_append_printf(out, " in %" PRId64 " parts", systolic_choice(l)->parts);
+    if (!again && l->resident)
+        g_string_append_printf(out, ", weights stay in the unified buffer");
     if (!again && l->streamed)
         g_string_append_printf(out, ", %" PRIu64 " bytes of weights over the host link",
                                plan_streamed_bytes(l));

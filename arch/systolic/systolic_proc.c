@@ -217,7 +217,7 @@ static uint64_t request_tile(struct array_sim *a, const struct insn *in, const s
 {
     struct sim *s = a->sim;
     const struct plan_layer *l = &s->plan->layers[in->layer];
-    if (l->stationary_is_activation)
+    if (systolic_from_buffer(l))
         return request_values(a, t);
     const struct dram_request request = {.bytes = systolic_stream_bytes(s->self, s->plan, t),
                                          .address = t->tile};
@@ -421,6 +421,17 @@ static void host_compute_wait(struct sim *s, const struct insn *in)
     sim_span(s, UNIT_HOST, in, start, sk_now());
 }
 
+/* Weights that are to stay, as a block. */
+static void read_parameters(struct sim *s, const struct insn *in)
+{
+    const struct plan_layer *l = &s->plan->layers[in->layer];
+    const struct dram_request all = {.bytes = in->count, .address = l->weight_address};
+    const uint64_t start = sk_now();
+    sk_wait_cycles(s->core.dma.setup_cyc);
+    sim_wait_until(systolic_read_weights(&s->core, l, &all, sk_now()));
+    sim_span(s, UNIT_HOST, in, start, sk_now());
+}
+
 /* The DMA engine sends an address a cycle. */
 static void read_rows(struct sim *s, const struct insn *in)
 {
@@ -449,6 +460,8 @@ static void host_dma(void *arg)
             host_compute_wait(s, in);
         else if (in->op == INSN_READ_ROWS)
             read_rows(s, in);
+        else if (in->op == INSN_READ_PARAMETERS)
+            read_parameters(s, in);
         else
             occupy(u, in, dma_copy(&s->core.dma, in->count, sk_now()));
         execute(s, in);

@@ -74,7 +74,7 @@ static int64_t block_tiles(const struct units *u)
 /* As many cycles for a tile as the memory needs where each of the FIFO's slots is waited for. */
 static double slot_cyc(const struct units *u, double bus, double tile)
 {
-    const bool at_once = u->l->stationary_is_activation || u->bus.bytes_per_cyc == 0;
+    const bool at_once = systolic_from_buffer(u->l) || u->bus.bytes_per_cyc == 0;
     const double first_byte = at_once ? 0 : u->bus.first_byte_cyc;
     return tile > 0 ? (first_byte + bus / tile + held_cyc(u)) / (double)u->n_slot : 0;
 }
@@ -391,7 +391,7 @@ static uint64_t fetch(struct units *u, double bytes)
     const uint64_t request = MAX(u->free[UNIT_WEIGHTS], a->slots[a->i_slot]);
     u->free[UNIT_WEIGHTS] = request + u->address_cyc;
     u->work.tile++;
-    if (u->l->stationary_is_activation) {
+    if (systolic_from_buffer(u->l)) {
         const double cyc =
             MAX(u->crowd, 1) * (double)systolic_buffer_tile_cyc(s, u->l, (uint64_t)bytes);
         u->work.bus += cyc;

@@ -334,52 +334,13 @@ static void cuts_free(struct cuts *c)
     g_free(c->live);
 }
 
-/* All that a layout decides, to go back to. */
-struct layout {
-    struct plan_layer *layers;
-    struct home *homes;
-    struct plan_group *groups;
-    struct plan_slot *slots;
-    int n_group, n_slot;
-};
-
-static struct layout layout_keep(const struct plan *p)
-{
-    return (struct layout){
-        g_memdup2(p->layers, (gsize)p->n_layer * sizeof(*p->layers)),
-        g_memdup2(p->homes, (gsize)p->graph->n_value * sizeof(*p->homes)),
-        g_memdup2(p->groups, (gsize)p->n_group * sizeof(*p->groups)),
-        g_memdup2(p->slots, (gsize)p->n_slot * sizeof(*p->slots)),
-        p->n_group,
-        p->n_slot,
-    };
-}
-
-static void layout_back(struct plan *p, const struct layout *l)
-{
-    p->n_group = l->n_group;
-    p->n_slot = l->n_slot;
-    memcpy(p->layers, l->layers, (size_t)p->n_layer * sizeof(*p->layers));
-    memcpy(p->homes, l->homes, (size_t)p->graph->n_value * sizeof(*p->homes));
-    memcpy(p->groups, l->groups, (size_t)p->n_group * sizeof(*p->groups));
-    if (p->n_slot)
-        memcpy(p->slots, l->slots, (size_t)p->n_slot * sizeof(*p->slots));
-}
-
-static void layout_free(struct layout *l)
-{
-    g_free(l->layers);
-    g_free(l->homes);
-    g_free(l->groups);
-    g_free(l->slots);
-}
-
-void groups_improve(struct plan *p, const struct target *t, double score)
+struct search_result groups_improve(struct plan *p, const struct target *t,
+                                    struct search_result present)
 {
     const struct mapping *m = p->mapping;
     if (!p->machine->interleaves || p->n_slot == 0 || (m && m->has_groups))
-        return;
-    struct layout before = layout_keep(p);
+        return present;
+    struct homes_layout *before = homes_keep(p);
     struct cuts c = {.plan = p,
                      .target = t,
                      .best = g_malloc_n((gsize)p->n_layer + 1, sizeof(*c.best)),
@@ -395,9 +356,11 @@ void groups_improve(struct plan *p, const struct target *t, double score)
         apply(&c);
     int unfuse;
     const bool fits = found && homes_fit(p, &unfuse, NULL) && (!m || mapping_kept(m, p, NULL));
-    const double better = fits ? search_layers(p, t) : INFINITY;
-    if (better >= score)
-        layout_back(p, &before);
-    layout_free(&before);
+    const struct search_result better =
+        fits ? search_layers(p, t) : (struct search_result){.score = INFINITY};
+    if (better.score >= present.score)
+        homes_restore(p, before);
+    homes_layout_free(before);
     cuts_free(&c);
+    return better.score < present.score ? better : present;
 }

@@ -11,10 +11,9 @@
 /* Where everything lies in the activation memory: values that stay for their lifetime, and slots
  * for chunks of those that do not. Addresses are given first-fit, largest first. */
 
-/* Something that wants room: a value, or a slot. */
+/* Something that wants room: a value, a slot, or the weights of a layer that stay. */
 struct item {
-    int value; /* -1: a slot */
-    int slot;
+    int value, slot, weights; /* two of them -1 */
     uint64_t bytes, address;
     int first, last; /* layers, inclusive */
 };
@@ -240,11 +239,15 @@ static bool place(struct placed *p, struct item *items, int i, uint64_t capacity
 static int larger_first(const void *a, const void *b)
 {
     const struct item *x = a, *y = b;
+    if ((x->weights < 0) != (y->weights < 0)) /* which can be streamed: where room is left */
+        return x->weights < 0 ? -1 : 1;
     if (x->bytes != y->bytes)
         return x->bytes < y->bytes ? 1 : -1;
     if (x->first != y->first)
         return x->first - y->first;
-    return x->value != y->value ? x->value - y->value : x->slot - y->slot;
+    return x->value != y->value       ? x->value - y->value
+           : x->weights != y->weights ? x->weights - y->weights
+                                      : x->slot - y->slot;
 }
 
 /* A group comes back to its first layer when it is through with its last: what any of them needs
@@ -254,6 +257,7 @@ static struct item item_of_value(const struct plan *p, int v)
     const struct home *h = &p->homes[v];
     return (struct item){.value = v,
                          .slot = -1,
+                         .weights = -1,
                          .bytes = h->size_bytes,
                          .first = p->groups[p->layers[h->first_layer].group].first,
                          .last = p->groups[p->layers[h->last_layer].group].last};
@@ -266,13 +270,35 @@ static struct item item_of_slot(const struct plan *p, const struct plan_group *g
     const struct home *h = &p->homes[s->value];
     return (struct item){.value = -1,
                          .slot = slot,
+                         .weights = -1,
                          .bytes = homes_slot_bytes(p, l, s) * (uint64_t)homes_slot_n_copy(p, l, s),
                          .first = s->crosses ? g->first : h->first_layer,
                          .last = s->crosses ? g->last : h->last_layer};
 }
 
+/* From the first group that reads them to the last: a group comes back to each of its layers. */
+static struct item item_of_weights(const struct plan *p, const struct plan_layer *l)
+{
+    int last = l->index;
+    for (int i = l->index; i < p->n_layer; i++)
+        if (p->layers[i].resident && p->layers[i].weights_of == l->index)
+            last = i;
+    return (struct item){.value = -1,
+                         .slot = -1,
+                         .weights = l->index,
+                         .bytes = align_up(l->stored_bytes),
+                         .first = p->groups[l->group].first,
+                         .last = p->groups[p->layers[last].group].last};
+}
+
 static void collect(const struct plan *p, GArray *items)
 {
+    for (int i = 0; i < p->n_layer; i++) {
+        if (!p->layers[i].resident || p->layers[i].weights_of != i)
+            continue;
+        const struct item it = item_of_weights(p, &p->layers[i]);
+        g_array_append_val(items, it);
+    }
     for (int v = 0; v < p->graph->n_value; v++) {
         if (!p->homes[v].used || !p->homes[v].resident)
             continue;
@@ -310,7 +336,9 @@ static bool place_items(struct plan *p, struct placed *placed, struct item *item
             return false;
         }
         p->activation_bytes = MAX(p->activation_bytes, items[i].address + items[i].bytes);
-        if (items[i].value >= 0) {
+        if (items[i].weights >= 0) {
+            p->layers[items[i].weights].resident_address = items[i].address;
+        } else if (items[i].value >= 0) {
             p->homes[items[i].value].address = items[i].address;
         } else {
             p->slots[items[i].slot].address = items[i].address;
@@ -513,12 +541,38 @@ static bool spill(struct plan *p, int first, int last, bool wanted)
     return spilled >= 0;
 }
 
+void homes_set_resident(struct plan *p, int layer, bool resident)
+{
+    for (int i = layer; i < p->n_layer; i++)
+        if (p->layers[i].kind == LAYER_MATRIX && p->layers[i].weights_of == layer)
+            p->layers[i].resident = resident;
+}
+
+/* The largest weights that stay during any of these layers are streamed instead. */
+static bool drop_weights(struct plan *p, int first, int last)
+{
+    int found = -1;
+    for (int i = 0; i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        if (!l->resident || l->weights_of != i)
+            continue;
+        const struct item it = item_of_weights(p, l);
+        if (it.first <= last && first <= it.last &&
+            (found < 0 || l->stored_bytes > p->layers[found].stored_bytes))
+            found = i;
+    }
+    if (found >= 0)
+        homes_set_resident(p, found, false);
+    return found >= 0;
+}
+
 /* What a file asks for goes last; mapping_kept() tells that it went. */
 static bool make_room(struct plan *p, int first, int last)
 {
     const bool asked = p->mapping && p->mapping->has_groups;
-    return (!asked && shrink_group(p, first, last)) || spill(p, first, last, false) ||
-           (asked && shrink_group(p, first, last)) || spill(p, first, last, true);
+    return drop_weights(p, first, last) || (!asked && shrink_group(p, first, last)) ||
+           spill(p, first, last, false) || (asked && shrink_group(p, first, last)) ||
+           spill(p, first, last, true);
 }
 
 bool homes_fit(struct plan *p, int *unfuse, GError **error)
@@ -540,4 +594,46 @@ bool homes_fit(struct plan *p, int *unfuse, GError **error)
     }
     grow_chunks(p);
     return true;
+}
+
+struct homes_layout {
+    struct plan_layer *layers;
+    struct home *homes;
+    struct plan_group *groups;
+    struct plan_slot *slots;
+    int n_group, n_slot;
+};
+
+struct homes_layout *homes_keep(const struct plan *p)
+{
+    struct homes_layout *l = g_new(struct homes_layout, 1);
+    *l = (struct homes_layout){
+        g_memdup2(p->layers, (gsize)p->n_layer * sizeof(*p->layers)),
+        g_memdup2(p->homes, (gsize)p->graph->n_value * sizeof(*p->homes)),
+        g_memdup2(p->groups, (gsize)p->n_group * sizeof(*p->groups)),
+        g_memdup2(p->slots, (gsize)p->n_slot * sizeof(*p->slots)),
+        p->n_group,
+        p->n_slot,
+    };
+    return l;
+}
+
+void homes_restore(struct plan *p, const struct homes_layout *l)
+{
+    p->n_group = l->n_group;
+    p->n_slot = l->n_slot;
+    memcpy(p->layers, l->layers, (size_t)p->n_layer * sizeof(*p->layers));
+    memcpy(p->homes, l->homes, (size_t)p->graph->n_value * sizeof(*p->homes));
+    memcpy(p->groups, l->groups, (size_t)p->n_group * sizeof(*p->groups));
+    if (p->n_slot)
+        memcpy(p->slots, l->slots, (size_t)p->n_slot * sizeof(*p->slots));
+}
+
+void homes_layout_free(struct homes_layout *l)
+{
+    g_free(l->layers);
+    g_free(l->homes);
+    g_free(l->groups);
+    g_free(l->slots);
+    g_free(l);
 }

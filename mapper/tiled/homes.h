@@ -32,3 +32,12 @@ int homes_slot_n_copy(const struct plan *p, const struct plan_layer *l,
                       const struct plan_slot *slot);
 /* Whether chunks of the layer's present size fit into the room that its slots were given. */
 bool homes_chunk_fits(const struct plan *p, const struct plan_layer *l);
+
+/* Whether the weights of a layer, and of all that read the same, are to stay in the activation
+ * memory. homes_fit() streams what finds no room there beside all activations. */
+void homes_set_resident(struct plan *p, int layer, bool resident);
+
+/* All that a layout decides, to go back to. */
+struct homes_layout *homes_keep(const struct plan *p);
+void homes_restore(struct plan *p, const struct homes_layout *l);
+void homes_layout_free(struct homes_layout *l);

@@ -37,6 +37,8 @@ static void put_layer(GString *out, const struct plan *p, const struct target *t
         const struct cfg_table table = {t->choices, &choice};
         cfg_visit(&table, put_field, out);
     }
+    if (l->resident)
+        g_string_append(out, " weights = \"chip\";");
     if (plan_is_alone(p, l) && (l->kind == LAYER_MATRIX || l->chunk_image < plan_dims(p, l->out).n))
         g_string_append_printf(out, " chunk_images = %" PRId64 ";", l->chunk_image);
 }
@@ -194,17 +196,52 @@ void mapping_free(struct mapping *m)
 
 /* How a mapping's file cuts layers. */
 
+enum { WEIGHTS_MEMORY, WEIGHTS_CHIP };
+static const char *const weights_names[] = {"memory", "chip", NULL};
+
 struct entry {
     const char *name;
     int64_t chunk_images;
+    int weights; /* WEIGHTS_MEMORY or WEIGHTS_CHIP */
 };
 
 static const struct cfg_field fields[] = {
     {"name", CFG_STRING, offsetof(struct entry, name), 0, 0, NULL, NULL, "the layer", NULL},
     {"chunk_images", CFG_INT, offsetof(struct entry, chunk_images), 1, 1e15, "", NULL,
      "images computed in one go", NULL},
+    {"weights", CFG_ENUM, offsetof(struct entry, weights), 0, 0, "memory", NULL,
+     "where its weights are while it uses them: fetched from their memory, or whole on the chip",
+     weights_names},
     {.path = NULL},
 };
+
+/* Which weights are to stay, before homes_fit(); the rest of a layer's entry is read when chunks
+ * are known. */
+struct staying {
+    const struct mapping *mapping;
+    struct plan *plan;
+};
+
+static bool take_weights(void *user, struct cfg *cfg, GError **error)
+{
+    const struct staying *s = user;
+    const char *name = cfg_peek_string(cfg, "name"), *where = cfg_peek_string(cfg, "weights");
+    const char *chip = weights_names[WEIGHTS_CHIP];
+    for (int i = 0; name && where && !strcmp(where, chip) && i < s->plan->n_layer; i++) {
+        const struct plan_layer *l = &s->plan->layers[i];
+        if (strcmp(l->name, name) != 0)
+            continue;
+        if (l->kind != LAYER_MATRIX || l->stationary_is_activation || l->streamed ||
+            !s->plan->machine->keeps_weights)
+            return error_set(
+                error, ERROR_INPUT,
+                "%s: layer '%s': weights = \"chip\": it has none that %s can keep there, "
+                "so \"memory\" is right",
+                cfg_origin(cfg, "weights"), name, s->plan->machine->name);
+        homes_set_resident(s->plan, l->weights_of, true);
+    }
+    return true;
+}
 
 /* Images that a layer may compute at once: of one alone in its group, as many as there is room for.
  */
@@ -318,6 +355,12 @@ static bool take_layer(void *user, struct cfg *cfg, GError **error)
     c->seen[i] = true;
     if (!apply_choice(c, cfg, l, &e, &choice, origin, error) || !set_chunk(p, l, &e, origin, error))
         return false;
+    if (e.weights == WEIGHTS_CHIP && !l->resident)
+        return error_set(error, ERROR_INPUT,
+                         "%s: layer '%s': weights = \"chip\": %s has no room for their %" PRIu64
+                         " KiB beside what else is on the chip then, so \"memory\" is right",
+                         origin, l->name, p->machine->memories[p->machine->activation_memory].name,
+                         l->stored_bytes / 1024);
     if (l->kind != LAYER_MATRIX)
         return true;
     l->choice = choice;
@@ -535,7 +578,9 @@ bool mapping_layout(struct mapping *m, struct plan *p, GError **error)
         .plan = p,
         .names = g_new0(const char *, (gsize)MAX(p->n_layer, p->graph->n_value)),
     };
-    const bool ok = read_groups(&r, error) && read_values(&r, error);
+    struct staying s = {m, p};
+    const bool ok = read_groups(&r, error) && read_values(&r, error) &&
+                    each_entry(m, "layers", take_weights, &s, error);
     g_free(r.names);
     p->mapping = m;
     return ok;

@@ -99,9 +99,13 @@ static double traffic_of(const struct plan *p, const struct plan_layer *l, doubl
     return cycles;
 }
 
+/* By so little a mapping may do better behind other layers than it ranks by itself. */
+#define CLOSE_CYC 64
+
 static bool is_dominated(const struct option *o, const struct option *by)
 {
-    return by->end_cyc <= o->end_cyc && by->traffic_cyc <= o->traffic_cyc;
+    const bool is_same = by->end_cyc == o->end_cyc && by->traffic_cyc == o->traffic_cyc;
+    return is_same || (by->end_cyc + CLOSE_CYC <= o->end_cyc && by->traffic_cyc <= o->traffic_cyc);
 }
 
 static void keep_option(struct front *f, const struct option *o)
@@ -233,11 +237,13 @@ static int kind_of(struct search_memo *m, const struct plan *p, const struct pla
 }
 
 /* With it, where operands lie, the chunks that they allow, and the layer's place in its group. */
-static GBytes *key_of(const struct plan *p, const struct plan_layer *l, bool in_place)
+static GBytes *key_of(const struct plan *p, const struct plan_layer *l, bool in_place, bool follows)
 {
     const struct plan_group *g = &p->groups[l->group];
     GByteArray *key = g_byte_array_new();
-    const int64_t facts[] = {l->alike,
+    const int64_t facts[] = {l->resident,
+                             l->weights_of == l->index,
+                             l->alike,
                              l->chunk_image,
                              l->chunk_row,
                              l->n_turn,
@@ -245,6 +251,7 @@ static GBytes *key_of(const struct plan *p, const struct plan_layer *l, bool in_
                              l->stores,
                              l->streamed,
                              in_place,
+                             follows,
                              l->n_turn > 1 ? l->index == g->first : 0,
                              l->n_turn > 1 ? l->index == g->last : 0};
     put(key, facts, sizeof(facts));
@@ -258,12 +265,22 @@ static GBytes *key_of(const struct plan *p, const struct plan_layer *l, bool in_
     return g_byte_array_free_to_bytes(key);
 }
 
+/* On the machine. */
+static bool is_first(const struct plan *p, const struct plan_layer *l)
+{
+    for (int i = 0; i < l->index; i++)
+        if (p->layers[i].kind != LAYER_HOST)
+            return false;
+    return true;
+}
+
 /* The mappings of a layer that are worth having. in_place: its slots have their room. */
 static const struct front *find_front(struct plan *p, const struct target *t, struct plan_layer *l,
                                       bool in_place)
 {
     struct search_memo *m = t->memo;
-    GBytes *key = key_of(p, l, in_place);
+    const bool follows = in_place && !is_first(p, l);
+    GBytes *key = key_of(p, l, in_place, follows);
     struct front *f = g_hash_table_lookup(m->fronts, key);
     if (f) {
         g_bytes_unref(key);
@@ -272,7 +289,7 @@ static const struct front *find_front(struct plan *p, const struct target *t, st
     const struct choice kept = l->choice;
     f = g_new(struct front, 1);
     f->options = g_array_new(FALSE, FALSE, sizeof(struct option));
-    struct search s = {.plan = p, .target = t, .layer = l, .front = f, .follows = in_place};
+    struct search s = {.plan = p, .target = t, .layer = l, .front = f, .follows = follows};
     try_chunks(&s);
     l->choice = kept;
     g_hash_table_insert(m->fronts, key, f);
@@ -398,7 +415,7 @@ static void find_alike(struct plan *p, const struct target *t)
             p->layers[i].alike = kind_of(t->memo, p, &p->layers[i]);
 }
 
-double search_layers(struct plan *p, const struct target *t)
+struct search_result search_layers(struct plan *p, const struct target *t)
 {
     const struct front **fronts = g_new0(const struct front *, (gsize)p->n_layer);
     find_alike(p, t);
@@ -409,7 +426,8 @@ double search_layers(struct plan *p, const struct target *t)
     if (p->machine->objective == OBJECTIVE_CYCLES && p->machine->search != SEARCH_HEURISTIC)
         sum = weigh(p, t, fronts, sum);
     g_free(fronts);
-    return search_score(p->machine, sum.cycles, sum.traffic_cyc);
+    return (struct search_result){search_score(p->machine, sum.cycles, sum.traffic_cyc),
+                                  sum.cycles};
 }
 
 double search_layer_score(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk,
@@ -427,4 +445,11 @@ double search_layer_score(struct plan *p, const struct target *t, int i_layer, i
         best_of(find_front(p, t, l, false), p->machine, SEARCH_TRAFFIC_SHARE);
     *l = kept;
     return search_score(p->machine, best->cycles, best->traffic_cyc);
+}
+
+double search_present_score(const struct plan *p, const struct target *t, int i_layer)
+{
+    const struct plan_layer *l = &p->layers[i_layer];
+    const struct cost c = t->rank(t->self, p, l, true);
+    return search_score(p->machine, c.end_cyc, traffic_of(p, l, c.parameter_bytes));
 }

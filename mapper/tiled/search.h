@@ -21,9 +21,15 @@ void search_memo_free(struct search_memo *m); /* NULL is ignored */
 /* What the search makes small, by mapper.objective. */
 double search_score(const struct machine *m, double cycles, double traffic_cyc);
 
-/* Chooses for all layers of the plan's present layout. Returns the score of the whole network. */
-double search_layers(struct plan *p, const struct target *t);
+/* Of a whole network. */
+struct search_result {
+    double score, cycles;
+};
+/* Chooses for all layers of the plan's present layout. */
+struct search_result search_layers(struct plan *p, const struct target *t);
 /* Score of one layer in n chunks, their operands being in the activation memory: the chunks follow
  * one another where the layer is `alone` in its group, else other layers come between them. */
 double search_layer_score(struct plan *p, const struct target *t, int i_layer, int64_t n_chunk,
                           bool alone);
+/* Score of a layer with its present chunks and choice, as one behind others. */
+double search_present_score(const struct plan *p, const struct target *t, int i_layer);

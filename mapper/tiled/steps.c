@@ -12,6 +12,7 @@ struct emitter {
     bool *on_machine;                        /* by value: already in the activation memory */
     bool *on_host;                           /* by value: already in host memory */
     int last_load, last_compute, last_store; /* steps; -1: none */
+    int *weights; /* by layer: the step that loads its resident weights; -1: none */
 };
 
 /* A group's last steps of the two chunks before; -1: none yet. */
@@ -32,7 +33,8 @@ static struct plan_step step_of(const struct plan_layer *l, enum step_kind kind,
                               .turn = turn,
                               .after_load = -1,
                               .after_compute = -1,
-                              .after_store = -1};
+                              .after_store = -1,
+                              .after_weights = -1};
 }
 
 static uint64_t home_address(const struct plan *p, int value, int64_t image, int64_t row)
@@ -116,6 +118,20 @@ static void emit_chunk(struct emitter *e, const struct plan_layer *l, int64_t i_
         emit_store(e, l, &s);
 }
 
+/* Weights that stay for the group's layers, and for others behind it, that are not there yet. */
+static void emit_weights(struct emitter *e, const struct plan_group *g, int turn, int after)
+{
+    for (int i = g->first; i <= g->last; i++) {
+        const struct plan_layer *l = &e->plan->layers[i];
+        if (!l->resident || l->weights_of != i)
+            continue;
+        struct plan_step s = step_of(l, STEP_WEIGHTS, turn + i - g->first);
+        s.address = l->resident_address;
+        s.after_compute = after;
+        e->weights[i] = emit(e, &s);
+    }
+}
+
 /* Layers of a group stand behind a full barrier, each chunk of one that is alone only behind that
  * of the layer before. */
 static void emit_group(struct emitter *e, const struct plan_group *g, int turn)
@@ -128,6 +144,7 @@ static void emit_group(struct emitter *e, const struct plan_group *g, int turn)
     const int n_layer = g->last - g->first + 1;
     /* Chunk c + 1 is loaded ahead of computing chunk c, whose results are then stored: the host
      * link works in order, and would otherwise wait for the results before it loads. */
+    emit_weights(e, g, turn, before);
     int next = emit_loads(e, g, 0, turn, before);
     for (int64_t c = 0; c < n_chunk; c++) {
         const int here = turn + (alone ? 0 : (int)c * n_layer), loaded = next;
@@ -138,6 +155,7 @@ static void emit_group(struct emitter *e, const struct plan_group *g, int turn)
             const struct plan_layer *l = &p->layers[i];
             struct plan_step s = step_of(l, STEP_COMPUTE, here + i - g->first);
             s.after_load = loaded;
+            s.after_weights = l->resident ? e->weights[l->weights_of] : -1;
             s.after_compute = alone ? before : e->last_compute;
             s.after_store = p->homes[l->out].resident ? stored : turns.store[c % 2];
             emit_chunk(e, l, c, s);
@@ -181,7 +199,7 @@ bool steps_make(struct plan *p, GError **error)
     double n_step = 0;
     for (int i = 0; i < p->n_layer; i++) /* a chunk: loads, the computation, a store */
         if (p->layers[i].kind != LAYER_HOST)
-            n_step += (double)plan_n_chunk(p, &p->layers[i]) * (p->layers[i].n_in + 2);
+            n_step += (double)plan_n_chunk(p, &p->layers[i]) * (p->layers[i].n_in + 2) + 1;
     if (!plan_within_limit(p, n_step, 2 * sizeof(struct plan_step), "steps", error))
         return false; /* twice: once in a growing array, once in the arena */
     int64_t n_turn = 0;
@@ -194,6 +212,7 @@ bool steps_make(struct plan *p, GError **error)
         .steps = g_array_new(FALSE, TRUE, sizeof(struct plan_step)),
         .on_machine = ARENA_ARRAY(p->arena, bool, p->graph->n_value),
         .on_host = ARENA_ARRAY(p->arena, bool, p->graph->n_value),
+        .weights = ARENA_ARRAY(p->arena, int, p->n_layer),
         .last_load = -1,
         .last_compute = -1,
         .last_store = -1,
