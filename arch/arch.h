@@ -70,6 +70,10 @@ struct arch_family {
      * is closed: each step reads its inputs there, and leaves what it makes. A run without values
      * is one of timing mode. Once there, steps need no more memory. */
     bool (*load)(void *run, struct arch_values *values, GError **error);
+    /* States as they are after the last step, to values->host; load() takes them from there. NULL:
+     * a run keeps none. Those of a tiled plan have their home there: nothing but a step's layers
+     * reads them, and its caller writes what becomes of them when the step is done. */
+    bool (*save)(void *run, struct arch_values *values, GError **error);
     /* The values of a step alone: the program in program order, without a clock. */
     bool (*replay)(void *run, int64_t step, GError **error);
     /* Processes and queues for so many steps, between sk_begin() and sk_run(): in a child, which

@@ -10,6 +10,7 @@
 #include "mapper/tiled/residency.h"
 #include "mapper/tiled/search.h"
 #include "mapper/tiled/weights.h"
+#include "sim/base/error.h"
 
 /* no_fuse: nodes that are kept apart, as far as known; m: what a file says, or NULL. */
 static bool layout(struct plan *p, const struct target *t, bool *no_fuse, struct mapping *m,
@@ -37,11 +38,37 @@ static bool layout(struct plan *p, const struct target *t, bool *no_fuse, struct
     }
 }
 
+/* A state is stored as its next is, by no scale that was found ahead of the run. */
+static bool states_fit(const struct plan *p, GError **error)
+{
+    const struct graph *g = p->graph;
+    for (int i = 0; g->n_state > 0 && i < p->n_layer; i++) {
+        const struct plan_layer *l = &p->layers[i];
+        if (l->kind != LAYER_HOST && !number_is_float(l->format))
+            return error_set(error, ERROR_UNSUPPORTED,
+                             "%s keeps state ('%s') from step to step, and %s computes layer '%s' "
+                             "in %s, by scales that are found ahead of the run: they do not follow "
+                             "a state; a floating-point format has none",
+                             g->name, g->values[g->states[0]].name, p->machine->name, l->name,
+                             number_names[l->format]);
+    }
+    for (int i = 0; i < g->n_state; i++) {
+        const int state = g->states[i], next = p->roots[g->values[state].next];
+        if (p->homes[state].used && p->homes[next].used && p->formats[state] != p->formats[next])
+            return error_set(error, ERROR_UNSUPPORTED,
+                             "%s: state '%s' is read in %s, its next '%s' is made in %s: both are "
+                             "to be of one format",
+                             g->name, g->values[state].name, number_names[p->formats[state]],
+                             g->values[next].name, number_names[p->formats[next]]);
+    }
+    return true;
+}
+
 /* What the file says is of the layers that the mapper makes without it. */
 static bool find(struct plan *p, const struct target *t, struct mapping *m, GError **error)
 {
     bool *no_fuse = ARENA_ARRAY(p->arena, bool, p->graph->n_node);
-    if (!layout(p, t, no_fuse, NULL, error) || (m && !layout(p, t, no_fuse, m, error)))
+    if (!layout(p, t, no_fuse, NULL, error) || !states_fit(p, error) || (m && !layout(p, t, no_fuse, m, error)))
         return false;
     const struct search_result present = groups_improve(p, t, search_layers(p, t));
     if (!m)

@@ -34,6 +34,9 @@ void values_clear(struct values *v, int value); /* takes one away, with its data
 /* Copies the elements of an input, a parameter or a state, in the value's own format and shape.
  * ERROR_INPUT where there is none of that name, ERROR_LIMIT without memory. */
 bool values_set(struct values *v, const char *name, const void *data, GError **error);
+/* Whether a tensor has data and the value's format and shape; else ERROR_INPUT says what both
+ * have. */
+bool value_takes(const struct value *v, const struct tensor *t, GError **error);
 /* The tensor of a name, NULL where it is absent. */
 const struct tensor *values_get(const struct values *v, const char *name);
 

@@ -52,6 +52,25 @@ bool values_set(struct values *v, const char *name, const void *data, GError **e
     return true;
 }
 
+static const char *kind_of(const struct value *v)
+{
+    return v->kind == VALUE_PARAM ? "parameter" : v->kind == VALUE_STATE ? "state" : "input";
+}
+
+bool value_takes(const struct value *v, const struct tensor *t, GError **error)
+{
+    if (!t->data)
+        return error_set(error, ERROR_INPUT, "%s '%s' has no value", kind_of(v), v->name);
+    if (t->type == v->type && shape_equal(&t->shape, &v->shape))
+        return true;
+    struct arena *a = arena_new();
+    error_set(error, ERROR_INPUT, "%s '%s' is %s of shape %s, not %s of shape %s", kind_of(v),
+              v->name, number_names[t->type], shape_text(&t->shape, 0, a), number_names[v->type],
+              shape_text(&v->shape, 0, a));
+    arena_free(a);
+    return false;
+}
+
 void executor_free(struct executor *e)
 {
     if (e)

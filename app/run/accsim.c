@@ -119,17 +119,6 @@ static bool expand(struct accsim *a, GError **error)
     return true;
 }
 
-/* What a machine is given is mapped and quantised ahead, which a state's content cannot be. */
-static bool check_stateless(const struct accsim *a, GError **error)
-{
-    const struct graph *g = a->asked;
-    return g->n_state == 0 ||
-           error_set(error, ERROR_UNSUPPORTED,
-                     "%s keeps state ('%s') from step to step, which machine '%s' cannot; "
-                     "--arch reference can",
-                     g->name, g->values[g->states[0]].name, a->machine->machine.name);
-}
-
 /* A plan that is not tiled. */
 static bool check_own_plan(const struct accsim *a, GError **error)
 {
@@ -149,8 +138,6 @@ static bool check_own_plan(const struct accsim *a, GError **error)
 static bool map(struct accsim *a, GError **error)
 {
     const struct arch_family *f = a->machine->family;
-    if (!check_stateless(a, error))
-        return false;
     a->target = (struct target){.machine = &a->machine->machine,
                                 .self = a->machine->self,
                                 .memory_limit_bytes = a->options.memory_limit_bytes,

@@ -75,6 +75,14 @@ struct accsim *accsim_new(const struct accsim_options *o, GError **error);
  * nothing is mapped, read or made anew. */
 bool accsim_run(struct accsim *a, GError **error);
 
+/* The machine as an executor of accsim_graph(a), which steps: loaded and mapped already, its values
+ * computed as the machine would, without time. `a` outlives it; executor_free() ends it. NULL on
+ * error. ERROR_UNSUPPORTED of a step names a value that was wanted and that the machine makes only
+ * on its way to another: outputs and what becomes of states are none. */
+struct executor *accsim_executor(struct accsim *a, GError **error);
+/* The executor's next step takes time, too: what it takes is in accsim_record(a) behind it. */
+void accsim_time_step(struct executor *e);
+
 const struct record *accsim_record(const struct accsim *a);
 const struct graph *accsim_graph(const struct accsim *a);
 /* The mapped program as text; the caller frees it with g_free(). NULL for "reference". */

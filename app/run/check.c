@@ -25,19 +25,14 @@ struct checker {
     struct comparison network;
 };
 
-/* Its output is one as the graph has it; else as the machine stores it. */
-static bool is_tensor(const struct plan_layer *l)
-{
-    return l->kind == LAYER_HOST || l->kind == LAYER_OWN;
-}
-
 static bool compare_bits(int i_layer, const void *value, size_t n_byte, void *user, GError **error)
 {
     (void)error;
     struct accsim *a = user;
     const struct plan_layer *l = &a->plan->layers[i_layer];
     struct record_check *c = &a->record->layers[i_layer].check;
-    const void *machine = is_tensor(l) ? a->io.host[l->out].data : (const void *)a->io.out[i_layer];
+    const void *machine =
+        l->kind == LAYER_HOST ? a->io.host[l->out].data : (const void *)a->io.out[i_layer];
     c->done = c->has_exact = true;
     c->exact = c->pass = !memcmp(machine, value, n_byte);
     progress(a, "checking bits", (double)(i_layer + 1) / a->plan->n_layer);
@@ -47,14 +42,9 @@ static bool compare_bits(int i_layer, const void *value, size_t n_byte, void *us
 /* The machine's value as fp32 NCHW; NULL where a copy cannot be had. */
 static float *machine_value(const struct accsim *a, int i_layer, const struct tensor *like)
 {
-    const struct plan_layer *l = &a->plan->layers[i_layer];
     struct tensor t = {like->type, like->shape, g_try_malloc(MAX(tensor_bytes(like), 1))};
-    if (!t.data)
-        return NULL;
-    if (is_tensor(l))
-        memcpy(t.data, a->io.host[l->out].data, tensor_bytes(like));
-    else
-        storage_from_nhwc(&t, a->io.out[i_layer], quant_storage(a->plan, a->quant, l->out));
+    if (t.data)
+        read_io(a, &a->io, i_layer, &t);
     return t.data;
 }
 

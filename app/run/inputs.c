@@ -151,8 +151,8 @@ static bool observe(const struct graph *g, int value, const struct tensor *t, vo
 }
 
 /* The graph and values that ranges are taken from. Parameters are borrowed. */
-static bool calibration_set(const struct accsim *a, struct graph **g, struct values **v,
-                            GError **error)
+static bool calibration_set(const struct accsim *a, const struct values *from, struct graph **g,
+                            struct values **v, GError **error)
 {
     const int64_t batch = a->graph->batch;
     *v = NULL;
@@ -168,21 +168,22 @@ static bool calibration_set(const struct accsim *a, struct graph **g, struct val
     for (int i = 0; i < (*g)->n_value; i++) {
         if ((*v)->at[i].data || (*g)->values[i].kind == VALUE_NODE)
             continue;
-        (*v)->at[i] = a->values->at[i];
+        (*v)->at[i] = from->at[i];
         (*v)->at[i].shape = (*g)->values[i].shape; /* the first images of the batch */
     }
     return true;
 }
 
-static void return_borrowed(const struct accsim *a, struct values *v)
+static void return_borrowed(const struct values *from, struct values *v)
 {
-    for (int i = 0; v && i < a->graph->n_value; i++)
-        if (v->at[i].data == a->values->at[i].data)
+    for (int i = 0; v && i < from->graph->n_value; i++)
+        if (v->at[i].data == from->at[i].data)
             v->at[i].data = NULL;
     values_free(v);
 }
 
-bool calibrate(struct accsim *a, bool is_needed, struct quant_ranges *ranges, GError **error)
+bool calibrate(struct accsim *a, const struct values *given, bool is_needed,
+               struct quant_ranges *ranges, GError **error)
 {
     struct graph *g;
     struct values *v;
@@ -192,13 +193,13 @@ bool calibrate(struct accsim *a, bool is_needed, struct quant_ranges *ranges, GE
     *ranges = (struct quant_ranges){max_abs, flex_scale};
     if (!is_needed)
         return true;
-    bool ok = calibration_set(a, &g, &v, error);
+    bool ok = calibration_set(a, given, &g, &v, error);
     for (int i = 0; ok && i < g->n_input; i++) {
         max_abs[g->inputs[i]] = quant_max_abs(&v->at[g->inputs[i]]);
         observe_flexpoint(&o, g, g->inputs[i], &v->at[g->inputs[i]]);
     }
     ok = ok && ref_run(g, a->options.threads, v, NULL, NULL, observe, &o, error);
-    return_borrowed(a, v);
+    return_borrowed(given, v);
     graph_free(g);
     return ok;
 }

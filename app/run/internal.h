@@ -52,9 +52,10 @@ struct graph *select_layers(const struct graph *g, const char *list, GError **er
 bool values_within_memory(const struct accsim *a, GError **error);
 /* Parameters and inputs, from files or seeded, for a->graph. */
 bool make_values(struct accsim *a, GError **error);
-/* Ranges by value of a->graph from a reference run on the first images (or --calibrate), where they
- * are needed; else zeros. */
-bool calibrate(struct accsim *a, bool is_needed, struct quant_ranges *ranges, GError **error);
+/* Ranges by value of a->graph, whose parameters and inputs are `v`, from a reference run on the
+ * first images (or --calibrate), where they are needed; else zeros. */
+bool calibrate(struct accsim *a, const struct values *v, bool is_needed,
+               struct quant_ranges *ranges, GError **error);
 
 /* input_set.c: the inputs of v's graph from a .npy or .npz, or from the first images of a data set:
  * of `split`, or of the only one that it has. */
@@ -63,8 +64,19 @@ bool load_inputs(const char *spec, enum data_split split, struct values *v, GErr
 /* record.c: what is known before the run, in place of what was told before. */
 bool make_record(struct accsim *a, GError **error);
 
+/* io.c: room for what a run reads and makes, all of it in the shared arena, which is the caller's;
+ * parameters, inputs and states are not there yet. NULL: no memory. */
+struct arena *make_io(const struct accsim *a, struct arch_values *io, GError **error);
+/* The machine's value as the graph has it, of a value that a layer makes: copied to *t, which is
+ * allocated. */
+void read_io(const struct accsim *a, const struct arch_values *io, int i_layer, struct tensor *t);
+
 /* simulate.c: whether a run computes values, be it for its cycles alone. */
 bool computes_values(const struct accsim *a);
+/* Steps of `run` by events, in a child that ends with them, and without events: into a->record. */
+bool run_events(struct accsim *a, void *run, int64_t first_step, int64_t n_step, const char *vcd,
+                GError **error);
+bool estimate(struct accsim *a, GError **error);
 /* The machine's cycles and values into a->record and a->io. */
 bool simulate(struct accsim *a, GError **error);
 

@@ -24,14 +24,13 @@ static bool machine_output(const struct accsim *a, int value, struct tensor *t, 
 {
     const struct graph *g = a->graph;
     const int root = a->plan->roots ? a->plan->roots[value] : value;
-    const struct tensor *host = &a->io.host[root];
-    if (!tensor_alloc(t, host->data ? host->type : NUMBER_fp32, &g->values[root].shape, error))
+    if (!tensor_alloc(t, g->values[root].type, &g->values[root].shape, error))
         return false;
     for (int i = 0; i < a->plan->n_layer; i++)
-        if (a->plan->layers[i].out == root && a->io.out[i])
-            storage_from_nhwc(t, a->io.out[i], quant_storage(a->plan, a->quant, root));
-    if (host->data)
-        memcpy(t->data, host->data, tensor_bytes(t));
+        if (a->plan->layers[i].out == root)
+            read_io(a, &a->io, i, t);
+    if (a->io.host[root].data)
+        memcpy(t->data, a->io.host[root].data, tensor_bytes(t));
     t->shape = g->values[value].shape;
     return true;
 }

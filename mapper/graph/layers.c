@@ -161,6 +161,8 @@ static void find_roots(struct layers_builder *b)
     }
     for (int i = 0; i < g->n_output; i++)
         b->n_reader[roots[g->outputs[i]]]++;
+    for (int i = 0; i < g->n_state; i++)
+        b->n_reader[roots[g->values[g->states[i]].next]]++;
 }
 
 static bool fusible(const struct machine *m, const struct plan *p, const struct plan_layer *l,
@@ -188,6 +190,15 @@ static bool cuts_as_fused(const struct layers_builder *b, const struct node *n)
                                why);
 }
 
+/* Parameters that change from step to step are folded into no others. */
+static bool changes_params(const struct graph *g, const struct node *n)
+{
+    for (int i = n->n_data; i < n->n_in; i++)
+        if (n->in[i] >= 0 && g->values[n->in[i]].next >= 0)
+            return true;
+    return false;
+}
+
 static void fuse_tails(struct layers_builder *b, struct plan_layer *l)
 {
     const struct plan *p = b->plan;
@@ -199,7 +210,8 @@ static void fuse_tails(struct layers_builder *b, struct plan_layer *l)
         const struct node *n = &g->nodes[i];
         if (b->no_fuse[i] || n->n_data != 1 || n->n_out != 1 || n->in[0] != l->out ||
             g->values[n->out[0]].shape.n_dim != g->values[l->out].shape.n_dim ||
-            !fusible(p->machine, p, l, n->op->name) || !cuts_as_fused(b, n))
+            !fusible(p->machine, p, l, n->op->name) || !cuts_as_fused(b, n) ||
+            changes_params(g, n))
             return;
         l->nodes[l->n_node++] = i;
         l->out = n->out[0];

@@ -379,6 +379,13 @@ static void extend(struct home *h, int layer)
     h->last_layer = layer;
 }
 
+/* The content of a state in the step after is wanted by the host's memory, where states are. */
+static void store(struct plan *p, int value)
+{
+    struct home *h = &p->homes[p->roots[value]];
+    h->stored = !h->loaded;
+}
+
 /* Who makes a value decides whether it has to come from the host, who wants it whether it goes. */
 static void find_transfers(struct plan *p)
 {
@@ -386,10 +393,10 @@ static void find_transfers(struct plan *p)
         p->homes[v].loaded = true;
     for (int i = 0; i < p->n_layer; i++)
         p->homes[p->layers[i].out].loaded = p->layers[i].kind == LAYER_HOST;
-    for (int i = 0; i < p->graph->n_output; i++) {
-        struct home *h = &p->homes[p->roots[p->graph->outputs[i]]];
-        h->stored = !h->loaded;
-    }
+    for (int i = 0; i < p->graph->n_output; i++)
+        store(p, p->graph->outputs[i]);
+    for (int i = 0; i < p->graph->n_state; i++)
+        store(p, p->graph->values[p->graph->states[i]].next);
 }
 
 static void find_lifetimes(struct plan *p)

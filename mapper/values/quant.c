@@ -88,6 +88,8 @@ static void set_scales(struct quant *q, const struct plan *p, const struct value
         const int v = p->graph->inputs[i];
         q->scale[v] = scale_from(r, v, p->formats[v]);
     }
+    for (int i = 0; i < p->graph->n_state; i++)
+        q->scale[p->graph->states[i]] = 1; /* of a floating-point format: mapper/map.c */
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         if (l->kind == LAYER_HOST) {

@@ -48,23 +48,6 @@ struct step {
     int *n_wanted;     /* by owner: of those of the layout, what is not yet fetched */
 };
 
-static const char *kind_name(const struct value *v)
-{
-    return v->kind == VALUE_PARAM ? "parameter" : v->kind == VALUE_STATE ? "state" : "input";
-}
-
-static bool check_given(const struct value *v, const struct tensor *t, GError **error)
-{
-    if (t->type == v->type && shape_equal(&t->shape, &v->shape))
-        return true;
-    struct arena *a = arena_new();
-    error_set(error, ERROR_INPUT, "%s '%s' is %s of shape %s, not %s of shape %s", kind_name(v),
-              v->name, number_names[t->type], shape_text(&t->shape, 0, a), number_names[v->type],
-              shape_text(&v->shape, 0, a));
-    arena_free(a);
-    return false;
-}
-
 static size_t value_bytes(const struct value *v)
 {
     return (size_t)shape_count(&v->shape) * number_bytes(v->type);
@@ -148,9 +131,7 @@ static bool take(struct step *s, const struct values *inputs, GError **error)
         s->at[i] = (struct tensor){v->type, v->shape, (void *)data};
         if (v->kind == VALUE_INPUT && inputs)
             s->at[i] = inputs->at[i];
-        if (!s->at[i].data)
-            return error_set(error, ERROR_INPUT, "%s '%s' has no value", kind_name(v), v->name);
-        if (!check_given(v, &s->at[i], error))
+        if (!value_takes(v, &s->at[i], error))
             return false;
     }
     return true;
@@ -333,7 +314,7 @@ static bool ref_load(void *self, const struct values *v, GError **error)
     g_assert(v->graph == g);
     for (int i = 0; i < g->n_value; i++)
         if (v->at[i].data && (g->values[i].kind == VALUE_PARAM || g->values[i].next >= 0) &&
-            !check_given(&g->values[i], &v->at[i], error))
+            !value_takes(&g->values[i], &v->at[i], error))
             return false;
     for (int i = 0; i < g->n_value; i++)
         if (v->at[i].data && g->values[i].kind == VALUE_PARAM && g->values[i].next < 0)
