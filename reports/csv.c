@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reports/total.h"
+#include "sim/base/arena.h"
 #include "sim/base/csv.h"
 #include "sim/stat/power.h"
 
@@ -182,8 +183,9 @@ char *report_csv(const struct record *r)
     put_header(&csv, r);
     for (int i = 0; i < r->n_layer; i++)
         put_row(&csv, r, &r->layers[i]);
-    struct record_layer total = total_layer(r);
-    put_row(&csv, r, &total);
+    struct arena *arena = arena_new();
+    put_row(&csv, r, total_layer(arena, r));
+    arena_free(arena);
     return g_string_free(csv.text, FALSE);
 }
 

@@ -43,13 +43,19 @@ static json_t *desc_object(const struct stat_desc *d)
     return o;
 }
 
+static json_t *cause_object(const struct record_cause *c)
+{
+    const struct stat_desc desc = {c->name, "cycle", c->help};
+    json_t *o = desc_object(&desc);
+    json_put_bool(o, "overlaps", c->overlaps);
+    return o;
+}
+
 static void put_legends(json_t *o, const struct record *r)
 {
     json_t *causes = json_array();
     for (int i = 0; i < r->n_cause; i++) {
-        json_t *cause = desc_object(&r->causes[i]);
-        json_put_bool(cause, "overlaps", r->cause_overlaps[i]);
-        json_array_append_new(causes, cause);
+        json_array_append_new(causes, cause_object(&r->causes[i]));
     }
     json_t *memories = json_array();
     for (int i = 0; i < r->n_memory; i++) {

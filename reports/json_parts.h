@@ -14,7 +14,7 @@ json_t *json_net(const struct record *r);
 /* What the run found. json_memories() is an array without elements where no memory has banks. */
 json_t *json_totals(const struct record *r);
 json_t *json_layer(const struct record *r, const struct record_layer *l);
-json_t *json_unit(const struct record *r, const struct record_unit *u);
+json_t *json_unit(const struct record_unit *u);
 json_t *json_memories(const struct record *r);
 json_t *json_power(const struct record *r);
 json_t *json_net_check(const struct record *r);

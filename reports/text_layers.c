@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "reports/total.h"
+#include "sim/base/arena.h"
 
 enum { BAR = 8 };
 
@@ -267,12 +268,13 @@ static void put_table(struct text *t, const struct table *table)
 
 void text_layers(struct text *t, const struct record *r)
 {
-    struct record_layer total = total_layer(r);
+    struct arena *arena = arena_new();
+    const struct record_layer *total = total_layer(arena, r);
     struct table table = {.n_row = r->n_layer + 1};
     table.rows = g_new(const struct record_layer *, table.n_row);
     table.cells = g_malloc_n((gsize)table.n_row, sizeof(*table.cells));
     for (int i = 0; i < table.n_row; i++) {
-        table.rows[i] = i < r->n_layer ? &r->layers[i] : &total;
+        table.rows[i] = i < r->n_layer ? &r->layers[i] : total;
         struct place at = {t, r, table.rows[i]};
         for (int j = 0; j < N_COLUMN; j++)
             table.cells[i][j] = make_cell(&at, &columns[j]);
@@ -290,4 +292,5 @@ void text_layers(struct text *t, const struct record *r)
             g_free(table.cells[i][j]);
     g_free(table.cells);
     g_free(table.rows);
+    arena_free(arena);
 }

@@ -111,22 +111,11 @@ static bool run_event(void *arg, GError **error)
     return f->collect(a->run, a->record, error);
 }
 
-/* What a family does not estimate as a whole is the sum of its layers. */
-static void sum_costs(struct accsim *a)
-{
-    struct record *r = a->record;
-    struct cost_state state = {0};
-    for (int i = 0; i < a->plan->n_layer; i++) {
-        a->machine->family->cost(a->machine->self, a->plan, i, &state, &r->layers[i]);
-        r->total_cyc += r->layers[i].cycles;
-    }
-}
-
 static bool run_analytic(struct accsim *a, GError **error)
 {
     const struct arch_family *f = a->machine->family;
     if (!f->estimate)
-        sum_costs(a);
+        arch_sum_costs(f, a->machine->self, a->plan, a->record);
     else if (!f->estimate(a->machine->self, a->plan, a->record, error))
         return false;
     bool ok = true;

@@ -34,7 +34,7 @@ static struct step_span span_of(const struct sim *s, const struct insn *in)
 
 static double insn_pj(const struct systolic *self, const struct plan *p, const struct insn *in)
 {
-    struct record_layer l = {0};
+    struct tally l = {0};
     double pj = 0;
     systolic_count_insn(self, p, in, &l);
     for (int i = 0; i < N_ENERGY; i++)
@@ -148,16 +148,20 @@ static void check_traffic(const struct sim *s, const struct record *r)
     g_assert(s->core.host.sent_bytes == host.read + host.write);
 }
 
+static void put_tally(struct record_layer *l, const struct tally *from)
+{
+    memcpy(l->bytes, from->bytes, sizeof(from->bytes));
+    memcpy(l->energy_pj, from->energy_pj, sizeof(from->energy_pj));
+    l->macs = from->macs;
+    l->host_cyc = from->host_cyc;
+}
+
 static void collect_event(const struct sim *s, struct record *r)
 {
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
-        const struct record_layer *from = &s->layers[i];
-        memcpy(l->stall_cyc, from->stall_cyc, sizeof(l->stall_cyc));
-        memcpy(l->bytes, from->bytes, sizeof(l->bytes));
-        memcpy(l->energy_pj, from->energy_pj, sizeof(l->energy_pj));
-        l->macs = from->macs;
-        l->host_cyc = from->host_cyc;
+        put_tally(l, &s->layers[i]);
+        memcpy(l->stall_cyc, s->layers[i].stall_cyc, sizeof(s->layers[i].stall_cyc));
         l->cycles = 0;
     }
     check_traffic(s, r);
@@ -175,27 +179,25 @@ static void collect_event(const struct sim *s, struct record *r)
 static void collect_analytic(const struct systolic *self, const struct plan *p, struct record *r)
 {
     const struct program *program = p->program;
-    for (int i = 0; i < r->n_layer; i++) {
-        struct record_layer *l = &r->layers[i];
-        memset(l->bytes, 0, sizeof(l->bytes));
-        memset(l->energy_pj, 0, sizeof(l->energy_pj));
-        l->macs = 0;
-    }
+    g_autofree struct tally *layers = g_new0(struct tally, p->n_layer);
+    r->total_cyc = 0;
     for (guint i = 0; i < program->insns->len; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        systolic_count_insn(self, p, in, &r->layers[in->layer]);
+        systolic_count_insn(self, p, in, &layers[in->layer]);
     }
-    for (int i = 0; i < r->n_layer; i++)
+    for (int i = 0; i < r->n_layer; i++) {
+        put_tally(&r->layers[i], &layers[i]);
         r->total_cyc += r->layers[i].cycles;
+    }
 }
 
 /* Cycles are those of the process; what the program moves is counted all the same. */
 static void collect_scalesim(const struct sim *s, struct record *r)
 {
     for (int i = 0; i < r->n_layer; i++) {
-        r->layers[i].start_cycle = s->layers[i].start_cycle;
-        r->layers[i].end_cycle = s->layers[i].end_cycle;
-        r->layers[i].cycles = s->layers[i].end_cycle - s->layers[i].start_cycle;
+        r->layers[i].start_cycle = s->layers[i].start_cyc;
+        r->layers[i].end_cycle = s->layers[i].end_cyc;
+        r->layers[i].cycles = s->layers[i].end_cyc - s->layers[i].start_cyc;
     }
     collect_analytic(s->self, s->plan, r);
 }
@@ -229,7 +231,8 @@ static uint64_t *sum_cycles(const struct systolic *s, const struct plan *p,
 
 static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
 {
-    r->units[r->n_unit++] = (struct record_unit){.name = name, .busy_cyc = busy_cyc};
+    const struct record_unit unit = {.name = name, .busy_cyc = busy_cyc};
+    record_add_unit(r, &unit);
 }
 
 static bool is_scalesim(const struct systolic *self)
@@ -278,7 +281,9 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
 {
     g_autofree uint64_t *active = NULL, *pass = NULL;
     work_cycles(self, p, &active, &pass);
-    struct record_unit matrix = {.name = "matrix_unit"};
+    uint64_t stall_cyc[N_CAUSE] = {0};
+    struct record_unit matrix = {
+        .name = "matrix_unit", .causes = r->causes, .n_cause = N_CAUSE, .stall_cyc = stall_cyc};
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
         const uint64_t known =
@@ -297,9 +302,9 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
             l->bound = BOUND_MEMORY; /* it does nothing but read */
         matrix.busy_cyc += active[i];
         for (int c = 0; c < N_CAUSE; c++)
-            matrix.stall_cyc[c] += l->stall_cyc[c];
+            stall_cyc[c] += l->stall_cyc[c];
     }
-    r->units[r->n_unit++] = matrix;
+    record_add_unit(r, &matrix);
 }
 
 /* What it carried, tiles that are streamed among it, and the descriptors set up for it. */
@@ -312,9 +317,7 @@ static uint64_t link_busy_cyc(const struct sim *s, const struct record *r)
 bool systolic_estimate(const void *self, const struct plan *p, struct record *r, GError **error)
 {
     (void)error;
-    struct cost_state state = {0};
-    for (int i = 0; i < p->n_layer; i++)
-        systolic_cost(self, p, i, &state, &r->layers[i]);
+    arch_sum_costs(&arch_systolic, self, p, r);
     collect_analytic(self, p, r);
     if (!is_scalesim(self))
         bound_layers(self, p, r);

@@ -341,7 +341,7 @@ static void feed_input_loader(void *arg)
 static void feed_take_tile(struct array_sim *a, const struct insn *in)
 {
     struct sim *s = a->sim;
-    struct record_layer *l = &s->layers[in->layer];
+    struct tally *l = &s->layers[in->layer];
     const uint64_t start = sk_now();
     while (!a->shadow_full)
         sk_wait(a->shadow_filled);
@@ -639,7 +639,7 @@ bool systolic_build(void *run, int64_t first_step, int64_t n_step, GError **erro
     if (s->state)
         systolic_state_forget(s->state);
     systolic_core_init(&s->core, s->self);
-    s->layers = ARENA_ARRAY(arena, struct record_layer, (size_t)s->plan->n_layer);
+    s->layers = ARENA_ARRAY(arena, struct tally, (size_t)s->plan->n_layer);
     if (s->self->cfg.timing == TIMING_SCALESIM) {
         sk_spawn(sim_name(s, NULL, "scalesim"), systolic_scalesim_process, s, NULL, 0);
         return true;

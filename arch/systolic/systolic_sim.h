@@ -108,8 +108,8 @@ struct sim {
     struct unit_state host;
     struct array_sim *arrays; /* array.count */
     struct controller *controllers;
-    struct meeting *meetings;    /* by insn.meeting; NULL with one array */
-    struct record_layer *layers; /* stalls: of all arrays together */
+    struct meeting *meetings; /* by insn.meeting; NULL with one array */
+    struct tally *layers;
     struct turn_span *turns;
     struct step_span *step_spans; /* by step and kind of unit */
     GError *error;                /* of a process; the run was stopped */

@@ -6,20 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum {
-    RECORD_MAX_CAUSE = 8,
-    RECORD_MAX_MEMORY = 8,
-    RECORD_MAX_COMPONENT = 12,
-    RECORD_MAX_UNIT = 12,
-    RECORD_MAX_AREA = 12,
-    RECORD_MAX_POWER = 128,
-};
-
 /* A counter's name as it appears in JSON, its unit and a sentence for the manual. */
 struct stat_desc {
     const char *name;
     const char *unit;
     const char *help;
+};
+
+/* Why a unit waits, in cycles. */
+struct record_cause {
+    const char *name, *help;
+    bool overlaps; /* with other causes: given beside them, not added up; JSON "overlapping" */
 };
 
 enum record_bound { BOUND_NONE, BOUND_COMPUTE, BOUND_MEMORY, BOUND_LATENCY, BOUND_SYNC };
@@ -40,6 +37,8 @@ struct record_check {
     double relative_l2_error; /* NaN never: 0 where the reference is 0 */
 };
 
+/* Its arrays are as long as the record's tables of causes, memories and components: by
+ * record_layers_new(). */
 struct record_layer {
     int index;         /* position in the record */
     const char *name;  /* first node of the fused group: "conv1" */
@@ -53,14 +52,14 @@ struct record_layer {
     uint64_t start_cycle, end_cycle;
     double peak_macs_per_cycle; /* 0 where the layer multiplies nothing */
     enum record_bound bound;
-    uint64_t stall_cyc[RECORD_MAX_CAUSE];
-    struct record_bytes bytes[RECORD_MAX_MEMORY];
+    uint64_t *stall_cyc;
+    struct record_bytes *bytes;
     uint64_t bound_cyc; /* no mapping of it on this machine takes less; 0: not known */
     /* What any mapping must move: each weight, input and output of the network once. */
-    struct record_bytes compulsory[RECORD_MAX_MEMORY];
+    struct record_bytes *compulsory;
     uint64_t streamed_bytes; /* its weights or table, which find no room in the weight memory and
                               * come over the host link each time; 0: none */
-    double energy_pj[RECORD_MAX_COMPONENT];
+    double *energy_pj;
     bool has_saturated; /* its format is one of integers, and values were computed */
     uint64_t saturated; /* values that it could not hold */
     uint64_t host_cyc;  /* on_host: that the host computes, at its rates */

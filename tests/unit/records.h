@@ -2,6 +2,7 @@
 /* Records made by hand, for renderings of them: the numbers are made up. */
 #pragma once
 
+#include <glib.h>
 #include <math.h>
 
 #include "sim/stat/record.h"
@@ -19,9 +20,10 @@ static const struct record_setting alexnet_settings[] = {
     {                                                                                              \
         .index = (i), .name = (n), .op = (o), .shape = (s), .macs = (m), .cycles = (c),            \
         .start_cycle = (start), .end_cycle = (start) + (c), .peak_macs_per_cycle = 65536,          \
-        .bound = (b), .stall_cyc = {(stall), (shift), 400, 120},                                   \
-        .bytes = {{(dram), 0}, {90000 + (i), 70000}},                                              \
-        .energy_pj = {(m)*0.2, (dram)*160.0, (c)*40000.0, 0},                                      \
+        .bound = (b), .stall_cyc = (uint64_t[]){(stall), (shift), 400, 120},                       \
+        .bytes = (struct record_bytes[]){{(dram), 0}, {90000 + (i), 70000}},                       \
+        .compulsory = (struct record_bytes[2]){{0}},                                               \
+        .energy_pj = (double[]){(m)*0.2, (dram)*160.0, (c)*40000.0, 0},                            \
         .check = {true, true, true, true, "fp32 OpenBLAS", (error)*10, (error)},                   \
     }
 
@@ -43,8 +45,52 @@ static const struct record_layer alexnet_layers[] = {
      .on_host = true,
      .cycles = 2800,
      .start_cycle = 1167200,
-     .end_cycle = 1170000},
+     .end_cycle = 1170000,
+     .stall_cyc = (uint64_t[4]){0},
+     .bytes = (struct record_bytes[2]){{0}},
+     .compulsory = (struct record_bytes[2]){{0}},
+     .energy_pj = (double[4]){0}},
 };
+
+static const struct record_cause alexnet_causes[] = {
+    {"weight_stall", "The array waits for weights.", false},
+    {"weight_shift", "Weights shift in.", false},
+    {"non_matrix", "Everything else.", false},
+    {"raw_stall", "A layer waits for the one before.", true},
+};
+static const struct stat_desc alexnet_memories[] = {{"weights", "bytes", "Off chip."},
+                                                    {"unified_buffer", "bytes", "On chip."}};
+static const struct stat_desc alexnet_components[] = {
+    {"mac", "J", "Arithmetic."},
+    {"dram", "J", "Off-chip memory."},
+    {"idle", "J", "What it draws when nothing happens."},
+    {"host_link", "J", "Transfers to the host."},
+};
+static struct record_dram alexnet_drams[2] = {{.known = true,
+                                               .standard = "DDR3",
+                                               .row_hits = 864000,
+                                               .row_misses = 1200,
+                                               .row_conflicts = 6300,
+                                               .activates = 7300,
+                                               .refreshes = 428,
+                                               .busy_cyc = 1189000,
+                                               .peak_cyc = 1148823,
+                                               .priced = true,
+                                               .access_pj = 6e9,
+                                               .activate_pj = 1e8,
+                                               .refresh_pj = 2e8,
+                                               .background_pj = 1.7e9}};
+static const double alexnet_bytes_per_cyc[] = {34e9 / 700e6, 512};
+static struct record_unit alexnet_units[] = {
+    {.name = "matrix_unit",
+     .busy_cyc = 46000,
+     .causes = alexnet_causes,
+     .n_cause = G_N_ELEMENTS(alexnet_causes),
+     .stall_cyc = (uint64_t[]){887000, 220416, 16584, 3600}},
+    {.name = "activation", .busy_cyc = 31000},
+};
+static const struct record_area alexnet_areas[] = {
+    {"matrix_unit", 79.4, 0}, {"unified_buffer", 96, 0}, {"unplaced", 155.6, 0}};
 
 static inline struct record alexnet_record(void)
 {
@@ -64,35 +110,15 @@ static inline struct record alexnet_record(void)
                        "table 3) the model is at most 6 % of the cycles off",
         .settings = (struct record_setting *)alexnet_settings,
         .n_setting = G_N_ELEMENTS(alexnet_settings),
-        .causes = {{"weight_stall", "cycles", "The array waits for weights."},
-                   {"weight_shift", "cycles", "Weights shift in."},
-                   {"non_matrix", "cycles", "Everything else."},
-                   {"raw_stall", "cycles", "A layer waits for the one before."}},
-        .cause_overlaps = {false, false, false, true},
-        .n_cause = 4,
-        .memories = {{"weights", "bytes", "Off chip."}, {"unified_buffer", "bytes", "On chip."}},
-        .n_memory = 2,
+        .causes = alexnet_causes,
+        .n_cause = G_N_ELEMENTS(alexnet_causes),
+        .memories = alexnet_memories,
+        .n_memory = G_N_ELEMENTS(alexnet_memories),
         .dram_memory = 0,
-        .memory_bytes_per_cyc = {34e9 / 700e6, 512},
-        .drams = {{.known = true,
-                   .standard = "DDR3",
-                   .row_hits = 864000,
-                   .row_misses = 1200,
-                   .row_conflicts = 6300,
-                   .activates = 7300,
-                   .refreshes = 428,
-                   .busy_cyc = 1189000,
-                   .peak_cyc = 1148823,
-                   .priced = true,
-                   .access_pj = 6e9,
-                   .activate_pj = 1e8,
-                   .refresh_pj = 2e8,
-                   .background_pj = 1.7e9}},
-        .components = {{"mac", "J", "Arithmetic."},
-                       {"dram", "J", "Off-chip memory."},
-                       {"idle", "J", "What it draws when nothing happens."},
-                       {"host_link", "J", "Transfers to the host."}},
-        .n_component = 4,
+        .memory_bytes_per_cyc = alexnet_bytes_per_cyc,
+        .drams = alexnet_drams,
+        .components = alexnet_components,
+        .n_component = G_N_ELEMENTS(alexnet_components),
         .net_name = "alexnet",
         .net_file = "workloads/nets/alexnet.net",
         .batch = 1,
@@ -101,16 +127,15 @@ static inline struct record alexnet_record(void)
         .net_parameters = 55752736,
         .layers = (struct record_layer *)alexnet_layers,
         .n_layer = G_N_ELEMENTS(alexnet_layers),
-        .units = {{"matrix_unit", 46000, {887000, 220416, 16584, 3600}},
-                  {"activation", 31000, {0}}},
-        .n_unit = 2,
+        .units = alexnet_units,
+        .n_unit = G_N_ELEMENTS(alexnet_units),
         .total_cyc = 1170000,
         .n_event = 81234,
         .n_mapping = 2252,
         .map_seconds = 0.0036,
         .area_mm2 = 331,
-        .areas = {{"matrix_unit", 79.4}, {"unified_buffer", 96}, {"unplaced", 155.6}},
-        .n_area = 3,
+        .areas = alexnet_areas,
+        .n_area = G_N_ELEMENTS(alexnet_areas),
         .power_w = {35, 36, 41, 47, 80, 78, 44, 41, 39, 1},
         .n_power = 10,
         .host_seconds = 0.125,
