@@ -229,9 +229,9 @@ static uint64_t *sum_cycles(const struct systolic *s, const struct plan *p,
     return sum;
 }
 
-static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
+static void add_unit(struct record *r, const char *name, uint64_t count, uint64_t busy_cyc)
 {
-    const struct record_unit unit = {.name = name, .busy_cyc = busy_cyc};
+    const struct record_unit unit = {.name = name, .count = count, .busy_cyc = busy_cyc};
     record_add_unit(r, &unit);
 }
 
@@ -282,8 +282,11 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
     g_autofree uint64_t *active = NULL, *pass = NULL;
     work_cycles(self, p, &active, &pass);
     uint64_t stall_cyc[N_CAUSE] = {0};
-    struct record_unit matrix = {
-        .name = "matrix_unit", .causes = r->causes, .n_cause = N_CAUSE, .stall_cyc = stall_cyc};
+    struct record_unit matrix = {.name = "matrix_unit",
+                                 .count = (uint64_t)self->cfg.n_array,
+                                 .causes = r->causes,
+                                 .n_cause = N_CAUSE,
+                                 .stall_cyc = stall_cyc};
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
         const uint64_t known =
@@ -348,7 +351,8 @@ bool systolic_collect(void *run, struct record *r, GError **error)
     uint64_t busy_cyc = 0;
     for (int64_t i = 0; i < s->self->cfg.n_array; i++)
         busy_cyc += s->arrays[i].units[UNIT_ACTIVATION].busy_cyc;
-    add_unit(r, "activation_unit", busy_cyc / (uint64_t)s->self->cfg.n_array);
-    add_unit(r, "host_link", link_busy_cyc(s, r));
+    const uint64_t n_array = (uint64_t)s->self->cfg.n_array;
+    add_unit(r, "activation_unit", n_array, busy_cyc / n_array);
+    add_unit(r, "host_link", 1, link_busy_cyc(s, r));
     return true;
 }
