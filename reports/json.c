@@ -25,7 +25,7 @@ static json_t *record_object(const struct record *r)
     for (int i = 0; i < r->n_layer; i++)
         json_array_append_new(layers, json_layer(r, &r->layers[i]));
     for (int i = 0; i < r->n_unit; i++)
-        json_array_append_new(units, json_unit(&r->units[i]));
+        json_array_append_new(units, json_unit(r, &r->units[i]));
     json_object_set_new(o, "layers", layers);
     json_object_set_new(o, "units", units);
     json_t *memories = json_memories(r);
@@ -35,6 +35,7 @@ static json_t *record_object(const struct record *r)
     if (r->n_power > 0)
         json_object_set_new(o, "power", json_power(r));
     json_put_object(o, "check", json_net_check(r));
+    json_put_named(o, r);
     return o;
 }
 

@@ -193,10 +193,11 @@ json_t *json_layer(const struct record *r, const struct record_layer *l)
     if (l->host_cyc > 0)
         json_put_count(o, "host_cycles", l->host_cyc);
     json_put_object(o, "check", check_object(&l->check));
+    json_put_tables(o, l->tables, l->n_table);
     return o;
 }
 
-json_t *json_unit(const struct record_unit *u)
+json_t *json_unit(const struct record *r, const struct record_unit *u)
 {
     json_t *o = json_object();
     json_put_text(o, "name", u->name);
@@ -208,6 +209,8 @@ json_t *json_unit(const struct record_unit *u)
     json_put_object(o, "stalls", cause_object(u->causes, u->n_cause, u->stall_cyc, false, true));
     json_put_object(o, "overlapping",
                     cause_object(u->causes, u->n_cause, u->stall_cyc, true, true));
+    if (u->n_cause > 0 && u->causes != r->causes)
+        json_object_set_new(o, "causes", json_causes(u->causes, u->n_cause));
     return o;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/base/arena.h"
+#include "sim/base/error.h"
 #include "sim/base/size.h"
 
 const char *const record_bound_names[] = {
@@ -63,6 +64,32 @@ void record_add_unit(struct record *r, const struct record_unit *u)
     added->stall_cyc = ARENA_ARRAY(r->arena, uint64_t, (size_t)u->n_cause);
     for (int i = 0; i < u->n_cause; i++)
         added->stall_cyc[i] = u->stall_cyc[i];
+}
+
+void record_add_scalar(struct record *r, const struct stat_desc *desc, struct record_value v)
+{
+    r->scalars = grown(r->arena, r->scalars, r->n_scalar, sizeof(*r->scalars));
+    r->scalars[r->n_scalar++] = (struct record_scalar){desc, v};
+}
+
+struct record_value *record_add_table(struct record *r, struct record_layer *l,
+                                      const struct record_table_desc *desc, int n_row,
+                                      GError **error)
+{
+    struct record_table **tables = l ? &l->tables : &r->tables;
+    int *n_table = l ? &l->n_table : &r->n_table;
+    struct record_value *cells = NULL;
+    size_t bytes;
+    if (size_mul(&bytes, (size_t)n_row, (size_t)desc->n_column) &&
+        size_mul(&bytes, bytes, sizeof(*cells)))
+        cells = arena_try_alloc(r->arena, bytes);
+    if (!cells) {
+        error_set(error, ERROR_LIMIT, "no memory for the %d rows of table '%s'", n_row, desc->name);
+        return NULL;
+    }
+    *tables = grown(r->arena, *tables, *n_table, sizeof(**tables));
+    (*tables)[(*n_table)++] = (struct record_table){desc, n_row, cells};
+    return cells;
 }
 
 bool record_saturated(const struct record *r, uint64_t *n)

@@ -7,6 +7,7 @@
  * forked simulation fills it. */
 #pragma once
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,13 @@ struct record_unit {
 struct record_area {
     const char *name;
     double mm2, leakage_w;
+};
+
+/* Of a run, by one family alone. A name without dots is a key of JSON's totals; the first words of
+ * one with dots are an object of its own: "spiking.neurobench.activation_sparsity". */
+struct record_scalar {
+    const struct stat_desc *desc;
+    struct record_value value;
 };
 
 struct record_setting {
@@ -99,6 +107,10 @@ struct record {
     uint64_t n_mapping;               /* of layers, that the mapper looked at */
     double map_seconds;               /* processor time that it took for them */
     double host_seconds;
+    struct record_scalar *scalars;
+    int n_scalar;
+    struct record_table *tables; /* of the run; layers have their own */
+    int n_table;
 
     /* the network's values */
     struct record_check check;
@@ -113,6 +125,25 @@ struct record_layer *record_layers_new(struct arena *arena, const struct record 
 bool record_layers_bytes(const struct record *r, int n, size_t *bytes);
 /* Adds a unit like *u, whose stalls are copied. */
 void record_add_unit(struct record *r, const struct record_unit *u);
+static inline struct record_value record_count(uint64_t v)
+{
+    return (struct record_value){.type = RECORD_COUNT, .count = v};
+}
+static inline struct record_value record_real(double v)
+{
+    return (struct record_value){.type = RECORD_REAL, .real = v};
+}
+/* Not copied: the text lives as long as the record. */
+static inline struct record_value record_text(const char *s)
+{
+    return (struct record_value){.type = RECORD_TEXT, .text = s};
+}
+void record_add_scalar(struct record *r, const struct stat_desc *desc, struct record_value v);
+/* Adds a table of a layer, or of the run where l is NULL; a name once to each. Returns its cells,
+ * to be filled: of n_row rows, by row. NULL with ERROR_LIMIT where there is no room for them. */
+struct record_value *record_add_table(struct record *r, struct record_layer *l,
+                                      const struct record_table_desc *desc, int n_row,
+                                      GError **error);
 
 /* Sums over layers. */
 uint64_t record_macs(const struct record *r);

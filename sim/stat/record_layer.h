@@ -37,6 +37,34 @@ struct record_check {
     double relative_l2_error; /* NaN never: 0 where the reference is 0 */
 };
 
+/* What one family alone tells: scalars and tables, which every report shows by their names without
+ * knowing them. */
+enum record_type { RECORD_NONE, RECORD_COUNT, RECORD_REAL, RECORD_TEXT };
+
+/* RECORD_NONE, a real that is not finite, a text that is NULL: it does not apply. */
+struct record_value {
+    enum record_type type;
+    union {
+        uint64_t count;
+        double real;
+        const char *text;
+    };
+};
+
+/* Names are keys of JSON, with the unit in them. */
+struct record_table_desc {
+    const char *name;
+    const char *help; /* a sentence */
+    const struct stat_desc *columns;
+    int n_column;
+};
+
+struct record_table {
+    const struct record_table_desc *desc;
+    int n_row;
+    struct record_value *cells; /* by row, then by column */
+};
+
 /* Its arrays are as long as the record's tables of causes, memories and components: by
  * record_layers_new(). */
 struct record_layer {
@@ -64,6 +92,8 @@ struct record_layer {
     uint64_t saturated; /* values that it could not hold */
     uint64_t host_cyc;  /* on_host: that the host computes, at its rates */
     struct record_check check;
+    struct record_table *tables; /* by record_add_table() */
+    int n_table;
 };
 
 /* macs / (cycles * peak); 0 where not applicable. */

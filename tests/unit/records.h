@@ -5,6 +5,7 @@
 #include <glib.h>
 #include <math.h>
 
+#include "sim/base/arena.h"
 #include "sim/stat/record.h"
 
 /* A network on a weight-stationary array; the numbers are made up and of a likely size. */
@@ -207,5 +208,105 @@ static inline struct record rough_record(void)
     r.check = (struct record_check){true, false, false, false, "fp32 OpenBLAS", INFINITY, 0.5};
     r.has_snr = true;
     r.snr_db = INFINITY;
+    return r;
+}
+
+static const struct record_cause core_causes[] = {
+    {"data_wait", "A warp waits for operands.", false},
+    {"barrier", "A warp waits for others of its block.", true},
+};
+static const struct stat_desc kernel_columns[] = {
+    {"name", "", "What it is called."},
+    {"grid", "block", "Blocks of threads."},
+    {"block", "thread", "Threads of a block."},
+    {"occupancy", "", "Warps on a core, of those that it holds."},
+    {"waves", "", "Blocks over those that all cores hold at once."},
+    {"cycles", "cycle", "From its first block to the end of its last one."},
+    {"energy_j", "J", "Of all its blocks."},
+    {"bound", "", "What it takes longest for."},
+};
+static const struct record_table_desc kernel_table = {"kernels",
+                                                      "Launches of each layer, in their order.",
+                                                      kernel_columns, G_N_ELEMENTS(kernel_columns)};
+static const struct stat_desc prefill = {"prefill_tokens_per_second", "token/s",
+                                         "Of the prompt, all at once."};
+
+static inline void add_kernel(struct record_value *row, const char *name, uint64_t grid,
+                              double occupancy, uint64_t cycles, const char *bound)
+{
+    row[0] = record_text(name);
+    row[1] = record_count(grid);
+    row[2] = record_text("16x16");
+    row[3] = record_real(occupancy);
+    row[4] = record_real((double)grid / 80);
+    row[5] = record_count(cycles);
+    row[6] = record_real((double)cycles * 2.5e-9);
+    row[7] = record_text(bound);
+}
+
+/* Layers that tell what each kernel of theirs did, and units with causes of their own. */
+static inline struct record kernels_record(struct arena *arena)
+{
+    uint64_t stall_cyc[] = {9000, 1200};
+    struct record r = alexnet_record();
+    r.arena = arena;
+    r.layers = g_memdup2(r.layers, (gsize)r.n_layer * sizeof(*r.layers));
+    arena_own(arena, r.layers, g_free);
+    r.units = NULL;
+    r.n_unit = 0;
+    record_add_unit(&r, &alexnet_units[0]);
+    record_add_unit(&r, &(struct record_unit){.name = "core",
+                                              .count = 80,
+                                              .busy_cyc = 1150000,
+                                              .causes = core_causes,
+                                              .n_cause = G_N_ELEMENTS(core_causes),
+                                              .stall_cyc = stall_cyc});
+    const struct record_table_desc *d = &kernel_table;
+    struct record_value *cells = record_add_table(&r, &r.layers[0], d, 2, NULL);
+    add_kernel(cells, "im2col", 1210, 1, 2100, "memory");
+    add_kernel(cells + d->n_column, "gemm_128x64_nn", 288, 0.5, 7300, "compute");
+    cells = record_add_table(&r, &r.layers[3], d, 1, NULL);
+    add_kernel(cells, "gemv_split_k", 4096, 0.75, 777300, "memory");
+    cells[3] = record_real(NAN); /* it does not apply */
+    record_add_scalar(&r, &prefill, record_real(1234.5));
+    return r;
+}
+
+static const struct stat_desc spiking_scalars[] = {
+    {"spiking.timesteps", "step", "Of a presentation."},
+    {"spiking.spikes", "spike", "Sent by all neurons."},
+    {"spiking.synaptic_events", "event", "Spikes at synapses."},
+    {"spiking.spike_hash", "", "Of all spikes, in their order."},
+    {"spiking.neurobench.activation_sparsity", "", "Share of neurons and steps without a spike."},
+    {"spiking.neurobench.footprint_bytes", "B", "Of the network on the chip."},
+    {"spiking.accuracy", "", "Share of inputs that are told right."},
+};
+static const struct stat_desc core_columns[] = {
+    {"core", "", "Its place."},
+    {"spikes", "spike", "That its neurons sent."},
+    {"late_packets", "packet", "That came after their step."},
+};
+static const struct record_table_desc core_table = {"spiking.by_core", "What each core did.",
+                                                    core_columns, G_N_ELEMENTS(core_columns)};
+
+/* A run whose network spikes: an object of scalars and, within it, a table of n_core rows. */
+static inline struct record spiking_record(struct arena *arena, int n_core)
+{
+    const struct record_value values[] = {
+        record_count(64),         record_count(1234567),
+        record_count(UINT64_MAX), record_text("00c0ffee01234567"),
+        record_real(0.9375),      record_real(65536),
+        {.type = RECORD_NONE},
+    };
+    struct record r = bare_record();
+    r.arena = arena;
+    for (size_t i = 0; i < G_N_ELEMENTS(values); i++)
+        record_add_scalar(&r, &spiking_scalars[i], values[i]);
+    struct record_value *cells = record_add_table(&r, NULL, &core_table, n_core, NULL);
+    for (int i = 0; i < n_core; i++) {
+        cells[3 * i] = record_text(i % 2 ? "1,0" : "0,0");
+        cells[3 * i + 1] = record_count((uint64_t)i * 600000);
+        cells[3 * i + 2] = record_count(0);
+    }
     return r;
 }
