@@ -83,63 +83,6 @@ static void power_collect(const struct sim *s, struct record *r)
     power_add(r, 0, (double)r->total_cyc, MAX(rest_pj, 0)); /* but for rounding */
 }
 
-/* From what the processes counted to the record. */
-
-/* A layer's share of the total is that of its turns. A turn's share runs from the end of the
- * turns before it to its own end, or to where the next one begins to compute: turns of different
- * layers compute behind a full barrier, but an output may still be on its way to the host then. The
- * last share ends with the run. What the array did not do otherwise in a share is non_matrix. */
-static uint64_t *share_cycles(const struct sim *s, struct record *r)
-{
-    const int n = s->plan->n_turn;
-    uint64_t *ends = ARENA_ARRAY(s->arena, uint64_t, (size_t)n);
-    uint64_t next_cyc = UINT64_MAX; /* when the next turn that computes on the machine begins to */
-    for (int i = n - 1; i >= 0; i--) {
-        ends[i] = MIN(s->turns[i].end_cyc, next_cyc);
-        next_cyc = s->turns[i].compute_cyc != UINT64_MAX ? s->turns[i].compute_cyc : next_cyc;
-    }
-    for (int i = 0; i < r->n_layer; i++)
-        r->total_cyc = MAX(r->total_cyc, r->layers[i].end_cycle);
-    uint64_t before = 0;
-    for (int i = 0; i < n; i++) {
-        ends[i] = i + 1 < n ? MAX(before, ends[i]) : r->total_cyc;
-        r->layers[s->plan->turn_layer[i]].cycles += ends[i] - before;
-        before = ends[i];
-    }
-    return ends;
-}
-
-/* A wait at the barrier lies in the share of the turn waited for: each span is cut at the ends of
- * the shares. */
-static void share_waits(const struct sim *s, const GArray *waits, const uint64_t *ends,
-                        struct record *r)
-{
-    int begins = 0; /* the turn in whose share the span begins */
-    for (guint j = 0; j < waits->len; j++) {
-        const struct wait_span *w = &g_array_index(waits, struct wait_span, j);
-        while (w->start_cyc >= ends[begins] && begins + 1 < s->plan->n_turn)
-            begins++;
-        uint64_t at = w->start_cyc;
-        for (int i = begins; at < w->end_cyc; i++) {
-            const uint64_t until =
-                i + 1 < s->plan->n_turn ? CLAMP(ends[i], at, w->end_cyc) : w->end_cyc;
-            r->layers[s->plan->turn_layer[i]].stall_cyc[w->cause] += until - at;
-            at = until;
-        }
-    }
-}
-
-static void collect_spans(const struct sim *s, struct record *r)
-{
-    for (int i = 0; i < s->plan->n_turn; i++) {
-        const struct turn_span *p = &s->turns[i];
-        struct record_layer *l = &r->layers[s->plan->turn_layer[i]];
-        const bool is_first = l->end_cycle == 0 || p->start_cyc < l->start_cycle;
-        l->start_cycle = is_first ? p->start_cyc : l->start_cycle;
-        l->end_cycle = MAX(l->end_cycle, p->end_cyc);
-    }
-}
-
 /* What memory and link moved is what the layers were charged for. */
 static void check_traffic(const struct sim *s, const struct record *r)
 {
@@ -162,14 +105,13 @@ static void collect_event(const struct sim *s, struct record *r)
         struct record_layer *l = &r->layers[i];
         put_tally(l, &s->layers[i]);
         memcpy(l->stall_cyc, s->layers[i].stall_cyc, sizeof(s->layers[i].stall_cyc));
-        l->cycles = 0;
     }
     check_traffic(s, r);
-    collect_spans(s, r);
-    const uint64_t *ends = share_cycles(s, r);
+    shares_collect(s->shares, r);
     const int n = (int)s->self->cfg.n_array;
     for (int i = 0; i < n; i++)
-        share_waits(s, s->arrays[i].waits, ends, r);
+        shares_add_waits(s->shares, (const struct shares_wait *)s->arrays[i].waits->data,
+                         s->arrays[i].waits->len, r);
     for (int i = 0; i < r->n_layer; i++) /* means over the arrays */
         for (int c = 0; c < N_CAUSE; c++)
             r->layers[i].stall_cyc[c] /= (uint64_t)n;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "arch/shares.h"
 #include "mapper/values/host.h"
 #include "sim/base/error.h"
 #include "sim/kernel/sk.h"
@@ -161,11 +162,6 @@ static bool scalar_lower(const void *self, struct plan *p, GError **error)
     return true;
 }
 
-/* When a layer ran. */
-struct span {
-    uint64_t start_cyc, end_cyc;
-};
-
 struct scalar_run {
     struct arena *arena;
     const struct scalar_cfg *cfg;
@@ -174,7 +170,7 @@ struct scalar_run {
     struct arch_values *values; /* NULL in timing mode */
     int8_t *buffer;
     void **host; /* by value: what was stored */
-    struct span *layers;
+    struct shares *shares;
     GError *error;
 };
 
@@ -239,15 +235,13 @@ static void sequencer(void *arg)
     struct scalar_run *r = arg;
     for (int i = 0; i < r->plan->n_step; i++) {
         const struct plan_step *st = &r->plan->steps[i];
-        struct span *l = &r->layers[st->layer];
-        if (i == 0 || st->layer != st[-1].layer)
-            l->start_cyc = sk_now();
+        const uint64_t start_cyc = sk_now();
         sk_wait_cycles(step_cyc(r, st));
         if (r->values && !execute(r, st, &r->error)) {
             sk_stop();
             return;
         }
-        l->end_cyc = sk_now();
+        shares_note(r->shares, st->turn, start_cyc, sk_now(), st->kind == STEP_COMPUTE);
     }
 }
 
@@ -258,7 +252,6 @@ static void *scalar_open(const void *self, const struct plan *p, const char *pre
     struct scalar_run *r = ARENA_NEW(arena, struct scalar_run);
     *r = (struct scalar_run){.arena = arena, .cfg = self, .plan = p};
     r->prefix = arena_strdup(arena, prefix);
-    r->layers = ARENA_ARRAY(arena, struct span, p->n_layer);
     return r;
 }
 
@@ -293,6 +286,7 @@ static bool scalar_build(void *run, int64_t first_step, int64_t n_step, GError *
 {
     (void)first_step, (void)n_step, (void)error;
     struct scalar_run *r = run;
+    r->shares = shares_new(r->arena, r->plan->turn_layer, r->plan->n_turn);
     sk_spawn(arena_printf(r->arena, "%ssequencer", r->prefix), sequencer, r, NULL, 0);
     return true;
 }
@@ -303,7 +297,6 @@ static void finish(const struct scalar_cfg *s, const struct plan *p, struct reco
     uint64_t idle_cyc = 0;
     struct record_unit unit = {
         .name = "matrix_lanes", .causes = causes, .n_cause = 1, .stall_cyc = &idle_cyc};
-    r->total_cyc = 0;
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
         const bool is_matrix = p->layers[i].kind == LAYER_MATRIX;
@@ -315,7 +308,6 @@ static void finish(const struct scalar_cfg *s, const struct plan *p, struct reco
         l->bound = 2 * busy > l->cycles ? BOUND_COMPUTE : BOUND_MEMORY;
         unit.busy_cyc += busy;
         idle_cyc += l->stall_cyc[0];
-        r->total_cyc += l->cycles;
     }
     record_add_unit(r, &unit);
 }
@@ -327,11 +319,7 @@ static bool scalar_collect(void *run, struct record *r, GError **error)
         g_propagate_error(error, g_steal_pointer(&from->error));
         return false;
     }
-    for (int i = 0; i < r->n_layer; i++) {
-        r->layers[i].start_cycle = from->layers[i].start_cyc;
-        r->layers[i].end_cycle = from->layers[i].end_cyc;
-        r->layers[i].cycles = from->layers[i].end_cyc - from->layers[i].start_cyc;
-    }
+    shares_collect(from->shares, r);
     finish(from->cfg, from->plan, r);
     return true;
 }
