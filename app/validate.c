@@ -25,8 +25,8 @@ static double share(const struct record *r, double cycles)
 static bool stall(const char *cause, bool overlaps, const struct record *r, double *out)
 {
     const struct record_unit *u = matrix_unit(r);
-    for (int i = 0; u && i < r->n_cause; i++) {
-        if (strcmp(r->causes[i].name, cause) || r->cause_overlaps[i] != overlaps)
+    for (int i = 0; u && i < u->n_cause; i++) {
+        if (strcmp(u->causes[i].name, cause) || u->causes[i].overlaps != overlaps)
             continue;
         *out = share(r, (double)u->stall_cyc[i]);
         return true;

@@ -14,6 +14,22 @@ const struct arch_family *const arch_families[] = {
     NULL,
 };
 
+void arch_sum_costs(const struct arch_family *f, const void *self, const struct plan *p,
+                    struct record *r)
+{
+    struct cost_state state = {0};
+    r->total_cyc = 0;
+    for (int i = 0; i < p->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        struct cost_behind cost = {.stall_cyc = l->stall_cyc};
+        f->cost(self, p, i, &state, &cost);
+        l->cycles = cost.cycles;
+        l->start_cycle = cost.start_cycle;
+        l->end_cycle = cost.end_cycle;
+        r->total_cyc += l->cycles;
+    }
+}
+
 const struct arch_family *arch_find(const char *name)
 {
     for (int i = 0; arch_families[i]; i++)

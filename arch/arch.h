@@ -55,7 +55,7 @@ struct arch_family {
     struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l,
                         bool follows);
     void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                 struct record_layer *out);
+                 struct cost_behind *out);
     /* May be NULL. */
     uint64_t (*bound)(const void *self, const struct plan *p, int i_layer);
     /* Without events: what collect() would tell of a lowered plan. NULL: the sum of the costs. */
@@ -90,6 +90,10 @@ struct arch_family {
     /* The program as text; the caller frees it. */
     char *(*print)(const void *self, const struct plan *p);
 };
+
+/* Layers' cycles and stalls, and the total, by cost(): one layer behind the other. */
+void arch_sum_costs(const struct arch_family *f, const void *self, const struct plan *p,
+                    struct record *r);
 
 extern const struct arch_family *const arch_families[]; /* NULL-terminated */
 const struct arch_family *arch_find(const char *name);  /* NULL: unknown */

@@ -34,7 +34,7 @@ extern const char *const machine_objective_names[]; /* NULL-terminated, for CFG_
 struct machine {
     const char *name, *family, *file;
     double clock_hz;
-    struct machine_memory memories[RECORD_MAX_MEMORY];
+    struct machine_memory *memories;
     int n_memory;
     int activation_memory;                  /* where activations live between layers */
     int weight_memory;                      /* where parameters are streamed from */
@@ -51,12 +51,11 @@ struct machine {
     bool keeps_weights;   /* the memory of activations can hold weights for the unit, too */
     bool shares_memory;   /* the weight memory is that of activations: its size is for both */
     double area_mm2;      /* of the die; 0: not known */
-    struct record_area areas[RECORD_MAX_AREA];
+    struct record_area *areas;
     int n_area;
     const char *known_error; /* a sentence: how far the model is known to be off, with its source */
-    struct stat_desc causes[RECORD_MAX_CAUSE];
-    bool cause_overlaps[RECORD_MAX_CAUSE];
+    const struct record_cause *causes; /* why the main matrix unit waits */
     int n_cause;
-    struct stat_desc components[RECORD_MAX_COMPONENT];
+    const struct stat_desc *components; /* of the energy */
     int n_component;
 };

@@ -30,6 +30,13 @@ struct cost {
     double parameter_bytes; /* of weights, or rows of a table, that are fetched */
 };
 
+/* What it takes behind the layers before it. */
+struct cost_behind {
+    uint64_t cycles, start_cycle, end_cycle;
+    uint64_t parameter_bytes; /* as above: from their memory or, streamed, over the host link */
+    uint64_t *stall_cyc;      /* by the machine's causes; NULL: not asked for */
+};
+
 struct target {
     const struct machine *machine;
     const void *self;            /* the family's instance */
@@ -62,10 +69,10 @@ struct target {
      */
     struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l,
                         bool follows);
-    /* Analytic cycles, bytes, energy and bound of layer i_layer with its present tiling; fills
-     * *out and moves *state on to the next layer. */
+    /* Layer i_layer with its present chunks and choice, behind those before it: fills *out, whose
+     * numbers are zero, and moves *state on to the next layer. */
     void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                 struct record_layer *out);
+                 struct cost_behind *out);
     /* Cycles that no mapping of layer i_layer goes below; NULL: not known. */
     uint64_t (*bound)(const void *self, const struct plan *p, int i_layer);
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reports/total.h"
+#include "sim/base/arena.h"
 #include "sim/base/csv.h"
 #include "sim/stat/power.h"
 
@@ -90,6 +91,10 @@ static void put_header(struct csv *csv, const struct record *r)
     for (int i = 0; i < r->n_component; i++)
         put_head(csv, r->components[i].name, "_energy_j");
     put_heads(csv, last, G_N_ELEMENTS(last));
+    for (int i = 0; i < r->n_scalar; i++) {
+        g_autofree char *head = g_strdelimit(g_strdup(r->scalars[i].desc->name), ".", '_');
+        put_text(csv, head);
+    }
     end_row(csv);
 }
 
@@ -167,12 +172,27 @@ static void put_check(struct csv *csv, const struct record_check *c)
     put_bool(csv, c->pass);
 }
 
+/* Scalars are the whole run's. */
+static void put_scalars(struct csv *csv, const struct record *r, bool is_total)
+{
+    for (int i = 0; i < r->n_scalar; i++) {
+        const struct record_value *v = &r->scalars[i].value;
+        if (is_total && v->type == RECORD_COUNT)
+            put_count(csv, v->count);
+        else if (is_total && v->type == RECORD_REAL)
+            put_real(csv, v->real);
+        else
+            put_text(csv, is_total && v->type == RECORD_TEXT ? v->text : NULL);
+    }
+}
+
 static void put_row(struct csv *csv, const struct record *r, const struct record_layer *l)
 {
     put_identity(csv, l);
     put_times(csv, r, l);
     put_costs(csv, r, l);
     put_check(csv, &l->check);
+    put_scalars(csv, r, l->index < 0);
     end_row(csv);
 }
 
@@ -182,8 +202,9 @@ char *report_csv(const struct record *r)
     put_header(&csv, r);
     for (int i = 0; i < r->n_layer; i++)
         put_row(&csv, r, &r->layers[i]);
-    struct record_layer total = total_layer(r);
-    put_row(&csv, r, &total);
+    struct arena *arena = arena_new();
+    put_row(&csv, r, total_layer(arena, r));
+    arena_free(arena);
     return g_string_free(csv.text, FALSE);
 }
 

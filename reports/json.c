@@ -35,6 +35,7 @@ static json_t *record_object(const struct record *r)
     if (r->n_power > 0)
         json_object_set_new(o, "power", json_power(r));
     json_put_object(o, "check", json_net_check(r));
+    json_put_named(o, r);
     return o;
 }
 

@@ -34,7 +34,7 @@ static void put_derived(json_t *o, const struct record *r)
     json_decref(paths);
 }
 
-static json_t *desc_object(const struct stat_desc *d)
+json_t *json_legend(const struct stat_desc *d)
 {
     json_t *o = json_object();
     json_put_text(o, "name", d->name);
@@ -43,17 +43,23 @@ static json_t *desc_object(const struct stat_desc *d)
     return o;
 }
 
+json_t *json_causes(const struct record_cause *causes, int n)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        const struct stat_desc desc = {causes[i].name, "cycle", causes[i].help};
+        json_t *o = json_legend(&desc);
+        json_put_bool(o, "overlaps", causes[i].overlaps);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 static void put_legends(json_t *o, const struct record *r)
 {
-    json_t *causes = json_array();
-    for (int i = 0; i < r->n_cause; i++) {
-        json_t *cause = desc_object(&r->causes[i]);
-        json_put_bool(cause, "overlaps", r->cause_overlaps[i]);
-        json_array_append_new(causes, cause);
-    }
     json_t *memories = json_array();
     for (int i = 0; i < r->n_memory; i++) {
-        json_t *memory = desc_object(&r->memories[i]);
+        json_t *memory = json_legend(&r->memories[i]);
         json_put_bool(memory, "is_dram", i == r->dram_memory);
         if (r->memory_bytes_per_cyc[i] > 0)
             json_put_real(memory, "bytes_per_cycle", r->memory_bytes_per_cyc[i]);
@@ -61,8 +67,8 @@ static void put_legends(json_t *o, const struct record *r)
     }
     json_t *components = json_array();
     for (int i = 0; i < r->n_component; i++)
-        json_array_append_new(components, desc_object(&r->components[i]));
-    json_object_set_new(o, "causes", causes);
+        json_array_append_new(components, json_legend(&r->components[i]));
+    json_object_set_new(o, "causes", json_causes(r->causes, r->n_cause));
     json_object_set_new(o, "memories", memories);
     json_object_set_new(o, "components", components);
 }
@@ -82,6 +88,7 @@ json_t *json_arch(const struct record *r)
     json_object_set_new(o, "settings", settings_object(r));
     put_derived(o, r);
     put_legends(o, r);
+    json_put_named_legends(o, r);
     return o;
 }
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON of what a run found: totals, layers, units, memories, power. */
-#include <string.h>
-
 #include "reports/json_parts.h"
 #include "reports/total.h"
+#include "sim/base/arena.h"
 #include "sim/stat/power.h"
 
 /* Cycles by cause, of one kind; where `all` is false only those that occurred. */
-static json_t *cause_object(const struct record *r, const uint64_t *cyc, bool overlaps, bool all)
+static json_t *cause_object(const struct record_cause *causes, int n_cause, const uint64_t *cyc,
+                            bool overlaps, bool all)
 {
     json_t *o = json_object();
-    for (int i = 0; i < r->n_cause; i++)
-        if (r->cause_overlaps[i] == overlaps && (all || cyc[i] > 0))
-            json_put_count(o, r->causes[i].name, cyc[i]);
+    for (int i = 0; i < n_cause; i++)
+        if (causes[i].overlaps == overlaps && (all || cyc[i] > 0))
+            json_put_count(o, causes[i].name, cyc[i]);
     return o;
 }
 
@@ -122,13 +122,14 @@ static void put_rates(json_t *o, const struct record *r, const struct record_lay
 
 json_t *json_totals(const struct record *r)
 {
-    struct record_layer total = total_layer(r);
+    struct arena *arena = arena_new();
+    const struct record_layer *total = total_layer(arena, r);
     json_t *o = json_object();
-    json_put_count(o, "macs", total.macs);
-    put_rates(o, r, &total);
+    json_put_count(o, "macs", total->macs);
+    put_rates(o, r, total);
     if (r->n_component > 0)
         json_put_real(o, "energy_j", record_energy_j(r));
-    json_put_object(o, "energy", energy_object(r, total.energy_pj));
+    json_put_object(o, "energy", energy_object(r, total->energy_pj));
     uint64_t n_saturated;
     if (record_saturated(r, &n_saturated))
         json_put_count(o, "saturated", n_saturated);
@@ -138,11 +139,12 @@ json_t *json_totals(const struct record *r)
         json_put_real(o, "area_mm2", r->area_mm2);
     json_put_object(o, "area", area_object(r));
     if (r->dram_memory >= 0) {
-        json_put_count(o, "dram_read_bytes", total.bytes[r->dram_memory].read);
-        json_put_count(o, "dram_write_bytes", total.bytes[r->dram_memory].write);
+        json_put_count(o, "dram_read_bytes", total->bytes[r->dram_memory].read);
+        json_put_count(o, "dram_write_bytes", total->bytes[r->dram_memory].write);
     }
-    json_put_object(o, "bytes", bytes_object(r, total.bytes));
-    put_bound(o, r, &total);
+    json_put_object(o, "bytes", bytes_object(r, total->bytes));
+    put_bound(o, r, total);
+    arena_free(arena);
     if (r->n_event > 0)
         json_put_count(o, "events", r->n_event);
     if (r->n_mapping > 0)
@@ -175,8 +177,10 @@ json_t *json_layer(const struct record *r, const struct record_layer *l)
             json_put_real(o, "utilization", record_layer_utilization(l));
     }
     json_put_text(o, "bound", record_bound_names[l->bound]);
-    json_put_object(o, "stalls", cause_object(r, l->stall_cyc, false, !l->on_host));
-    json_put_object(o, "overlapping", cause_object(r, l->stall_cyc, true, false));
+    json_put_object(o, "stalls",
+                    cause_object(r->causes, r->n_cause, l->stall_cyc, false, !l->on_host));
+    json_put_object(o, "overlapping",
+                    cause_object(r->causes, r->n_cause, l->stall_cyc, true, false));
     json_put_object(o, "bytes", bytes_object(r, l->bytes));
     put_bound(o, r, l);
     if (r->n_component > 0)
@@ -189,20 +193,24 @@ json_t *json_layer(const struct record *r, const struct record_layer *l)
     if (l->host_cyc > 0)
         json_put_count(o, "host_cycles", l->host_cyc);
     json_put_object(o, "check", check_object(&l->check));
+    json_put_tables(o, l->tables, l->n_table);
     return o;
 }
 
-/* The causes are those of the units that multiply matrices; another unit has some of them. */
 json_t *json_unit(const struct record *r, const struct record_unit *u)
 {
-    bool is_matrix = strstr(u->name, "matrix") != NULL;
     json_t *o = json_object();
     json_put_text(o, "name", u->name);
+    if (u->count > 1)
+        json_put_count(o, "count", u->count);
     json_put_count(o, "busy_cycles", u->busy_cyc);
     if (u->useful_cyc > 0)
         json_put_real(o, "useful_mac_cycles", u->useful_cyc);
-    json_put_object(o, "stalls", cause_object(r, u->stall_cyc, false, is_matrix));
-    json_put_object(o, "overlapping", cause_object(r, u->stall_cyc, true, is_matrix));
+    json_put_object(o, "stalls", cause_object(u->causes, u->n_cause, u->stall_cyc, false, true));
+    json_put_object(o, "overlapping",
+                    cause_object(u->causes, u->n_cause, u->stall_cyc, true, true));
+    if (u->n_cause > 0 && u->causes != r->causes)
+        json_object_set_new(o, "causes", json_causes(u->causes, u->n_cause));
     return o;
 }
 

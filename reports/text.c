@@ -43,6 +43,7 @@ char *report_text(const struct record *r, const struct report_style *style)
     struct text t = text_begin(style);
     put_title(&t, r);
     text_layers(&t, r);
+    text_tables(&t, r);
     g_string_append_c(t.out, '\n');
     text_totals(&t, r);
     g_string_append_c(t.out, '\n');

@@ -66,11 +66,29 @@ void text_paragraph(struct text *t, enum text_color color, const char *label, co
 enum { TEXT_LABEL = 17 }; /* "activation unit" and two blanks */
 #define TEXT_HARD_SPACE "\u00a0"
 
+/* A table. */
+struct text_column {
+    const char *head;
+    int min_width; /* it may be shortened to this; 0: never shortened */
+    int keep;      /* where there is no room, the column that is kept least goes first */
+    bool right;
+};
+struct text_table;
+/* The last n_foot rows stand below a rule of their own. */
+struct text_table *text_table_new(const struct text_column *columns, int n_column, int n_row,
+                                  int n_foot);
+/* Takes the text over; NULL: it does not apply. A column of such cells alone is not shown. */
+void text_table_set(struct text_table *table, int row, int column, char *text,
+                    enum text_color color);
+void text_table_put(struct text *t, struct text_table *table); /* which ends it */
+
 /* The parts themselves. */
 void text_layers(struct text *t, const struct record *r);
 void text_totals(struct text *t, const struct record *r);
 void text_words(struct text *t, const struct record *r);
+void text_tables(struct text *t, const struct record *r);
 /* Subjects of text_totals(). */
 void text_memories(struct text *t, const struct record *r);
 void text_energy(struct text *t, const struct record *r);
 void text_units(struct text *t, const struct record *r);
+void text_scalars(struct text *t, const struct record *r);

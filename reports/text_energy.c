@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "reports/total.h"
+#include "sim/base/arena.h"
 #include "sim/stat/power.h"
 
 struct part {
@@ -24,10 +25,11 @@ static void put_energy(struct text *t, const struct record *r)
     double energy_j = record_energy_j(r);
     if (r->n_component == 0)
         return;
-    struct record_layer total = total_layer(r);
-    struct part parts[RECORD_MAX_COMPONENT];
+    struct arena *arena = arena_new();
+    const struct record_layer *total = total_layer(arena, r);
+    struct part *parts = ARENA_ARRAY(arena, struct part, (size_t)r->n_component);
     for (int i = 0; i < r->n_component; i++)
-        parts[i] = (struct part){i, total.energy_pj[i] * 1e-12};
+        parts[i] = (struct part){i, total->energy_pj[i] * 1e-12};
     qsort(parts, (size_t)r->n_component, sizeof(parts[0]), by_amount);
     g_autofree char *energy = text_si(t, energy_j, "J");
     GString *body = g_string_new(energy);
@@ -46,6 +48,7 @@ static void put_energy(struct text *t, const struct record *r)
     }
     text_paragraph(t, TEXT_BOLD, "energy", body->str);
     g_string_free(body, TRUE);
+    arena_free(arena);
 }
 
 /* Mean power of the intervals that a column stands for, from nothing to the peak. */
@@ -83,7 +86,7 @@ static void put_area(struct text *t, const struct record *r)
 {
     if (r->area_mm2 <= 0)
         return;
-    struct part parts[RECORD_MAX_AREA];
+    g_autofree struct part *parts = g_new(struct part, r->n_area);
     double sum_mm2 = 0;
     for (int i = 0; i < r->n_area; i++) {
         parts[i] = (struct part){i, r->areas[i].mm2};

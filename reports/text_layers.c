@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of layers: a row of `columns` says what stands in a column and how it gives way. */
+/* The table of layers: rows of `contents` and `columns` say what stands in a column and how it
+ * gives way. */
 #include "reports/text.h"
 
 #include <math.h>
 #include <stddef.h>
 
 #include "reports/total.h"
+#include "sim/base/arena.h"
 
 enum { BAR = 8 };
 
@@ -113,40 +115,42 @@ static enum text_color color_peak(const struct record_layer *l)
 }
 
 /* A cell is NULL where it does not apply; a column that applies to no layer is not shown. */
-static const struct column {
-    const char *head;
+static const struct content {
     size_t text_offset; /* of a string in struct record_layer, where there is no cell() */
     char *(*cell)(const struct place *at);
     enum text_color (*color)(const struct record_layer *l); /* NULL: plain */
-    int min_width; /* it may be shortened to this; 0: never shortened */
-    int keep;      /* where there is no room, the column that is kept least goes first */
-    bool right;
-} columns[] = {
-    {.head = "#", .cell = cell_index, .keep = 2, .right = true},
-    {.head = "layer", offsetof(struct record_layer, name), .min_width = 7, .keep = 9},
-    {.head = "operator", offsetof(struct record_layer, op), .min_width = 8, .keep = 3},
-    {.head = "output", offsetof(struct record_layer, shape), .min_width = 8, .keep = 1},
-    {.head = "MACs", .cell = cell_macs, .keep = 4, .right = true},
-    {.head = "cycles", .cell = cell_cycles, .keep = 9, .right = true},
-    {.head = "share", .cell = cell_share, .keep = 8, .right = true},
-    {.head = "of peak", .cell = cell_peak, .color = color_peak, .keep = 6},
-    {.head = "bound", .cell = cell_bound, .color = color_bound, .keep = 7},
-    {.head = "off-chip", .cell = cell_off_chip, .keep = 4, .right = true},
-    {.head = "energy", .cell = cell_energy, .keep = 5, .right = true},
-    {.head = "check", .cell = cell_check, .color = color_check, .keep = 7},
+} contents[] = {
+    {.cell = cell_index},
+    {.text_offset = offsetof(struct record_layer, name)},
+    {.text_offset = offsetof(struct record_layer, op)},
+    {.text_offset = offsetof(struct record_layer, shape)},
+    {.cell = cell_macs},
+    {.cell = cell_cycles},
+    {.cell = cell_share},
+    {.cell = cell_peak, .color = color_peak},
+    {.cell = cell_bound, .color = color_bound},
+    {.cell = cell_off_chip},
+    {.cell = cell_energy},
+    {.cell = cell_check, .color = color_check},
 };
-
+static const struct text_column columns[] = {
+    {.head = "#", .keep = 2, .right = true},
+    {.head = "layer", .min_width = 7, .keep = 9},
+    {.head = "operator", .min_width = 8, .keep = 3},
+    {.head = "output", .min_width = 8, .keep = 1},
+    {.head = "MACs", .keep = 4, .right = true},
+    {.head = "cycles", .keep = 9, .right = true},
+    {.head = "share", .keep = 8, .right = true},
+    {.head = "of peak", .keep = 6},
+    {.head = "bound", .keep = 7},
+    {.head = "off-chip", .keep = 4, .right = true},
+    {.head = "energy", .keep = 5, .right = true},
+    {.head = "check", .keep = 7},
+};
 enum { N_COLUMN = G_N_ELEMENTS(columns) };
+_Static_assert(G_N_ELEMENTS(contents) == N_COLUMN, "what stands in each column");
 
-struct table {
-    const struct record_layer **rows; /* the layers, then the total */
-    int n_row;
-    char *(*cells)[N_COLUMN];
-    int width[N_COLUMN]; /* 0: not shown */
-    int gap;
-};
-
-static char *make_cell(const struct place *at, const struct column *c)
+static char *make_cell(const struct place *at, const struct content *c)
 {
     if (at->l->index < 0 && (c->cell == cell_index || c->cell == cell_bound))
         return NULL;
@@ -156,138 +160,23 @@ static char *make_cell(const struct place *at, const struct column *c)
     return s && *s ? text_clean(at->t, s) : NULL;
 }
 
-static int width_of(const struct table *table, int i_column)
-{
-    int width = 0;
-    for (int i = 0; i < table->n_row; i++)
-        if (table->cells[i][i_column])
-            width = MAX(width, text_columns(table->cells[i][i_column]));
-    return width > 0 ? MAX(width, text_columns(columns[i_column].head)) : 0;
-}
-
-static int total_width(const struct table *table)
-{
-    int width = -table->gap; /* none before the first */
-    for (int i = 0; i < N_COLUMN; i++)
-        width += table->width[i] > 0 ? table->width[i] + table->gap : 0;
-    return width;
-}
-
-/* Shortens the column that has most to spare by one; false when none has any. */
-static bool shorten(struct table *table)
-{
-    int best = -1, best_spare = 0;
-    for (int i = 0; i < N_COLUMN; i++) {
-        int spare = columns[i].min_width > 0 ? table->width[i] - columns[i].min_width : 0;
-        if (spare > best_spare) {
-            best = i;
-            best_spare = spare;
-        }
-    }
-    if (best >= 0)
-        table->width[best]--;
-    return best >= 0;
-}
-
-static bool drop(struct table *table)
-{
-    int least = -1, n_shown = 0;
-    for (int i = 0; i < N_COLUMN; i++) {
-        if (table->width[i] == 0)
-            continue;
-        n_shown++;
-        if (least < 0 || columns[i].keep < columns[least].keep)
-            least = i;
-    }
-    if (n_shown > 1)
-        table->width[least] = 0;
-    return n_shown > 1;
-}
-
-static void end_line(struct text *t)
-{
-    while (t->out->len > 0 && t->out->str[t->out->len - 1] == ' ')
-        g_string_truncate(t->out, t->out->len - 1);
-    g_string_append_c(t->out, '\n');
-}
-
-static enum text_color color_of(const struct column *c, const struct record_layer *l)
+static enum text_color color_of(const struct content *c, const struct record_layer *l)
 {
     if (c->color)
         return c->color(l);
     return l->index < 0 ? TEXT_BOLD : TEXT_PLAIN;
 }
 
-static void put_row(struct text *t, const struct table *table, int i_row)
-{
-    const struct record_layer *l = table->rows[i_row];
-    int gap = 0;
-    for (int i = 0; i < N_COLUMN; i++) {
-        if (table->width[i] == 0)
-            continue;
-        const char *cell = table->cells[i_row][i];
-        const char *none = l->index < 0 ? "" : t->glyphs->dash;
-        g_autofree char *fit = text_fit(t, cell ? cell : none, table->width[i]);
-        enum text_color color = cell ? color_of(&columns[i], l) : TEXT_DIM;
-        g_string_append_printf(t->out, "%*s", gap, "");
-        text_put_padded(t, color, fit, table->width[i], columns[i].right);
-        gap = table->gap;
-    }
-    end_line(t);
-}
-
-static void put_head(struct text *t, const struct table *table)
-{
-    int gap = 0;
-    for (int i = 0; i < N_COLUMN; i++) {
-        if (table->width[i] == 0)
-            continue;
-        g_string_append_printf(t->out, "%*s", gap, "");
-        text_put_padded(t, TEXT_BOLD, columns[i].head, table->width[i], columns[i].right);
-        gap = table->gap;
-    }
-    end_line(t);
-}
-
-static void put_rule(struct text *t, const struct table *table)
-{
-    text_repeat(t, TEXT_DIM, t->glyphs->rule, total_width(table));
-    g_string_append_c(t->out, '\n');
-}
-
-static void put_table(struct text *t, const struct table *table)
-{
-    put_head(t, table);
-    put_rule(t, table);
-    for (int i = 0; i < table->n_row - 1; i++)
-        put_row(t, table, i);
-    put_rule(t, table);
-    put_row(t, table, table->n_row - 1);
-}
-
 void text_layers(struct text *t, const struct record *r)
 {
-    struct record_layer total = total_layer(r);
-    struct table table = {.n_row = r->n_layer + 1};
-    table.rows = g_new(const struct record_layer *, table.n_row);
-    table.cells = g_malloc_n((gsize)table.n_row, sizeof(*table.cells));
-    for (int i = 0; i < table.n_row; i++) {
-        table.rows[i] = i < r->n_layer ? &r->layers[i] : &total;
-        struct place at = {t, r, table.rows[i]};
+    struct arena *arena = arena_new();
+    const struct record_layer *total = total_layer(arena, r);
+    struct text_table *table = text_table_new(columns, N_COLUMN, r->n_layer + 1, 1);
+    for (int i = 0; i <= r->n_layer; i++) {
+        const struct place at = {t, r, i < r->n_layer ? &r->layers[i] : total};
         for (int j = 0; j < N_COLUMN; j++)
-            table.cells[i][j] = make_cell(&at, &columns[j]);
+            text_table_set(table, i, j, make_cell(&at, &contents[j]), color_of(&contents[j], at.l));
     }
-    for (int j = 0; j < N_COLUMN; j++)
-        table.width[j] = width_of(&table, j);
-    table.gap = 2;
-    if (total_width(&table) > t->width)
-        table.gap = 1;
-    while (total_width(&table) > t->width && (shorten(&table) || drop(&table)))
-        ;
-    put_table(t, &table);
-    for (int i = 0; i < table.n_row; i++)
-        for (int j = 0; j < N_COLUMN; j++)
-            g_free(table.cells[i][j]);
-    g_free(table.cells);
-    g_free(table.rows);
+    text_table_put(t, table);
+    arena_free(arena);
 }

@@ -121,6 +121,7 @@ void text_totals(struct text *t, const struct record *r)
     text_memories(t, r);
     text_energy(t, r);
     text_units(t, r);
+    text_scalars(t, r);
     put_values(t, r);
     put_run(t, r);
 }

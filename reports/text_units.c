@@ -5,20 +5,20 @@
 #include <math.h>
 
 /* How a unit spent the run: parts that exclude each other, `active` first. */
-struct split {
-    const char *names[RECORD_MAX_CAUSE + 1];
-    uint64_t cyc[RECORD_MAX_CAUSE + 1];
-    int n;
+struct part {
+    const char *name;
+    uint64_t cyc;
 };
 
-static struct split split_of(const struct record *r, const struct record_unit *u)
+static GArray *split_of(const struct record_unit *u)
 {
-    struct split split = {.names = {"active"}, .cyc = {u->busy_cyc}, .n = 1};
-    for (int i = 0; i < r->n_cause; i++) {
-        if (r->cause_overlaps[i] || u->stall_cyc[i] == 0)
-            continue;
-        split.names[split.n] = r->causes[i].name;
-        split.cyc[split.n++] = u->stall_cyc[i];
+    GArray *split = g_array_new(FALSE, FALSE, sizeof(struct part));
+    const struct part active = {"active", u->busy_cyc};
+    g_array_append_val(split, active);
+    for (int i = 0; i < u->n_cause; i++) {
+        const struct part stall = {u->causes[i].name, u->stall_cyc[i]};
+        if (!u->causes[i].overlaps && stall.cyc > 0)
+            g_array_append_val(split, stall);
     }
     return split;
 }
@@ -26,12 +26,12 @@ static struct split split_of(const struct record *r, const struct record_unit *u
 static const enum text_color split_colors[] = {TEXT_GREEN, TEXT_YELLOW, TEXT_MAGENTA, TEXT_BLUE};
 
 /* Each part ends where the exact sum so far ends, so that rounding never adds up. */
-static void put_split_bar(struct text *t, const struct record *r, const struct split *split)
+static void put_split_bar(struct text *t, const struct record *r, const GArray *split)
 {
     int width = MAX(0, MIN(60, t->width - TEXT_LABEL)), at = 0;
     double sum_cyc = 0;
-    for (int i = 0; i < split->n; i++) {
-        sum_cyc += (double)split->cyc[i];
+    for (guint i = 0; i < split->len; i++) {
+        sum_cyc += (double)g_array_index(split, struct part, i).cyc;
         int end = (int)lround(MIN(1.0, sum_cyc / (double)r->total_cyc) * width);
         text_repeat(t, split_colors[i % 4], t->glyphs->parts[i % 4], end - at);
         at = end;
@@ -53,11 +53,11 @@ static void add_overlaps(GString *body, const struct text *t, const struct recor
                          const struct record_unit *u)
 {
     const char *before = "(";
-    for (int i = 0; i < r->n_cause; i++) {
-        if (!r->cause_overlaps[i] || u->stall_cyc[i] == 0)
+    for (int i = 0; i < u->n_cause; i++) {
+        if (!u->causes[i].overlaps || u->stall_cyc[i] == 0)
             continue;
         g_string_append(body, *before == '(' ? "  " : ", ");
-        add_part(body, t, before, r->causes[i].name,
+        add_part(body, t, before, u->causes[i].name,
                  (double)u->stall_cyc[i] / (double)r->total_cyc);
         before = "";
     }
@@ -81,25 +81,26 @@ static void add_useful(GString *body, const struct text *t, const struct record 
 
 static void put_unit(struct text *t, const struct record *r, const struct record_unit *u)
 {
-    struct split split = split_of(r, u);
-    bool has_bar = split.n > 1;
+    g_autoptr(GArray) split = split_of(u);
+    bool has_bar = split->len > 1;
     GString *body = g_string_new(NULL);
-    for (int i = 0; i < split.n; i++) {
+    for (guint i = 0; i < split->len; i++) {
+        const struct part *p = &g_array_index(split, struct part, i);
         g_autofree char *glyph =
             g_strconcat(has_bar ? t->glyphs->parts[i % 4] : "", has_bar ? " " : "", NULL);
         g_string_append(body, i > 0 ? "  " : "");
-        add_part(body, t, glyph, split.names[i], (double)split.cyc[i] / (double)r->total_cyc);
+        add_part(body, t, glyph, p->name, (double)p->cyc / (double)r->total_cyc);
     }
     add_overlaps(body, t, r, u);
     add_useful(body, t, r, u);
     g_autofree char *name = text_spoken(t, u->name), *label = text_fit(t, name, TEXT_LABEL - 1);
     if (has_bar) {
         text_put_padded(t, TEXT_BOLD, label, TEXT_LABEL, false);
-        put_split_bar(t, r, &split);
+        put_split_bar(t, r, split);
     }
     const gsize from = t->out->len;
     text_paragraph(t, TEXT_BOLD, has_bar ? "" : label, body->str);
-    for (int i = 0; has_bar && i < split.n; i++)
+    for (guint i = 0; has_bar && i < split->len; i++)
         text_color_at(t, from, t->glyphs->parts[i % 4], split_colors[i % 4]);
     g_string_free(body, TRUE);
 }

@@ -4,5 +4,7 @@
 
 #include "sim/stat/record.h"
 
+struct arena;
+
 /* Named "total" with index -1; its cycles are the run's, its check is the network's. */
-struct record_layer total_layer(const struct record *r);
+const struct record_layer *total_layer(struct arena *arena, const struct record *r);

@@ -53,23 +53,12 @@ static bool run_all(void *arg, GError **error)
     return run_events(a, a->run, 0, a->plan->n_run_step, a->options.vcd, error);
 }
 
-/* What a family does not estimate as a whole is the sum of its layers. */
-static void sum_costs(struct accsim *a)
-{
-    struct record *r = a->record;
-    struct cost_state state = {0};
-    for (int i = 0; i < a->plan->n_layer; i++) {
-        a->machine->family->cost(a->machine->self, a->plan, i, &state, &r->layers[i]);
-        r->total_cyc += r->layers[i].cycles;
-    }
-}
-
 bool estimate(struct accsim *a, GError **error)
 {
     const struct arch_family *f = a->machine->family;
     if (f->estimate)
         return f->estimate(a->machine->self, a->plan, a->record, error);
-    sum_costs(a);
+    arch_sum_costs(f, a->machine->self, a->plan, a->record);
     return true;
 }
 

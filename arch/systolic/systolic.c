@@ -162,8 +162,11 @@ void systolic_price_memory(const struct systolic *s, struct record *r)
 
 static const double um2_per_mm2 = 1e6, sum_bits = 32, bits_per_byte = 8;
 
+enum { MAX_AREA = 10 }; /* parts below, at most */
+
 static void add(struct machine *m, const char *name, double mm2, double leakage_w)
 {
+    g_assert(m->n_area < MAX_AREA);
     if (mm2 > 0)
         m->areas[m->n_area++] = (struct record_area){name, mm2, leakage_w};
 }
@@ -225,12 +228,13 @@ static double buffer_bytes(const struct systolic_cfg *c)
 }
 
 bool systolic_fill_area(const struct systolic *s, const char *file, struct machine *m,
-                        GError **error)
+                        struct arena *arena, GError **error)
 {
     const struct systolic_cfg *c = &s->cfg;
     const double tile_bytes = (double)(c->rows * c->cols) * (double)number_bytes(s->native);
     const double entry_bytes = (double)c->cols * sum_bits / bits_per_byte;
     const double n = (double)c->n_array;
+    m->areas = ARENA_ARRAY(arena, struct record_area, MAX_AREA);
     add_logic(s, m, "matrix_unit", n * matrix_um2(s));
     add_logic(s, m, "data_setup", n * setup_um2(s));
     add_logic(s, m, "activation_unit", n * activation_um2(s));
@@ -415,18 +419,15 @@ static const struct machine_fusion fusions[] = {
     {"relu", "maxpool"},      {"add", "relu"},      {NULL, NULL},
 };
 
-static const struct stat_desc causes[N_CAUSE] = {
-    [CAUSE_WEIGHT_STALL] = {"weight_stall", "cycle",
-                            "the array waits for a tile from the weight "
-                            "memory"},
-    [CAUSE_WEIGHT_SHIFT] = {"weight_shift", "cycle", "the array waits while a tile is shifted in"},
-    [CAUSE_NON_MATRIX] = {"non_matrix", "cycle",
-                          "the array waits for anything else or has nothing "
-                          "to do"},
-    [CAUSE_RAW] = {"raw_stall", "cycle",
-                   "what the next product waits for, the activation unit has not done"},
-    [CAUSE_INPUT] = {"input_stall", "cycle",
-                     "what the next product waits for, the host has not sent"},
+static const struct record_cause causes[N_CAUSE] = {
+    [CAUSE_WEIGHT_STALL] = {"weight_stall", "the array waits for a tile from the weight memory",
+                            false},
+    [CAUSE_WEIGHT_SHIFT] = {"weight_shift", "the array waits while a tile is shifted in", false},
+    [CAUSE_NON_MATRIX] = {"non_matrix", "the array waits for anything else or has nothing to do",
+                          false},
+    [CAUSE_RAW] = {"raw_stall", "what the next product waits for, the activation unit has not done",
+                   true},
+    [CAUSE_INPUT] = {"input_stall", "what the next product waits for, the host has not sent", true},
 };
 
 static const struct stat_desc components[N_ENERGY] = {
@@ -441,7 +442,7 @@ static const struct stat_desc components[N_ENERGY] = {
     [ENERGY_IDLE] = {"idle", "pJ", "power of the die while nothing computes, over the whole time"},
 };
 
-static void fill_machine(struct systolic *s, struct machine *m)
+static void fill_machine(struct systolic *s, struct machine *m, struct arena *arena)
 {
     const struct systolic_cfg *c = &s->cfg;
     const uint64_t weights_bytes = (uint64_t)(c->weights.size_kib * 1024);
@@ -450,6 +451,7 @@ static void fill_machine(struct systolic *s, struct machine *m)
     s->stream_bytes_per_cyc = dram_stream_bytes_per_cyc(&weights);
     s->first_byte_cyc = weights.first_byte_cyc;
     m->clock_hz = s->clock_hz;
+    m->memories = ARENA_ARRAY(arena, struct machine_memory, N_MEM);
     m->memories[MEM_WEIGHTS] = (struct machine_memory){"weights", "off-chip weight memory", -1,
                                                        weights_bytes, dram_bytes_per_cyc(&weights)};
     dram_clear(&weights);
@@ -480,14 +482,10 @@ static void fill_machine(struct systolic *s, struct machine *m)
     m->shares_memory = c->shared;
     m->keeps_weights = c->stationary_from_buffer && !c->shared;
     m->known_error = c->known_error;
+    m->causes = causes;
     m->n_cause = N_CAUSE;
-    for (int i = 0; i < N_CAUSE; i++) {
-        m->causes[i] = causes[i];
-        m->cause_overlaps[i] = i == CAUSE_RAW || i == CAUSE_INPUT;
-    }
+    m->components = components;
     m->n_component = N_ENERGY;
-    for (int i = 0; i < N_ENERGY; i++)
-        m->components[i] = components[i];
 }
 
 static void *systolic_create(const void *cfg, const char *file, struct machine *m,
@@ -519,8 +517,8 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
                   file, s->cfg.n_array);
         return NULL;
     }
-    fill_machine(s, m);
-    if (!systolic_fill_area(s, file, m, error))
+    fill_machine(s, m, arena);
+    if (!systolic_fill_area(s, file, m, arena, error))
         return NULL;
     s->cfg.area_mm2 = m->area_mm2;
     systolic_fill_idle(s);

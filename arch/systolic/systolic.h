@@ -101,10 +101,19 @@ enum {
     N_ENERGY
 };
 
+/* What is counted of a layer while the program runs. */
+struct tally {
+    uint64_t macs, host_cyc;
+    uint64_t stall_cyc[N_CAUSE]; /* of all arrays together */
+    struct record_bytes bytes[N_MEM];
+    double energy_pj[N_ENERGY];
+    uint64_t start_cyc, end_cyc; /* where nothing overlaps: TIMING_SCALESIM */
+};
+
 /* systolic_count.c: what one instruction moves and switches, added to its layer's counters: called
  * once for each instruction by the processes. */
 void systolic_count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
-                         struct record_layer *l);
+                         struct tally *l);
 /* Idle energy and bound of a layer once its cycles are known. */
 void systolic_count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc);
 
@@ -130,7 +139,9 @@ void systolic_fill_idle(struct systolic *s); /* once the die is known */
 /* systolic_area.c: the die and its parts, into m. ERROR_INPUT where the shares of the die that the
  * file gives leave no room for them. */
 bool systolic_fill_area(const struct systolic *s, const char *file, struct machine *m,
-                        GError **error);
+                        struct arena *arena, GError **error);
+
+extern const struct arch_family arch_systolic;
 
 /* The functions of arch_systolic, by their names in struct arch_family (arch/arch.h), which says
  * what each does: systolic.c, _cost.c, _bound.c, _map.c, _proc.c, _collect.c and _print.c. */
@@ -145,7 +156,7 @@ bool systolic_check_choice(const void *self, const struct plan *p, const struct 
 struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l,
                           bool follows);
 void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                   struct record_layer *out);
+                   struct cost_behind *out);
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer);
 bool systolic_lower(const void *self, struct plan *p, GError **error);
 bool systolic_estimate(const void *self, const struct plan *p, struct record *r, GError **error);

@@ -34,7 +34,7 @@ static struct step_span span_of(const struct sim *s, const struct insn *in)
 
 static double insn_pj(const struct systolic *self, const struct plan *p, const struct insn *in)
 {
-    struct record_layer l = {0};
+    struct tally l = {0};
     double pj = 0;
     systolic_count_insn(self, p, in, &l);
     for (int i = 0; i < N_ENERGY; i++)
@@ -83,63 +83,6 @@ static void power_collect(const struct sim *s, struct record *r)
     power_add(r, 0, (double)r->total_cyc, MAX(rest_pj, 0)); /* but for rounding */
 }
 
-/* From what the processes counted to the record. */
-
-/* A layer's share of the total is that of its turns. A turn's share runs from the end of the
- * turns before it to its own end, or to where the next one begins to compute: turns of different
- * layers compute behind a full barrier, but an output may still be on its way to the host then. The
- * last share ends with the run. What the array did not do otherwise in a share is non_matrix. */
-static uint64_t *share_cycles(const struct sim *s, struct record *r)
-{
-    const int n = s->plan->n_turn;
-    uint64_t *ends = ARENA_ARRAY(s->arena, uint64_t, (size_t)n);
-    uint64_t next_cyc = UINT64_MAX; /* when the next turn that computes on the machine begins to */
-    for (int i = n - 1; i >= 0; i--) {
-        ends[i] = MIN(s->turns[i].end_cyc, next_cyc);
-        next_cyc = s->turns[i].compute_cyc != UINT64_MAX ? s->turns[i].compute_cyc : next_cyc;
-    }
-    for (int i = 0; i < r->n_layer; i++)
-        r->total_cyc = MAX(r->total_cyc, r->layers[i].end_cycle);
-    uint64_t before = 0;
-    for (int i = 0; i < n; i++) {
-        ends[i] = i + 1 < n ? MAX(before, ends[i]) : r->total_cyc;
-        r->layers[s->plan->turn_layer[i]].cycles += ends[i] - before;
-        before = ends[i];
-    }
-    return ends;
-}
-
-/* A wait at the barrier lies in the share of the turn waited for: each span is cut at the ends of
- * the shares. */
-static void share_waits(const struct sim *s, const GArray *waits, const uint64_t *ends,
-                        struct record *r)
-{
-    int begins = 0; /* the turn in whose share the span begins */
-    for (guint j = 0; j < waits->len; j++) {
-        const struct wait_span *w = &g_array_index(waits, struct wait_span, j);
-        while (w->start_cyc >= ends[begins] && begins + 1 < s->plan->n_turn)
-            begins++;
-        uint64_t at = w->start_cyc;
-        for (int i = begins; at < w->end_cyc; i++) {
-            const uint64_t until =
-                i + 1 < s->plan->n_turn ? CLAMP(ends[i], at, w->end_cyc) : w->end_cyc;
-            r->layers[s->plan->turn_layer[i]].stall_cyc[w->cause] += until - at;
-            at = until;
-        }
-    }
-}
-
-static void collect_spans(const struct sim *s, struct record *r)
-{
-    for (int i = 0; i < s->plan->n_turn; i++) {
-        const struct turn_span *p = &s->turns[i];
-        struct record_layer *l = &r->layers[s->plan->turn_layer[i]];
-        const bool is_first = l->end_cycle == 0 || p->start_cyc < l->start_cycle;
-        l->start_cycle = is_first ? p->start_cyc : l->start_cycle;
-        l->end_cycle = MAX(l->end_cycle, p->end_cyc);
-    }
-}
-
 /* What memory and link moved is what the layers were charged for. */
 static void check_traffic(const struct sim *s, const struct record *r)
 {
@@ -148,24 +91,27 @@ static void check_traffic(const struct sim *s, const struct record *r)
     g_assert(s->core.host.sent_bytes == host.read + host.write);
 }
 
+static void put_tally(struct record_layer *l, const struct tally *from)
+{
+    memcpy(l->bytes, from->bytes, sizeof(from->bytes));
+    memcpy(l->energy_pj, from->energy_pj, sizeof(from->energy_pj));
+    l->macs = from->macs;
+    l->host_cyc = from->host_cyc;
+}
+
 static void collect_event(const struct sim *s, struct record *r)
 {
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
-        const struct record_layer *from = &s->layers[i];
-        memcpy(l->stall_cyc, from->stall_cyc, sizeof(l->stall_cyc));
-        memcpy(l->bytes, from->bytes, sizeof(l->bytes));
-        memcpy(l->energy_pj, from->energy_pj, sizeof(l->energy_pj));
-        l->macs = from->macs;
-        l->host_cyc = from->host_cyc;
-        l->cycles = 0;
+        put_tally(l, &s->layers[i]);
+        memcpy(l->stall_cyc, s->layers[i].stall_cyc, sizeof(s->layers[i].stall_cyc));
     }
     check_traffic(s, r);
-    collect_spans(s, r);
-    const uint64_t *ends = share_cycles(s, r);
+    shares_collect(s->shares, r);
     const int n = (int)s->self->cfg.n_array;
     for (int i = 0; i < n; i++)
-        share_waits(s, s->arrays[i].waits, ends, r);
+        shares_add_waits(s->shares, (const struct shares_wait *)s->arrays[i].waits->data,
+                         s->arrays[i].waits->len, r);
     for (int i = 0; i < r->n_layer; i++) /* means over the arrays */
         for (int c = 0; c < N_CAUSE; c++)
             r->layers[i].stall_cyc[c] /= (uint64_t)n;
@@ -175,27 +121,25 @@ static void collect_event(const struct sim *s, struct record *r)
 static void collect_analytic(const struct systolic *self, const struct plan *p, struct record *r)
 {
     const struct program *program = p->program;
-    for (int i = 0; i < r->n_layer; i++) {
-        struct record_layer *l = &r->layers[i];
-        memset(l->bytes, 0, sizeof(l->bytes));
-        memset(l->energy_pj, 0, sizeof(l->energy_pj));
-        l->macs = 0;
-    }
+    g_autofree struct tally *layers = g_new0(struct tally, p->n_layer);
+    r->total_cyc = 0;
     for (guint i = 0; i < program->insns->len; i++) {
         const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        systolic_count_insn(self, p, in, &r->layers[in->layer]);
+        systolic_count_insn(self, p, in, &layers[in->layer]);
     }
-    for (int i = 0; i < r->n_layer; i++)
+    for (int i = 0; i < r->n_layer; i++) {
+        put_tally(&r->layers[i], &layers[i]);
         r->total_cyc += r->layers[i].cycles;
+    }
 }
 
 /* Cycles are those of the process; what the program moves is counted all the same. */
 static void collect_scalesim(const struct sim *s, struct record *r)
 {
     for (int i = 0; i < r->n_layer; i++) {
-        r->layers[i].start_cycle = s->layers[i].start_cycle;
-        r->layers[i].end_cycle = s->layers[i].end_cycle;
-        r->layers[i].cycles = s->layers[i].end_cycle - s->layers[i].start_cycle;
+        r->layers[i].start_cycle = s->layers[i].start_cyc;
+        r->layers[i].end_cycle = s->layers[i].end_cyc;
+        r->layers[i].cycles = s->layers[i].end_cyc - s->layers[i].start_cyc;
     }
     collect_analytic(s->self, s->plan, r);
 }
@@ -227,9 +171,10 @@ static uint64_t *sum_cycles(const struct systolic *s, const struct plan *p,
     return sum;
 }
 
-static void add_unit(struct record *r, const char *name, uint64_t busy_cyc)
+static void add_unit(struct record *r, const char *name, uint64_t count, uint64_t busy_cyc)
 {
-    r->units[r->n_unit++] = (struct record_unit){.name = name, .busy_cyc = busy_cyc};
+    const struct record_unit unit = {.name = name, .count = count, .busy_cyc = busy_cyc};
+    record_add_unit(r, &unit);
 }
 
 static bool is_scalesim(const struct systolic *self)
@@ -278,7 +223,12 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
 {
     g_autofree uint64_t *active = NULL, *pass = NULL;
     work_cycles(self, p, &active, &pass);
-    struct record_unit matrix = {.name = "matrix_unit"};
+    uint64_t stall_cyc[N_CAUSE] = {0};
+    struct record_unit matrix = {.name = "matrix_unit",
+                                 .count = (uint64_t)self->cfg.n_array,
+                                 .causes = r->causes,
+                                 .n_cause = N_CAUSE,
+                                 .stall_cyc = stall_cyc};
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
         const uint64_t known =
@@ -297,9 +247,9 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
             l->bound = BOUND_MEMORY; /* it does nothing but read */
         matrix.busy_cyc += active[i];
         for (int c = 0; c < N_CAUSE; c++)
-            matrix.stall_cyc[c] += l->stall_cyc[c];
+            stall_cyc[c] += l->stall_cyc[c];
     }
-    r->units[r->n_unit++] = matrix;
+    record_add_unit(r, &matrix);
 }
 
 /* What it carried, tiles that are streamed among it, and the descriptors set up for it. */
@@ -312,9 +262,7 @@ static uint64_t link_busy_cyc(const struct sim *s, const struct record *r)
 bool systolic_estimate(const void *self, const struct plan *p, struct record *r, GError **error)
 {
     (void)error;
-    struct cost_state state = {0};
-    for (int i = 0; i < p->n_layer; i++)
-        systolic_cost(self, p, i, &state, &r->layers[i]);
+    arch_sum_costs(&arch_systolic, self, p, r);
     collect_analytic(self, p, r);
     if (!is_scalesim(self))
         bound_layers(self, p, r);
@@ -345,7 +293,8 @@ bool systolic_collect(void *run, struct record *r, GError **error)
     uint64_t busy_cyc = 0;
     for (int64_t i = 0; i < s->self->cfg.n_array; i++)
         busy_cyc += s->arrays[i].units[UNIT_ACTIVATION].busy_cyc;
-    add_unit(r, "activation_unit", busy_cyc / (uint64_t)s->self->cfg.n_array);
-    add_unit(r, "host_link", link_busy_cyc(s, r));
+    const uint64_t n_array = (uint64_t)s->self->cfg.n_array;
+    add_unit(r, "activation_unit", n_array, busy_cyc / n_array);
+    add_unit(r, "host_link", 1, link_busy_cyc(s, r));
     return true;
 }

@@ -684,7 +684,7 @@ static double host_store_cyc(const struct systolic *s, const struct plan *p,
     return cycles;
 }
 
-static void finish(struct cost_state *state, double cycles, struct record_layer *out)
+static void finish(struct cost_state *state, double cycles, struct cost_behind *out)
 {
     out->cycles = (uint64_t)(cycles + 0.5);
     out->start_cycle = state->now_cyc;
@@ -733,7 +733,7 @@ static bool is_waited_for(const struct plan *p, const struct plan_layer *l)
 }
 
 static void cost_host(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                      struct cost_state *state, struct record_layer *out)
+                      struct cost_state *state, struct cost_behind *out)
 {
     struct ahead a = ahead_of(state);
     const double store = host_store_cyc(s, p, l);
@@ -750,11 +750,13 @@ static void cost_host(const struct systolic *s, const struct plan *p, const stru
 }
 
 /* The array's stalls are those of its cycles in which it does not work. */
-static void put_work(const struct plan_layer *l, const struct work *w, struct record_layer *out)
+static void put_work(const struct work *w, struct cost_behind *out)
 {
     const double idle = MAX((double)out->cycles - ceil(w->busy), 0);
     const double stall = MIN(w->stall, idle), shift = MIN(w->shift, idle - stall);
-    out->bytes[l->streamed ? MEM_HOST : MEM_WEIGHTS].read = (uint64_t)(w->bytes + 0.5);
+    out->parameter_bytes = (uint64_t)(w->bytes + 0.5);
+    if (!out->stall_cyc)
+        return;
     out->stall_cyc[CAUSE_WEIGHT_STALL] = (uint64_t)stall;
     out->stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
     out->stall_cyc[CAUSE_INPUT] = (uint64_t)MIN(w->input, idle);
@@ -777,7 +779,7 @@ static uint64_t run_turn(struct units *u, const struct systolic *s, const struct
  * what the chunks before and behind need. The group's last layer bears what the link takes longer
  * than all computing. */
 static void cost_turns(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                       struct cost_state *state, struct record_layer *out)
+                       struct cost_state *state, struct cost_behind *out)
 {
     const struct plan_group *g = &p->groups[l->group];
     const bool is_first = l->index == g->first, is_last = l->index == g->last;
@@ -814,13 +816,13 @@ static void cost_turns(const struct systolic *s, const struct plan *p, const str
         cycles += MAX(by_link - state->group_cyc, 0);
     }
     finish(state, cycles, out);
-    put_work(l, &work, out);
+    put_work(&work, out);
     keep_ahead(state, &u, state->now_cyc - (now + end));
 }
 
 /* A layer that is alone in its group. */
 static void cost_alone(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                       struct cost_state *state, struct record_layer *out)
+                       struct cost_state *state, struct cost_behind *out)
 {
     const struct ahead ahead = ahead_of(state);
     struct units u;
@@ -830,11 +832,11 @@ static void cost_alone(const struct systolic *s, const struct plan *p, const str
     const uint64_t end = MAX(u.free[UNIT_ACTIVATION], ends ? u.free[UNIT_HOST] : 0);
     finish(state, (double)(end - state->now_cyc), out);
     keep_ahead(state, &u, 0);
-    put_work(l, &u.work, out);
+    put_work(&u.work, out);
 }
 
 void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                   struct record_layer *out)
+                   struct cost_behind *out)
 {
     const struct systolic *s = self;
     const struct plan_layer *l = &p->layers[i_layer];
@@ -858,7 +860,7 @@ struct cost systolic_rank(const void *self, const struct plan *p, const struct p
     const struct systolic *s = self;
     const uint64_t begin_cyc = follows && l->n_turn == 1 ? UINT64_C(1) << 24 : 0;
     struct cost_state state = {.now_cyc = begin_cyc};
-    struct record_layer out = {0};
+    struct cost_behind out = {0};
     if (begin_cyc > 0) {
         struct ahead ahead = {0};
         ahead.issue = ahead.taken = begin_cyc - (uint64_t)MIN(s->cfg.queue_depth, MOST_QUEUED);
@@ -867,6 +869,5 @@ struct cost systolic_rank(const void *self, const struct plan *p, const struct p
     systolic_cost(self, p, l->index, &state, &out);
     return (struct cost){.cycles = (double)out.cycles,
                          .end_cyc = (double)(MAX(state.end_cyc, state.now_cyc) - begin_cyc),
-                         .parameter_bytes =
-                             (double)out.bytes[l->streamed ? MEM_HOST : MEM_WEIGHTS].read};
+                         .parameter_bytes = (double)out.parameter_bytes};
 }

@@ -15,7 +15,7 @@ static int64_t k_of(const struct systolic *s, const struct plan_layer *l, const 
 
 /* What comes from the weight memory, or of a layer that is streamed over the host link. */
 static void count_weights(const struct systolic *s, const struct plan_layer *pl, uint64_t bytes,
-                          struct record_layer *l)
+                          struct tally *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
     l->bytes[pl->streamed ? MEM_HOST : MEM_WEIGHTS].read += bytes;
@@ -25,7 +25,7 @@ static void count_weights(const struct systolic *s, const struct plan_layer *pl,
 
 /* What k values of m rows take from the unified buffer. */
 static void count_inputs(const struct systolic *s, const struct plan *p, const struct insn *in,
-                         int64_t k, struct record_layer *l)
+                         int64_t k, struct tally *l)
 {
     const struct plan_layer *pl = &p->layers[in->layer];
     const uint64_t bytes = (uint64_t)(in->m * k) * number_bytes(p->formats[pl->in[0]]);
@@ -34,7 +34,7 @@ static void count_inputs(const struct systolic *s, const struct plan *p, const s
 }
 
 static void count_matrix(const struct systolic *s, const struct plan *p, const struct insn *in,
-                         struct record_layer *l)
+                         struct tally *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
     const struct plan_layer *pl = &p->layers[in->layer];
@@ -54,7 +54,7 @@ static void count_matrix(const struct systolic *s, const struct plan *p, const s
 }
 
 static void count_output(const struct systolic *s, uint64_t bytes_out, uint64_t bytes_in,
-                         struct record_layer *l)
+                         struct tally *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
     l->bytes[MEM_BUFFER].write += bytes_out;
@@ -63,7 +63,7 @@ static void count_output(const struct systolic *s, uint64_t bytes_out, uint64_t 
 }
 
 static void count_activate(const struct systolic *s, const struct plan *p, const struct insn *in,
-                           struct record_layer *l)
+                           struct tally *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
     const struct plan_layer *pl = &p->layers[in->layer];
@@ -75,7 +75,7 @@ static void count_activate(const struct systolic *s, const struct plan *p, const
 }
 
 static void count_vector(const struct systolic *s, const struct plan *p, const struct insn *in,
-                         struct record_layer *l)
+                         struct tally *l)
 {
     const struct plan_step *st = &p->steps[in->step];
     const struct plan_layer *pl = &p->layers[in->layer];
@@ -99,7 +99,7 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
 
 /* Indices are read in the buffer, rows written there. */
 static void count_rows(const struct systolic *s, const struct plan *p, const struct insn *in,
-                       struct record_layer *l)
+                       struct tally *l)
 {
     const struct plan_layer *pl = &p->layers[in->layer];
     const uint64_t bytes = in->count * (uint64_t)lookup_row_bytes(p, pl);
@@ -107,7 +107,7 @@ static void count_rows(const struct systolic *s, const struct plan *p, const str
     count_output(s, bytes, in->count * (uint64_t)plan_element_bytes(p, pl->in[0]), l);
 }
 
-static void count_host(const struct systolic *s, const struct insn *in, struct record_layer *l)
+static void count_host(const struct systolic *s, const struct insn *in, struct tally *l)
 {
     const bool is_read = in->op == INSN_READ_HOST;
     *(is_read ? &l->bytes[MEM_HOST].read : &l->bytes[MEM_HOST].write) += in->count;
@@ -116,7 +116,7 @@ static void count_host(const struct systolic *s, const struct insn *in, struct r
 }
 
 void systolic_count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
-                         struct record_layer *l)
+                         struct tally *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
     uint64_t tiles_bytes;

@@ -31,13 +31,9 @@ static void note_step(struct sim *s, enum unit unit, int step, uint64_t start_cy
 static void sim_span(struct sim *s, enum unit unit, const struct insn *in, uint64_t start_cyc,
                      uint64_t end_cyc)
 {
-    struct turn_span *p = &s->turns[s->plan->steps[in->step].turn];
-    if (unit == UNIT_MATRIX || unit == UNIT_ACTIVATION || in->op == INSN_READ_ROWS)
-        p->compute_cyc = MIN(p->compute_cyc, start_cyc);
-    if (!p->started || start_cyc < p->start_cyc)
-        p->start_cyc = start_cyc;
-    p->started = true;
-    p->end_cyc = MAX(p->end_cyc, end_cyc);
+    const bool computes =
+        unit == UNIT_MATRIX || unit == UNIT_ACTIVATION || in->op == INSN_READ_ROWS;
+    shares_note(s->shares, s->plan->steps[in->step].turn, start_cyc, end_cyc, computes);
     note_step(s, unit, in->step, start_cyc, end_cyc);
 }
 
@@ -341,7 +337,7 @@ static void feed_input_loader(void *arg)
 static void feed_take_tile(struct array_sim *a, const struct insn *in)
 {
     struct sim *s = a->sim;
-    struct record_layer *l = &s->layers[in->layer];
+    struct tally *l = &s->layers[in->layer];
     const uint64_t start = sk_now();
     while (!a->shadow_full)
         sk_wait(a->shadow_filled);
@@ -394,7 +390,7 @@ static void execute(struct sim *s, const struct insn *in)
 static void note_waits(struct array_sim *a)
 {
     for (int cause = 0; cause < N_CAUSE; cause++) {
-        const struct wait_span span = {a->idle_cyc, a->met_cyc[cause], cause};
+        const struct shares_wait span = {a->idle_cyc, a->met_cyc[cause], cause};
         if (span.end_cyc > span.start_cyc)
             g_array_append_val(a->waits, span);
         a->met_cyc[cause] = 0;
@@ -589,7 +585,7 @@ static void build_array(struct sim *s, int i)
 {
     struct arena *arena = s->arena;
     struct array_sim *a = &s->arrays[i];
-    a->waits = arena_own(arena, g_array_new(FALSE, FALSE, sizeof(struct wait_span)),
+    a->waits = arena_own(arena, g_array_new(FALSE, FALSE, sizeof(struct shares_wait)),
                          (GDestroyNotify)g_array_unref);
     a->fifo = ARENA_ARRAY(arena, struct fifo_slot, (size_t)s->self->cfg.fifo_tiles);
     a->fifo_filled = event_of(arena, sim_name(s, a, "weight_fifo"), "filled");
@@ -652,7 +648,7 @@ bool systolic_build(void *run, int64_t first_step, int64_t n_step, GError **erro
     if (s->state)
         systolic_state_forget(s->state);
     systolic_core_init(&s->core, s->self);
-    s->layers = ARENA_ARRAY(arena, struct record_layer, (size_t)s->plan->n_layer);
+    s->layers = ARENA_ARRAY(arena, struct tally, (size_t)s->plan->n_layer);
     if (s->self->cfg.timing == TIMING_SCALESIM) {
         sk_spawn(sim_name(s, NULL, "scalesim"), systolic_scalesim_process, s, NULL, 0);
         return true;
@@ -660,9 +656,7 @@ bool systolic_build(void *run, int64_t first_step, int64_t n_step, GError **erro
     if (s->state)
         systolic_state_begin(s->state);
     s->step_spans = ARENA_ARRAY(arena, struct step_span, (size_t)s->plan->n_step * N_UNIT);
-    s->turns = ARENA_ARRAY(arena, struct turn_span, (size_t)s->plan->n_turn);
-    for (int i = 0; i < s->plan->n_turn; i++)
-        s->turns[i].compute_cyc = UINT64_MAX;
+    s->shares = shares_new(arena, s->plan->turn_layer, s->plan->n_turn);
     const int n = (int)s->self->cfg.n_array;
     s->arrays = ARENA_ARRAY(arena, struct array_sim, (size_t)n);
     if (n > 1)

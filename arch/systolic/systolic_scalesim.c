@@ -48,9 +48,9 @@ void systolic_scalesim_process(void *arg)
 {
     struct sim *s = arg;
     for (int i = 0; i < s->plan->n_layer; i++) {
-        s->layers[i].start_cycle = sk_now();
+        s->layers[i].start_cyc = sk_now();
         sk_wait_cycles(systolic_scalesim_layer_cyc(s->self, &s->plan->layers[i]));
-        s->layers[i].end_cycle = sk_now();
+        s->layers[i].end_cyc = sk_now();
     }
     if (s->state && !systolic_state_replay(s->state, &s->error))
         sk_stop();

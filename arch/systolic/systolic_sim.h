@@ -2,6 +2,7 @@
 /* A run: the machine's contents, and the state that its processes share. */
 #pragma once
 
+#include "arch/shares.h"
 #include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_func.h"
 #include "sim/kernel/sk.h"
@@ -50,19 +51,6 @@ struct fifo_slot {
     uint64_t arrival_cyc;
 };
 
-/* When a turn was worked on. */
-struct turn_span {
-    uint64_t start_cyc, end_cyc;
-    uint64_t compute_cyc; /* when it began to compute; UINT64_MAX: not on the machine */
-    bool started;
-};
-
-/* The array waiting for another unit: from and to a cycle. */
-struct wait_span {
-    uint64_t start_cyc, end_cyc;
-    int cause; /* CAUSE_RAW or CAUSE_INPUT */
-};
-
 /* When a kind of unit was at work on a step, from first to last; end 0: never. */
 struct step_span {
     uint64_t start_cyc, end_cyc;
@@ -86,7 +74,7 @@ struct array_sim {
     uint64_t idle_cyc; /* when the last product ended */
     /* By cause: when what the next product waits for was there; 0: it waits for nothing. */
     uint64_t met_cyc[N_CAUSE];
-    GArray *waits;        /* struct wait_span, by start */
+    GArray *waits;        /* struct shares_wait, by start: CAUSE_RAW, CAUSE_INPUT */
     struct sk_event *met; /* the other arrays have come to where this one waits for them */
 };
 
@@ -108,9 +96,9 @@ struct sim {
     struct unit_state host;
     struct array_sim *arrays; /* array.count */
     struct controller *controllers;
-    struct meeting *meetings;    /* by insn.meeting; NULL with one array */
-    struct record_layer *layers; /* stalls: of all arrays together */
-    struct turn_span *turns;
+    struct meeting *meetings; /* by insn.meeting; NULL with one array */
+    struct tally *layers;
+    struct shares *shares;
     struct step_span *step_spans; /* by step and kind of unit */
     GError *error;                /* of a process; the run was stopped */
 };

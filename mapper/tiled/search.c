@@ -321,15 +321,14 @@ static struct trial try_behind(const struct plan *p, const struct target *t, int
                                const struct cost_state *before)
 {
     const struct plan_layer *l = &p->layers[i_layer];
-    const int from = l->streamed ? p->machine->host_memory : p->machine->weight_memory;
     struct trial trial = {.state = *before};
-    struct record_layer out = {0};
+    struct cost_behind out = {0};
     t->cost(t->self, p, i_layer, &trial.state, &out);
     trial.cycles = (double)out.cycles;
     /* Nobody knows yet whether a store that goes on will hide behind the next layer. */
     trial.end_cyc = (double)(MAX(trial.state.end_cyc, trial.state.now_cyc) - before->now_cyc);
     if (l->kind != LAYER_HOST)
-        trial.traffic_cyc = traffic_of(p, l, (double)out.bytes[from].read);
+        trial.traffic_cyc = traffic_of(p, l, (double)out.parameter_bytes);
     return trial;
 }
 

@@ -10,7 +10,6 @@
 #include "sim/base/size.h"
 
 enum {
-    ALIGN_BYTES = 64,
     FIRST_CHUNK_BYTES = 4 << 10,
     LAST_CHUNK_BYTES = 1 << 20, /* chunks double up to here */
 };
@@ -37,8 +36,8 @@ struct arena {
 
 static char *align_up(char *p)
 {
-    uintptr_t misaligned = (uintptr_t)p % ALIGN_BYTES;
-    return misaligned ? p + (ALIGN_BYTES - misaligned) : p;
+    uintptr_t misaligned = (uintptr_t)p % ARENA_ALIGN_BYTES;
+    return misaligned ? p + (ARENA_ALIGN_BYTES - misaligned) : p;
 }
 
 struct arena *arena_new(void)
@@ -50,7 +49,7 @@ struct arena *arena_new(void)
 
 struct arena *arena_new_shared(size_t capacity_bytes)
 {
-    size_t head = sizeof(struct arena) + sizeof(struct chunk) + ALIGN_BYTES;
+    size_t head = sizeof(struct arena) + sizeof(struct chunk) + ARENA_ALIGN_BYTES;
     size_t mapped;
     if (!size_add(&mapped, capacity_bytes, head))
         return NULL;
@@ -70,7 +69,7 @@ struct arena *arena_new_shared(size_t capacity_bytes)
 static struct chunk *chunk_new(size_t size_bytes)
 {
     size_t whole;
-    if (!size_add(&whole, size_bytes, sizeof(struct chunk) + ALIGN_BYTES))
+    if (!size_add(&whole, size_bytes, sizeof(struct chunk) + ARENA_ALIGN_BYTES))
         return NULL;
     struct chunk *c = g_try_malloc0(whole);
     if (!c)
@@ -103,9 +102,9 @@ static struct chunk *add_chunk(struct arena *a, size_t size_bytes)
 void *arena_try_alloc(struct arena *a, size_t size_bytes)
 {
     size_t rounded;
-    if (!size_add(&rounded, MAX(size_bytes, 1), ALIGN_BYTES - 1))
+    if (!size_add(&rounded, MAX(size_bytes, 1), ARENA_ALIGN_BYTES - 1))
         return NULL;
-    rounded -= rounded % ALIGN_BYTES;
+    rounded -= rounded % ARENA_ALIGN_BYTES;
     struct chunk *c = a->chunks;
     /* The last block of a mapping may end before the rounded size does. */
     if (c && size_bytes <= c->size_bytes - c->used_bytes)

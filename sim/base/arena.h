@@ -12,6 +12,8 @@
 
 struct arena;
 
+enum { ARENA_ALIGN_BYTES = 64 };
+
 /* A private arena. */
 struct arena *arena_new(void);
 

@@ -243,7 +243,7 @@ static uint64_t exclusive(const struct record *r, const uint64_t *stall_cyc)
 {
     uint64_t sum = 0;
     for (int i = 0; i < r->n_cause; i++)
-        sum += r->cause_overlaps[i] ? 0 : stall_cyc[i];
+        sum += r->causes[i].overlaps ? 0 : stall_cyc[i];
     return sum;
 }
 

@@ -77,7 +77,7 @@ static uint64_t simulated(const struct shape_case *c, const char *const *set,
     ck_assert_uint_eq(r->layers[0].bound_cyc, cycles);
     uint64_t sum = r->units[0].busy_cyc;
     for (int i = 0; i < r->n_cause; i++)
-        sum += r->cause_overlaps[i] ? 0 : r->units[0].stall_cyc[i];
+        sum += r->causes[i].overlaps ? 0 : r->units[0].stall_cyc[i];
     ck_assert_uint_eq(sum, cycles);
     accsim_free(a);
     return cycles;

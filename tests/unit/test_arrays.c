@@ -268,7 +268,7 @@ START_TEST(test_the_followed_array_may_have_less_work_than_the_mean)
     const struct record_unit *matrix = &r->units[0];
     uint64_t sum = matrix->busy_cyc;
     for (int c = 0; c < r->n_cause; c++)
-        sum += r->cause_overlaps[c] ? 0 : matrix->stall_cyc[c];
+        sum += r->causes[c].overlaps ? 0 : matrix->stall_cyc[c];
     ck_assert_uint_eq(sum, r->total_cyc);
     accsim_free(a);
 }

@@ -98,13 +98,14 @@ END_TEST
 static const struct machine_fusion fusions[] = {
     {"conv2d", "relu"}, {"fc", "relu"}, {"conv2d", "maxpool"}, {"add", "relu"}, {NULL, NULL}};
 
+static struct machine_memory flat_memories[] = {
+    {"weights", "", -1, 1 << 30, 1}, {"buffer", "", 2, 1 << 20, 1}, {"host", "", -1, 0, 1}};
+
 static const struct machine flat_machine = {
     .name = "flat",
     .family = "flat",
     .clock_hz = 1e9,
-    .memories = {{"weights", "", -1, 1 << 30, 1},
-                 {"buffer", "", 2, 1 << 20, 1},
-                 {"host", "", -1, 0, 1}},
+    .memories = flat_memories,
     .n_memory = 3,
     .activation_memory = 1,
     .host_memory = 2,
@@ -121,7 +122,7 @@ static bool supports_all(const void *self, const struct graph *g, const struct n
 }
 
 static void cost_one(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                     struct record_layer *out)
+                     struct cost_behind *out)
 {
     (void)self, (void)p, (void)i_layer, (void)state;
     out->cycles = 1;

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "reports/report.h"
+#include "sim/base/error.h"
 #include "tests/unit/records.h"
 
 #define SCHEMA SOURCE_DIR "/reports/accsim-run-1.schema.json"
@@ -66,26 +67,71 @@ START_TEST(test_json_and_csv_are_the_goldens)
 }
 END_TEST
 
+START_TEST(test_what_one_family_tells_is_in_every_report)
+{
+    struct arena *arena = arena_new();
+    struct record kernels = kernels_record(arena), spiking = spiking_record(arena, 2);
+    check_golden("report_kernels.txt", report_text(&kernels, &plain));
+    check_golden("report_kernels.json", report_json(&kernels));
+    check_golden("report_kernels.csv", report_csv(&kernels));
+    check_golden("report_spiking.txt", report_text(&spiking, &plain));
+    check_golden("report_spiking.json", report_json(&spiking));
+    check_golden("report_spiking.csv", report_csv(&spiking));
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(test_a_long_table_is_whole_in_json_alone)
+{
+    struct arena *arena = arena_new();
+    struct record r = spiking_record(arena, 4096);
+    g_autofree char *text = report_text(&r, &plain);
+    json_t *o = json_of(&r), *spiking = json_object_get(o, "spiking");
+    ck_assert_uint_eq(json_array_size(json_object_get(spiking, "by_core")), 4096);
+    ck_assert_ptr_nonnull(strstr(text, "and 3,996 more, in JSON\n"));
+    json_decref(o);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(test_a_table_beyond_its_memory_is_refused)
+{
+    struct arena *arena = arena_new_shared(1 << 16);
+    struct record r = {.arena = arena};
+    GError *error = NULL;
+    ck_error(record_add_table(&r, NULL, &core_table, 1 << 20, &error), error, ERROR_LIMIT,
+             "'spiking.by_core'");
+    ck_assert_int_eq(r.n_table, 0);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(test_text_keeps_to_its_width)
 {
-    const struct record records[] = {alexnet_record(), bare_record(), rough_record()};
+    struct arena *arena = arena_new();
+    const struct record records[] = {alexnet_record(), bare_record(), rough_record(),
+                                     kernels_record(arena), spiking_record(arena, 3)};
     for (size_t i = 0; i < G_N_ELEMENTS(records); i++)
         for (int width = 60; width <= 130; width += 10) {
             struct report_style style = {.width = width, .host_time = true};
             g_autofree char *text = report_text(&records[i], &style);
             check_width(text, width);
         }
+    arena_free(arena);
 }
 END_TEST
 
 START_TEST(test_any_width_ends)
 {
-    struct record r = alexnet_record(), rough = rough_record();
+    struct arena *arena = arena_new();
+    struct record r = alexnet_record(), rough = rough_record(), kernels = kernels_record(arena);
     for (int width = 1; width < 60; width++) {
         struct report_style style = {.width = width};
         g_free(report_text(&r, &style));
         g_free(report_text(&rough, &style));
+        g_free(report_text(&kernels, &style));
     }
+    arena_free(arena);
 }
 END_TEST
 
@@ -291,7 +337,8 @@ static int validate(const char *file)
 START_TEST(test_goldens_keep_the_schema)
 {
     static const char *const files[] = {GOLDEN "report_alexnet.json", GOLDEN "report_bare.json",
-                                        GOLDEN "report_rough.json"};
+                                        GOLDEN "report_rough.json", GOLDEN "report_kernels.json",
+                                        GOLDEN "report_spiking.json"};
     for (size_t i = 0; i < G_N_ELEMENTS(files); i++)
         ck_assert_msg(validate(files[i]) != 1, "%s", files[i]);
 }
@@ -313,8 +360,10 @@ START_TEST(test_schema_refuses_a_null)
 }
 END_TEST
 
-TEST_MAIN("reports", test_text_is_the_golden, test_json_and_csv_are_the_goldens,
-          test_text_keeps_to_its_width, test_any_width_ends, test_ascii_has_no_other_character,
+TEST_MAIN("reports", test_what_one_family_tells_is_in_every_report,
+          test_a_long_table_is_whole_in_json_alone, test_a_table_beyond_its_memory_is_refused,
+          test_text_is_the_golden, test_json_and_csv_are_the_goldens, test_text_keeps_to_its_width,
+          test_any_width_ends, test_ascii_has_no_other_character,
           test_names_cannot_steer_the_terminal, test_colors_only_add_escapes,
           test_three_hundred_layers_have_a_row_each,
           test_json_integers_are_exact_and_floats_come_back, test_json_layers_add_up_to_the_totals,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "arch/shares.h"
 #include "mapper/values/host.h"
 #include "sim/base/error.h"
 #include "sim/kernel/sk.h"
@@ -39,7 +40,13 @@ static const struct cfg_field scalar_fields[] = {
 
 enum { MEM_WEIGHTS, MEM_BUFFER, MEM_HOST, N_MEM };
 
+extern const struct arch_family arch_scalar;
+
 static const struct machine_fusion fusions[] = {{"fc", "relu"}, {NULL, NULL}};
+
+static const struct record_cause causes[] = {
+    {"non_matrix", "the multipliers have nothing to do", false},
+};
 
 static void *scalar_create(const void *cfg, const char *file, struct machine *m,
                            struct arena *arena, GError **error)
@@ -48,6 +55,7 @@ static void *scalar_create(const void *cfg, const char *file, struct machine *m,
     struct scalar_cfg *s = ARENA_NEW(arena, struct scalar_cfg);
     *s = *(const struct scalar_cfg *)cfg;
     m->clock_hz = s->clock_mhz * 1e6;
+    m->memories = ARENA_ARRAY(arena, struct machine_memory, N_MEM);
     m->memories[MEM_WEIGHTS] =
         (struct machine_memory){"weights", "parameters", -1, 1ull << 40, s->weight_bytes_per_cyc};
     m->memories[MEM_BUFFER] =
@@ -63,7 +71,7 @@ static void *scalar_create(const void *cfg, const char *file, struct machine *m,
     m->fusions = fusions;
     m->host_fallback = s->host_fallback;
     m->search = (enum machine_search)s->search;
-    m->causes[0] = (struct stat_desc){"non_matrix", "cycle", "the multipliers have nothing to do"};
+    m->causes = causes;
     m->n_cause = 1;
     return s;
 }
@@ -115,7 +123,7 @@ static struct record_bytes host_bytes(const struct plan *p, const struct plan_la
 }
 
 static void scalar_cost(const void *self, const struct plan *p, int i_layer,
-                        struct cost_state *state, struct record_layer *out)
+                        struct cost_state *state, struct cost_behind *out)
 {
     const struct scalar_cfg *s = self;
     const struct plan_layer *l = &p->layers[i_layer];
@@ -126,8 +134,7 @@ static void scalar_cost(const void *self, const struct plan *p, int i_layer,
     out->cycles = (uint64_t)(cycles + 0.5);
     out->start_cycle = state->now_cyc;
     out->end_cycle = state->now_cyc += out->cycles;
-    out->bytes[MEM_WEIGHTS].read = weight_bytes(p, l);
-    out->bytes[MEM_HOST] = host;
+    out->parameter_bytes = weight_bytes(p, l);
 }
 
 /* What the search compares: of this machine there is nothing to choose but the chunks. */
@@ -163,7 +170,7 @@ struct scalar_run {
     struct arch_values *values; /* NULL in timing mode */
     int8_t *buffer;
     void **host; /* by value: what was stored */
-    struct record_layer *layers;
+    struct shares *shares;
     GError *error;
 };
 
@@ -228,16 +235,13 @@ static void sequencer(void *arg)
     struct scalar_run *r = arg;
     for (int i = 0; i < r->plan->n_step; i++) {
         const struct plan_step *st = &r->plan->steps[i];
-        struct record_layer *l = &r->layers[st->layer];
-        if (i == 0 || st->layer != st[-1].layer)
-            l->start_cycle = sk_now();
+        const uint64_t start_cyc = sk_now();
         sk_wait_cycles(step_cyc(r, st));
         if (r->values && !execute(r, st, &r->error)) {
             sk_stop();
             return;
         }
-        l->end_cycle = sk_now();
-        l->cycles = l->end_cycle - l->start_cycle;
+        shares_note(r->shares, st->turn, start_cyc, sk_now(), st->kind == STEP_COMPUTE);
     }
 }
 
@@ -248,7 +252,6 @@ static void *scalar_open(const void *self, const struct plan *p, const char *pre
     struct scalar_run *r = ARENA_NEW(arena, struct scalar_run);
     *r = (struct scalar_run){.arena = arena, .cfg = self, .plan = p};
     r->prefix = arena_strdup(arena, prefix);
-    r->layers = ARENA_ARRAY(arena, struct record_layer, p->n_layer);
     return r;
 }
 
@@ -283,6 +286,7 @@ static bool scalar_build(void *run, int64_t first_step, int64_t n_step, GError *
 {
     (void)first_step, (void)n_step, (void)error;
     struct scalar_run *r = run;
+    r->shares = shares_new(r->arena, r->plan->turn_layer, r->plan->n_turn);
     sk_spawn(arena_printf(r->arena, "%ssequencer", r->prefix), sequencer, r, NULL, 0);
     return true;
 }
@@ -290,7 +294,9 @@ static bool scalar_build(void *run, int64_t first_step, int64_t n_step, GError *
 /* What follows from the cycles of each layer. */
 static void finish(const struct scalar_cfg *s, const struct plan *p, struct record *r)
 {
-    struct record_unit unit = {.name = "matrix_lanes"};
+    uint64_t idle_cyc = 0;
+    struct record_unit unit = {
+        .name = "matrix_lanes", .causes = causes, .n_cause = 1, .stall_cyc = &idle_cyc};
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
         const bool is_matrix = p->layers[i].kind == LAYER_MATRIX;
@@ -301,10 +307,9 @@ static void finish(const struct scalar_cfg *s, const struct plan *p, struct reco
         l->stall_cyc[0] = l->cycles - busy;
         l->bound = 2 * busy > l->cycles ? BOUND_COMPUTE : BOUND_MEMORY;
         unit.busy_cyc += busy;
-        unit.stall_cyc[0] += l->stall_cyc[0];
-        r->total_cyc += l->cycles;
+        idle_cyc += l->stall_cyc[0];
     }
-    r->units[r->n_unit++] = unit;
+    record_add_unit(r, &unit);
 }
 
 static bool scalar_collect(void *run, struct record *r, GError **error)
@@ -314,11 +319,7 @@ static bool scalar_collect(void *run, struct record *r, GError **error)
         g_propagate_error(error, g_steal_pointer(&from->error));
         return false;
     }
-    for (int i = 0; i < r->n_layer; i++) {
-        r->layers[i].cycles = from->layers[i].cycles;
-        r->layers[i].start_cycle = from->layers[i].start_cycle;
-        r->layers[i].end_cycle = from->layers[i].end_cycle;
-    }
+    shares_collect(from->shares, r);
     finish(from->cfg, from->plan, r);
     return true;
 }
@@ -327,9 +328,7 @@ static bool scalar_estimate(const void *self, const struct plan *p, struct recor
                             GError **error)
 {
     (void)error;
-    struct cost_state state = {0};
-    for (int i = 0; i < p->n_layer; i++)
-        scalar_cost(self, p, i, &state, &r->layers[i]);
+    arch_sum_costs(&arch_scalar, self, p, r);
     finish(self, p, r);
     return true;
 }
