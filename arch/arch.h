@@ -44,8 +44,8 @@ struct arch_family {
     struct plan *(*plan)(const void *self, const struct graph *g, const struct target *t,
                          GError **error);
     /* See struct target. */
-    bool (*supports)(const void *self, const struct graph *g, const struct node *n,
-                     enum number precision, GString *why);
+    bool (*supports)(const void *self, const struct graph *g, const int *nodes, int n,
+                     const struct target_formats *formats, GString *why);
     bool (*prepare)(const void *self, const struct plan *p, struct plan_layer *l, GError **error);
     const struct cfg_field *choices;
     void (*candidates)(const void *self, const struct plan *p, const struct plan_layer *l,

@@ -94,9 +94,11 @@ struct gemm plan_operator_gemm(const struct plan_layer *l);
 int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l);
 /* Bytes of the layer's weights, or table, as stored, if they are streamed; else 0. */
 uint64_t plan_streamed_bytes(const struct plan_layer *l);
-/* The last of a layer's nodes for which `op` is the operator's name, or NULL. */
-const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l,
-                                   const char *op);
+/* What a layer's first node is. */
+const struct traits *plan_layer_traits(const struct plan *p, const struct plan_layer *l);
+/* The normalisation that is folded into a layer's weights, an affine function of each channel, or
+ * NULL. */
+const struct node *plan_layer_affine(const struct plan *p, const struct plan_layer *l);
 /* The pooling that a layer's values go through on their way out, or NULL: a layer has one at most,
  * and a ReLU behind it commutes with it. */
 const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l);

@@ -30,6 +30,11 @@ struct cost {
     double parameter_bytes; /* of weights, or rows of a table, that are fetched */
 };
 
+/* Of what a layer makes, and of its weights. */
+struct target_formats {
+    enum number values, weights;
+};
+
 struct target {
     const struct machine *machine;
     const void *self;            /* the family's instance */
@@ -37,10 +42,11 @@ struct target {
     struct search_memo *memo; /* mapper/tiled/search.h: kept by the caller from plan to plan of this
                                * machine; NULL: each plan has its own */
     const char *mapping;      /* file of a mapping to be kept to; NULL: the search decides */
-    /* Can this node run on the machine, its matrix operands in this format? If not, why goes to
-     * *why: a sentence that says what would be needed. */
-    bool (*supports)(const void *self, const struct graph *g, const struct node *n,
-                     enum number precision, GString *why);
+    /* A layer's nodes so far and one more, n in all, the first of which reads the layer's inputs:
+     * can they run together on the machine, in these formats? If not, why goes to *why: a sentence
+     * that says what would be needed. */
+    bool (*supports)(const void *self, const struct graph *g, const int *nodes, int n,
+                     const struct target_formats *formats, GString *why);
     /* A product before anything is chosen: what the family packs of it (l->gemm, packed), bytes of
      * its weights as stored, l->sum_k, l->rows_at_once. ERROR_UNSUPPORTED where its sums do not
      * fit. NULL: it is multiplied as it is. */

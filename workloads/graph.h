@@ -60,6 +60,7 @@ struct node {
     const char *name;
     const struct op *op;
     void *attr;         /* op->attr_size bytes, filled through op->fields */
+    const struct traits *traits; /* what it is to hardware */
     int n_in;           /* data inputs, then parameters */
     int n_data;         /* how many of them are data */
     int *in;            /* value indices; -1: absent */

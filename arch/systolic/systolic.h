@@ -134,8 +134,8 @@ bool systolic_fill_area(const struct systolic *s, const char *file, struct machi
 
 /* The functions of arch_systolic, by their names in struct arch_family (arch/arch.h), which says
  * what each does: systolic.c, _cost.c, _bound.c, _map.c, _proc.c, _collect.c and _print.c. */
-bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
-                       enum number precision, GString *why);
+bool systolic_supports(const void *self, const struct graph *g, const int *nodes, int n,
+                       const struct target_formats *formats, GString *why);
 bool systolic_prepare(const void *self, const struct plan *p, struct plan_layer *l, GError **error);
 extern const struct cfg_field systolic_choices[];
 void systolic_candidates(const void *self, const struct plan *p, const struct plan_layer *l,

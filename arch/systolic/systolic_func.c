@@ -10,8 +10,6 @@
 #include "mapper/values/lookup.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
-#include "workloads/ops/matrix.h"
-#include "workloads/ops/ops.h"
 
 /* The machine's contents: making room for them and giving it back. */
 
@@ -256,17 +254,17 @@ static struct window window_of(const struct machine_state *m, const struct insn 
     const struct plan_layer *l = &m->plan->layers[in->layer];
     const struct plan_step *st = &m->plan->steps[in->step];
     const struct node *n = &g->nodes[l->nodes[0]];
-    const struct conv2d_attr *a = n->attr;
+    const struct traits_window *a = &n->traits->window;
     struct window w = {
         .in = dims_of(&g->values[l->in[0]].shape),
         .out = dims_of(&g->values[n->out[0]].shape),
-        .kernel_w = a->kernel.v[1],
-        .stride_h = a->stride.v[0],
-        .stride_w = a->stride.v[1],
-        .dilation_h = a->dilation.v[0],
-        .dilation_w = a->dilation.v[1],
-        .pad_top = a->pad.v[0],
-        .pad_left = a->pad.v[1],
+        .kernel_w = a->kernel[1],
+        .stride_h = a->stride[0],
+        .stride_w = a->stride[1],
+        .dilation_h = a->dilation[0],
+        .dilation_w = a->dilation[1],
+        .pad_top = a->pad[0],
+        .pad_left = a->pad[1],
         .in_row = st->in_row[0],
     };
     w.channels = w.in.c / l->gemm.groups;
@@ -322,7 +320,7 @@ static bool is_convolution(const struct machine_state *m, const struct insn *in)
 {
     return in->op == INSN_CONVOLVE ||
            (in->op == INSN_SHIFT_INPUTS &&
-            plan_layer_node(m->plan, &m->plan->layers[in->layer], "conv2d"));
+            traits_convolves(plan_layer_traits(m->plan, &m->plan->layers[in->layer])));
 }
 
 static void gather_buffer(const struct machine_state *m, const struct insn *in, int64_t row,

@@ -309,7 +309,7 @@ static void prepare_block(struct lowering *w, struct insn *block)
 static void emit_product(struct lowering *w, const struct insn *rows, int64_t k0, uint32_t repeat)
 {
     const struct plan_layer *l = &w->plan->layers[rows->layer];
-    const bool is_conv = plan_layer_node(w->plan, l, "conv2d");
+    const bool is_conv = traits_convolves(plan_layer_traits(w->plan, l));
     struct insn *in =
         emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
     in->k0 = (int32_t)k0;

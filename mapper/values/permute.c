@@ -3,37 +3,39 @@
 
 #include <string.h>
 
-#include "mapper/values/vector.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
-#include "workloads/ops/layout.h"
-#include "workloads/ops/ops.h"
 #include "workloads/threads.h"
 
 /* An element's number in its operand, behind the operand's number. */
 enum { OPERAND_SHIFT = 44 };
 #define ELEMENT_MASK (((int64_t)1 << OPERAND_SHIFT) - 1)
 
-static bool gathers_values(const struct graph *g, const struct node *n)
+/* The input that tells what goes where, behind those that are moved; 0: none. Rows of a table that
+ * are looked up by known indices are moved as well. */
+static int told_by(const struct node *n)
 {
-    return !strcmp(n->op->name, "gather") && g->values[n->in[0]].kind != VALUE_PARAM &&
-           g->values[n->in[1]].data;
+    const struct traits *t = n->traits;
+    if (t->kind == TRAITS_LOOKUP)
+        return t->lookup.indices > t->lookup.table ? t->lookup.indices : 0;
+    return t->kind == TRAITS_MOVE ? t->move.told_by : 0;
+}
+
+/* Whether it moves activations to places that are known. */
+static bool is_told(const struct graph *g, const struct node *n)
+{
+    const int i = told_by(n);
+    return i > 0 && g->values[n->in[0]].kind != VALUE_PARAM && g->values[n->in[i]].data;
 }
 
 int permute_n_in(const struct graph *g, const struct node *n)
 {
-    return gathers_values(g, n) ? 1 : n->n_data;
+    return is_told(g, n) ? told_by(n) : n->n_data;
 }
 
 bool permute_is(const struct graph *g, const struct node *n)
 {
-    if (gathers_values(g, n))
-        return true;
-    const struct shape *s = &g->values[n->out[0]].shape;
-    if (!strcmp(n->op->name, "concat") &&
-        ((const struct concat_attr *)n->attr)->axis == (s->n_dim == 4 ? 1 : s->n_dim - 1))
-        return false; /* channels lie side by side as they come */
-    return vector_moves(n->op->name);
+    return is_told(g, n) || (n->traits->kind == TRAITS_MOVE && told_by(n) == 0);
 }
 
 /* Where an element of a tensor lies as a machine stores it: images turned to channels last. */
@@ -69,12 +71,11 @@ static int64_t *sources(const struct plan *p, const struct plan_layer *l, GError
         ok = number_elements(&in[j], &g->values[n->in[j]].shape, j, error);
         ins[j] = &in[j];
     }
-    const struct value *told = gathers_values(g, n) ? &g->values[n->in[1]] : NULL;
     struct tensor where = {0};
-    if (told) {
-        where =
-            (struct tensor){told->type, told->shape, (void *)g_bytes_get_data(told->data, NULL)};
-        ins[1] = &where;
+    if (is_told(g, n)) {
+        const struct value *v = &g->values[n->in[told_by(n)]];
+        where = (struct tensor){v->type, v->shape, (void *)g_bytes_get_data(v->data, NULL)};
+        ins[told_by(n)] = &where;
     }
     struct pool_threads *threads = threads_new(1);
     const struct op_call call = {n->attr, outs, 1, ins, n->n_in, n->n_data, threads};
@@ -152,11 +153,11 @@ static void find_turned(const struct plan *p, const struct plan_layer *l, struct
     const struct node *n = &p->graph->nodes[l->nodes[0]];
     const struct shape *in = &p->graph->values[n->in[0]].shape;
     const struct shape *root = &p->graph->values[l->in[0]].shape;
-    if (strcmp(n->op->name, "transpose") || (in->n_dim == 4) != (root->n_dim == 4))
+    const struct traits *t = n->traits;
+    if (t->kind != TRAITS_MOVE || !t->move.transposes || (in->n_dim == 4) != (root->n_dim == 4))
         return;
-    const struct transpose_attr *a = n->attr;
     const int from = innermost(in);
-    const int to = (int)a->perm.v[innermost(&p->graph->values[n->out[0]].shape)];
+    const int to = (int)t->move.perm[innermost(&p->graph->values[n->out[0]].shape)];
     if (from == to)
         return;
     m->cols = in->dim[from];

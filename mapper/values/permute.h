@@ -21,9 +21,8 @@ struct plan_permute {
     int64_t n_turned, rows, cols;
 };
 
-/* Whether the node is a move of values: its operator is one of mapper/values/vector.def, and of
- * `concat` another dimension than channels is joined; or it is a `gather` of activations by
- * constants. */
+/* Whether the node is a move of values whose places are known before the run; rows of an activation
+ * that are looked up by constants are one. */
 bool permute_is(const struct graph *g, const struct node *n);
 /* Operands that are moved; behind them come those that tell where. */
 int permute_n_in(const struct graph *g, const struct node *n);

@@ -10,7 +10,7 @@
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/infer.h"
-#include "workloads/ops/matrix.h"
+#include "workloads/ops/attention.h"
 #include "workloads/ops/vector_math.h"
 #include "workloads/threads.h"
 
@@ -141,6 +141,8 @@ const struct op op_attention = {
     .infer = attention_infer,
     .macs = attention_macs,
     .forward = attention_forward,
+    .expands = attention_expands,
+    .expand = attention_expand,
 };
 
 static const struct cfg_field embedding_fields[] = {
@@ -195,6 +197,12 @@ static bool embedding_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void embedding_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct embedding_attr *a = c->attr;
+    t->lookup = (struct traits_lookup){.table = 1, .indices = 0, .padding = a->padding_idx};
+}
+
 const struct op op_embedding = {
     .name = "embedding",
     .summary = "Rows of a table by their indices.",
@@ -203,7 +211,10 @@ const struct op op_embedding = {
     .min_data = 1,
     .max_data = 1,
     .types = OP_NUMBER,
+    .kind = TRAITS_LOOKUP,
+    .is_sparse = true,
     .infer = embedding_infer,
     .params = embedding_params,
     .forward = embedding_forward,
+    .traits = embedding_traits,
 };

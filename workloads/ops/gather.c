@@ -280,7 +280,20 @@ static bool scatter_nd_forward(const struct op_call *c, GError **error)
     return true;
 }
 
-#define OPERATOR(op_name, text, table, attr, n_in)                                                 \
+/* Rows of a table along its first dimension; along another one they are moved, if the indices are
+ * known. */
+static void gather_traits(const struct op_infer *c, struct traits *t)
+{
+    const bool of_rows = ((const struct axis_attr *)c->attr)->axis == 0;
+    t->kind = of_rows ? TRAITS_LOOKUP : TRAITS_MOVE;
+    if (of_rows)
+        t->lookup = (struct traits_lookup){0, 1, .padding = -1, .from_end = true};
+    else
+        t->move.told_by = 1;
+}
+
+/* What is behind n_in are further members of struct op. */
+#define OPERATOR(op_name, text, table, attr, n_in, ...)                                            \
     const struct op op_##op_name = {                                                               \
         .name = #op_name,                                                                          \
         .summary = text,                                                                           \
@@ -291,11 +304,14 @@ static bool scatter_nd_forward(const struct op_call *c, GError **error)
         .types = OP_ANY,                                                                           \
         .infer = op_name##_infer,                                                                  \
         .forward = op_name##_forward,                                                              \
+        __VA_ARGS__                                                                                \
     };
-OPERATOR(gather, "Slices along one dimension, by their indices.", axis_0_fields, axis_attr, 2)
+OPERATOR(gather, "Slices along one dimension, by their indices.", axis_0_fields, axis_attr, 2,
+         .kind = TRAITS_LOOKUP, .is_sparse = true, .traits = gather_traits)
 OPERATOR(gather_elements, "One element for each index, along one dimension.", axis_0_fields,
-         axis_attr, 2)
-OPERATOR(gather_nd, "Slices by tuples of indices.", gather_nd_fields, gather_nd_attr, 2)
+         axis_attr, 2, .is_sparse = true)
+OPERATOR(gather_nd, "Slices by tuples of indices.", gather_nd_fields, gather_nd_attr, 2,
+         .is_sparse = true)
 OPERATOR(scatter_elements, "Its input with single elements replaced, along one dimension.",
          scatter_elements_fields, scatter_attr, 3)
 OPERATOR(scatter_nd, "Its input with slices replaced, by tuples of indices.", scatter_nd_fields,

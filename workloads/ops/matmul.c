@@ -6,8 +6,10 @@
 
 #include "sim/base/error.h"
 #include "sim/base/size.h"
+#include "workloads/expand_draft.h"
 #include "workloads/ops/infer.h"
 #include "workloads/ops/matrix.h"
+#include "workloads/ops/ops.h"
 #include "workloads/threads.h"
 
 #define LD           G_GINT64_FORMAT
@@ -179,6 +181,49 @@ static bool halves_infer(const struct op_infer *c, GError **error)
     return matmul_infer(c, error);
 }
 
+/* As a product of one stack of matrices each. Four dimensions are images, which lie in another
+ * order. */
+static bool matmul_expands(const struct graph *g, const struct node *n, const char **why)
+{
+    const struct value *a = &g->values[n->in[0]], *b = &g->values[n->in[1]];
+    bool same = a->kind != VALUE_PARAM && b->kind != VALUE_PARAM && a->shape.n_dim >= 2 &&
+                a->shape.n_dim != 4 && a->shape.n_dim == b->shape.n_dim && a->type == NUMBER_fp32 &&
+                shape_count(&g->values[n->out[0]].shape) > 0;
+    for (int i = 0; same && i < a->shape.n_dim - 2; i++)
+        same = a->shape.dim[i] == b->shape.dim[i];
+    *why = "its operands are no stacks of as many matrices";
+    return same;
+}
+
+/* One stack of what a stack of stacks has. */
+static const char *one_stack(struct expand_draft *d, const char *what, int i_in)
+{
+    const struct value *v = &d->from->values[d->node->in[i_in]];
+    const int n = v->shape.n_dim;
+    if (n == 3)
+        return v->name;
+    return expand_reshape(d, expand_name(d, "%s", what), NULL, v->name, 3,
+                          (int64_t[]){-1, v->shape.dim[n - 2], v->shape.dim[n - 1]});
+}
+
+static void matmul_expand(struct expand_draft *d)
+{
+    const struct value *out = &d->from->values[d->node->out[0]];
+    const struct batched_product_attr along = {.transpose = false};
+    const char *in[] = {one_stack(d, "first", 0), one_stack(d, "second", 1)};
+    const int n = out->shape.n_dim;
+    int64_t dim[SHAPE_MAX_DIM];
+    if (n == 3) {
+        expand_node_to(d, expand_name(d, "products"), out->name, &op_batched_product, &along, in,
+                       2);
+        return;
+    }
+    memcpy(dim, out->shape.dim, sizeof(dim));
+    dim[0] = -1;
+    const char *y = expand_node(d, expand_name(d, "products"), &op_batched_product, &along, in, 2);
+    expand_reshape(d, expand_name(d, "out"), out->name, y, n, dim);
+}
+
 const struct op op_matmul = {
     .name = "matmul",
     .summary = "Product of matrices, or of stacks of them.",
@@ -188,6 +233,8 @@ const struct op op_matmul = {
     .infer = halves_infer,
     .macs = matmul_macs,
     .forward = matmul_forward,
+    .expands = matmul_expands,
+    .expand = matmul_expand,
 };
 
 static const struct cfg_field gemm_fields[] = {

@@ -46,6 +46,12 @@ static bool transpose_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void transpose_traits(const struct op_infer *c, struct traits *t)
+{
+    t->move.transposes = true;
+    perm_of(c->attr, c->in[0]->shape.n_dim, t->move.perm);
+}
+
 const struct op op_transpose = {
     .name = "transpose",
     .summary = "Its input with the dimensions in another order.",
@@ -55,8 +61,10 @@ const struct op op_transpose = {
     .max_data = 1,
     .types = OP_ANY,
     .takes_empty = true,
+    .kind = TRAITS_MOVE,
     .infer = transpose_infer,
     .forward = transpose_forward,
+    .traits = transpose_traits,
 };
 
 static const char *const block_modes[] = {"dcr", "crd", NULL};

@@ -34,6 +34,13 @@ bool pool_infer(const struct op_infer *c, GError **error)
     return true;
 }
 
+void pool_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct pool_attr *a = c->attr;
+    if (c->in[0]->shape.n_dim == 4)
+        window_traits(&a->kernel, &a->stride, &a->dilation, &a->pad, &t->window);
+}
+
 bool pool_is_plain(const struct op_call *c)
 {
     const struct pool_attr *a = c->attr;

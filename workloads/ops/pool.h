@@ -27,6 +27,8 @@
      "Step between the inputs of one window.", NULL}
 
 bool pool_infer(const struct op_infer *c, GError **error);
+/* The window; of images alone. */
+void pool_traits(const struct op_infer *c, struct traits *t);
 
 /* The real elements [begin, end) under one window along one dimension, at least one of them;
  * `padded` counts the padding too. */

@@ -73,6 +73,13 @@ static bool clip_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+/* Bounds that are inputs are not known here. */
+static void clip_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct clip_attr *a = c->attr;
+    t->element = (struct traits_element){.clamps = c->n_in == 1, .lo = a->min, .hi = a->max};
+}
+
 const struct op op_clip = {.name = "clip",
                            .summary = "x, or the nearest bound beyond.",
                            .fields = clip_fields,
@@ -81,8 +88,11 @@ const struct op op_clip = {.name = "clip",
                            .max_data = 3,
                            .in_place = true,
                            .types = OP_NUMBER,
+                           .kind = TRAITS_ELEMENT,
+                           .reads = 1,
                            .infer = clip_infer,
-                           .forward = clip_forward};
+                           .forward = clip_forward,
+                           .traits = clip_traits};
 
 /* Elements are moved by their size. */
 #define WHERE(fn, type)                                                                            \

@@ -134,3 +134,16 @@ bool window_shape(const struct window *w, const struct shape *in, int64_t channe
     }
     return true;
 }
+
+void window_traits(const struct cfg_ints *kernel, const struct cfg_ints *stride,
+                   const struct cfg_ints *dilation, const struct cfg_ints *pad,
+                   struct traits_window *out)
+{
+    for (int i = 0; i < 2; i++) {
+        out->kernel[i] = kernel->v[i];
+        out->stride[i] = stride->v[i];
+        out->dilation[i] = dilation->v[i];
+        out->pad[i] = pad->v[i];
+        out->pad[2 + i] = pad->v[2 + i];
+    }
+}

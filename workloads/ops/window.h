@@ -9,6 +9,7 @@
 
 #include "sim/cfg/cfg.h"
 #include "workloads/tensor/tensor.h"
+#include "workloads/traits.h"
 
 /* Largest kernel, stride, pad and dilation: products of two stay far from overflow. */
 #define WINDOW_MAX 65536
@@ -35,3 +36,8 @@ struct window {
  * into the padded input. */
 bool window_shape(const struct window *w, const struct shape *in, int64_t channels,
                   struct shape *out, GError **error);
+/* Full forms of the attributes, of images (two dimensions behind the channels), as traits tell
+ * them. */
+void window_traits(const struct cfg_ints *kernel, const struct cfg_ints *stride,
+                   const struct cfg_ints *dilation, const struct cfg_ints *pad,
+                   struct traits_window *out);

@@ -39,8 +39,6 @@ static const struct cfg_field scalar_fields[] = {
 
 enum { MEM_WEIGHTS, MEM_BUFFER, MEM_HOST, N_MEM };
 
-static const struct machine_fusion fusions[] = {{"fc", "relu"}, {NULL, NULL}};
-
 static void *scalar_create(const void *cfg, const char *file, struct machine *m,
                            struct arena *arena, GError **error)
 {
@@ -60,7 +58,6 @@ static void *scalar_create(const void *cfg, const char *file, struct machine *m,
     m->host_memory = MEM_HOST;
     m->precision = NUMBER_int8;
     m->peak_macs_per_cyc[NUMBER_int8] = (double)s->lanes;
-    m->fusions = fusions;
     m->host_fallback = s->host_fallback;
     m->search = (enum machine_search)s->search;
     m->causes[0] = (struct stat_desc){"non_matrix", "cycle", "the multipliers have nothing to do"};
@@ -68,14 +65,18 @@ static void *scalar_create(const void *cfg, const char *file, struct machine *m,
     return s;
 }
 
-static bool scalar_supports(const void *self, const struct graph *g, const struct node *n,
-                            enum number precision, GString *why)
+/* Fully connected layers, and rectifiers on their way out. */
+static bool scalar_supports(const void *self, const struct graph *g, const int *nodes, int n,
+                            const struct target_formats *formats, GString *why)
 {
-    (void)self, (void)g, (void)precision;
-    if (!strcmp(n->op->name, "fc"))
-        return true;
-    g_string_assign(why, "it has multipliers for fully connected layers alone");
-    return false;
+    (void)self, (void)formats;
+    const struct traits *first = g->nodes[nodes[0]].traits;
+    bool can = traits_has_weights(first) && !traits_convolves(first);
+    for (int i = 1; i < n; i++)
+        can &= traits_rectifies(g->nodes[nodes[i]].traits);
+    if (!can)
+        g_string_assign(why, "it has multipliers for fully connected layers alone");
+    return can;
 }
 
 /* Cycles of a computation: its products, or its weights where they take longer. */
@@ -173,7 +174,7 @@ static void multiply(struct scalar_run *r, const struct plan_step *st)
     const struct quant_layer *q = &r->values->quant->layers[st->layer];
     const int8_t *x = r->buffer + st->in_address[0], *w = q->weight;
     int8_t *y = r->buffer + st->address;
-    const int8_t lo = plan_layer_node(r->plan, l, "relu") ? 0 : -127;
+    const int8_t lo = plan_layer_cut(r->plan, l).at_zero ? 0 : -127;
     for (int64_t i = 0; i < st->region.n_image; i++)
         for (int64_t n = 0; n < l->gemm.n; n++) {
             int64_t sum = q->bias[n];
