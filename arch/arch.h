@@ -21,8 +21,8 @@ struct arch_values {
     struct tensor *host; /* by value, as the graph has it (NCHW): inputs, parameters and states are
                           * given; filled by layers on the host, and by those of a plan that is not
                           * tiled; without data: not wanted */
-    void **out; /* by layer of a tiled plan on the machine: its output as it ended, NHWC as stored,
-                 * filled; NULL: not wanted */
+    void **out; /* by value that a layer of a tiled plan makes on the machine: as it ended, NHWC as
+                 * stored, filled; NULL: not wanted */
     uint64_t *saturated; /* by layer: values of a step that its format could not hold, counted */
 };
 

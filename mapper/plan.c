@@ -22,6 +22,30 @@ int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l)
     return !number_is_float(in) && number_bits[in] + number_bits[l->weight_format] > 16 ? 2 : 1;
 }
 
+int plan_output_of(const struct plan_layer *l, int value)
+{
+    for (int k = 0; k < l->n_out; k++)
+        if (l->outs[k] == value)
+            return k;
+    return -1;
+}
+
+int64_t plan_out_row_bytes(const struct plan *p, const struct plan_layer *l)
+{
+    int64_t bytes = 0;
+    for (int k = 0; k < l->n_out; k++)
+        bytes += plan_row_bytes(p, l->outs[k]);
+    return bytes;
+}
+
+bool plan_is_resident(const struct plan *p, const struct plan_layer *l)
+{
+    for (int k = 0; k < l->n_out; k++)
+        if (!p->homes[l->outs[k]].resident)
+            return false;
+    return true;
+}
+
 const struct traits *plan_layer_traits(const struct plan *p, const struct plan_layer *l)
 {
     return p->graph->nodes[l->nodes[0]].traits;
@@ -182,6 +206,7 @@ void plan_add_layers(struct plan *p)
                                 .nodes = {i},
                                 .n_node = 1,
                                 .out = n->out[0],
+                                .n_out = 1,
                                 .macs = n->macs};
     }
 }

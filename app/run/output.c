@@ -27,9 +27,8 @@ static bool machine_output(const struct accsim *a, int value, struct tensor *t, 
     const struct tensor *host = &a->io.host[root];
     if (!tensor_alloc(t, host->data ? host->type : NUMBER_fp32, &g->values[root].shape, error))
         return false;
-    for (int i = 0; i < a->plan->n_layer; i++)
-        if (a->plan->layers[i].out == root && a->io.out[i])
-            storage_from_nhwc(t, a->io.out[i], quant_storage(a->plan, a->quant, root));
+    if (a->io.out[root])
+        storage_from_nhwc(t, a->io.out[root], quant_storage(a->plan, a->quant, root));
     if (host->data)
         memcpy(t->data, host->data, tensor_bytes(t));
     t->shape = g->values[value].shape;

@@ -18,10 +18,10 @@ static size_t graph_bytes(const struct accsim *a, int value)
     return (size_t)shape_count(&v->shape) * number_bytes(v->type);
 }
 
-static size_t stored_bytes(const struct accsim *a, const struct plan_layer *l)
+static size_t stored_bytes(const struct accsim *a, int value)
 {
-    return (size_t)(shape_count(&a->graph->values[l->out].shape) *
-                    plan_element_bytes(a->plan, l->out));
+    return (size_t)(shape_count(&a->graph->values[value].shape) *
+                    plan_element_bytes(a->plan, value));
 }
 
 /* Room for what a forked simulation hands back, for layers in their order. */
@@ -34,7 +34,9 @@ static bool make_shared(struct accsim *a)
         if (a->graph->values[v].kind == VALUE_NODE)
             ok = ok && size_add(&bytes, bytes, graph_bytes(a, v) + ROUNDING_BYTES);
     for (int i = 0; a->plan->is_tiled && i < a->plan->n_layer; i++)
-        ok = ok && size_add(&bytes, bytes, stored_bytes(a, &a->plan->layers[i]) + ROUNDING_BYTES);
+        for (int k = 0; k < a->plan->layers[i].n_out; k++)
+            ok = ok && size_add(&bytes, bytes,
+                                stored_bytes(a, a->plan->layers[i].outs[k]) + ROUNDING_BYTES);
     a->shared = ok ? arena_new_shared(bytes) : NULL;
     return a->shared != NULL;
 }
@@ -62,7 +64,7 @@ static bool prepare_io(struct accsim *a, GError **error)
         return error_set(error, ERROR_LIMIT, "no memory for the values of %s", g->name);
     a->io.host = ARENA_ARRAY(a->arena, struct tensor, (size_t)g->n_value);
     a->io.saturated = ARENA_ARRAY(a->shared, uint64_t, (size_t)p->n_layer);
-    a->io.out = ARENA_ARRAY(a->arena, void *, (size_t)p->n_layer);
+    a->io.out = ARENA_ARRAY(a->arena, void *, (size_t)g->n_value);
     for (int v = 0; v < g->n_value; v++)
         if (g->values[v].kind != VALUE_NODE)
             a->io.host[v] = a->values->at[v];
@@ -71,8 +73,10 @@ static bool prepare_io(struct accsim *a, GError **error)
         bool ok = true;
         if (l->kind == LAYER_HOST || l->kind == LAYER_OWN)
             ok = tensor_outputs(a, &g->nodes[l->nodes[0]]);
-        else
-            ok = (a->io.out[i] = arena_try_alloc(a->shared, stored_bytes(a, l))) != NULL;
+        for (int k = 0; ok && k < l->n_out && l->kind != LAYER_HOST && l->kind != LAYER_OWN; k++) {
+            const int v = l->outs[k];
+            ok = (a->io.out[v] = arena_try_alloc(a->shared, stored_bytes(a, v))) != NULL;
+        }
         if (!ok)
             return error_set(error, ERROR_LIMIT, "no memory for the output of layer '%s'", l->name);
     }

@@ -569,20 +569,26 @@ static bool host_operator(struct machine_state *m, const struct insn *in, GError
     return true;
 }
 
-/* Keeps a chunk of a layer's output as it stands when it is complete. */
+/* Keeps a chunk of a layer's outputs as it stands when it is complete: of those that go to the host
+ * when they have come there. */
 static void capture(struct machine_state *m, const struct insn *in)
 {
     const struct plan *p = m->plan;
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *s = &p->steps[in->step];
     const struct region *r = &s->region;
-    const size_t at =
-        (size_t)(r->image * plan_image_bytes(p, l->out) + r->row * plan_row_bytes(p, l->out));
-    const size_t bytes = (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out));
-    const uint8_t *from = in->op == INSN_WRITE_HOST ? (const uint8_t *)m->host[l->out] + at
-                                                    : m->buffer.data + s->address;
-    if (m->io->out[in->layer])
-        memcpy((uint8_t *)m->io->out[in->layer] + at, from, bytes);
+    for (int k = 0; k < l->n_out; k++) {
+        const int v = l->outs[k];
+        const bool stores = l->stores >> k & 1;
+        if (!m->io->out[v] || (in->op == INSN_WRITE_HOST ? v != s->value : stores))
+            continue;
+        const size_t at =
+            (size_t)(r->image * plan_image_bytes(p, v) + r->row * plan_row_bytes(p, v));
+        const uint8_t *from =
+            stores ? (const uint8_t *)m->host[v] + at : m->buffer.data + s->out_address[k];
+        memcpy((uint8_t *)m->io->out[v] + at, from,
+               (size_t)(r->n_image * r->n_row * plan_row_bytes(p, v)));
+    }
 }
 
 bool systolic_state_execute(struct machine_state *m, const struct insn *in, GError **error)

@@ -493,11 +493,12 @@ static void lower_transfer(struct lowering *w, int step)
     issue_step_done(w, UNIT_HOST, step);
 }
 
-/* Where nothing of a layer's output goes to the host, a chunk of it is complete with the last
- * instruction of the activation unit: with several arrays, any of the step can be the last. */
+/* Where not all of a layer's outputs go to the host, a chunk of the others is complete with the
+ * last instruction of the activation unit: with several arrays, any of the step can be the last. */
 static void mark_last(struct lowering *w, const struct plan_step *s)
 {
-    if (w->plan->layers[s->layer].stores)
+    const struct plan_layer *l = &w->plan->layers[s->layer];
+    if (__builtin_popcount(l->stores) == l->n_out)
         return;
     for (guint i = w->insns->len; i > 0; i--) {
         struct insn *in = &g_array_index(w->insns, struct insn, i - 1);

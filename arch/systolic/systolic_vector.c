@@ -566,11 +566,13 @@ static bool function_pass(struct machine_state *m, const struct insn *in, GError
     const void *operands[PLAN_MAX_IN];
     for (int j = 0; j < l->n_in; j++)
         operands[j] = m->buffer.data + st->in_address[j];
-    void *out = sram_write(&m->buffer, st->address,
-                           (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out)));
+    void *out[PLAN_MAX_OUT];
+    for (int k = 0; k < l->n_out; k++)
+        out[k] = sram_write(&m->buffer, st->out_address[k],
+                            (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->outs[k])));
     if (l->permute)
         return permute_run(p, m->io->quant, l, r, operands, out, &m->moves, error);
-    return vector_compute(p, m->io->quant, l, r, m->io->host, operands, out, error);
+    return vector_compute(p, m->io->quant, l, r, m->io->host, operands, out[0], error);
 }
 
 bool systolic_vector_pass(struct machine_state *m, const struct insn *in, GError **error)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "mapper/plan_layer.h"
+#include "mapper/graph/layers.h"
 #include "sim/base/error.h"
 #include "workloads/expand_draft.h"
 
@@ -112,14 +112,25 @@ static bool take_back(const struct expansion *e, const struct target *t, bool *e
     return any;
 }
 
+/* Whether the machine runs a node as it is. */
+static bool runs_whole(const struct graph *g, const struct node *n, const struct target *t,
+                       GString *why)
+{
+    if (!t || !layers_outputs_fit(g, n))
+        return false;
+    const struct target_formats formats = {t->machine->precision, t->machine->precision};
+    return t->supports(t->self, g, &n->index, 1, &formats, why);
+}
+
 struct expansion *expand_new(const struct graph *g, const struct target *t, GError **error)
 {
     g_autofree bool *expand = g_new0(bool, g->n_node);
+    g_autoptr(GString) fault = g_string_new(NULL);
     for (int i = 0; i < g->n_node; i++) {
         const struct node *n = &g->nodes[i];
         const char *why;
         expand[i] = n->op->expands && n->op->expands(g, n, &why) && !shares_params(g, n) &&
-                    !changes_params(g, n);
+                    !changes_params(g, n) && !runs_whole(g, n, t, fault);
     }
     while (memchr(expand, true, (size_t)g->n_node * sizeof(bool))) {
         struct expansion *e = expand_try(g, expand, error);

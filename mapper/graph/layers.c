@@ -30,6 +30,25 @@ static bool is_batched(const struct node *n)
     return n->traits->kind == TRAITS_PRODUCT && !n->traits->product.has_weights;
 }
 
+bool layers_outputs_fit(const struct graph *g, const struct node *n)
+{
+    const struct value *first = &g->values[n->out[0]];
+    int n_wanted = 0;
+    for (int i = 0; i < n->n_out; i++) {
+        const struct value *v = n->out[i] < 0 ? NULL : &g->values[n->out[i]];
+        if (!v)
+            continue;
+        n_wanted++;
+        if (v->type != NUMBER_fp32 || (n_wanted > 1 && !dims_possible(&v->shape)))
+            return false;
+        if (n_wanted > 1 &&
+            (!dims_possible(&first->shape) || dims_of(&v->shape).n != dims_of(&first->shape).n ||
+             dims_of(&v->shape).h != dims_of(&first->shape).h))
+            return false;
+    }
+    return n->n_out == 1 || (n->traits->kind == TRAITS_MOVE && n_wanted <= PLAN_MAX_OUT);
+}
+
 /* What the machine works on is fp32 in the graph, and made by it or fed to it; weights are known
  * before the run. A parameter that is an operand of a sum or the like is fed as well. */
 static bool values_possible(const struct plan *p, const struct node *n, const char **why)
@@ -37,8 +56,7 @@ static bool values_possible(const struct plan *p, const struct node *n, const ch
     const struct value *values = p->graph->values;
     const bool takes_params = vector_broadcasts(n->traits);
     const int n_read = permute_is(p->graph, n) ? permute_n_in(p->graph, n) : n->n_in;
-    bool ok = n->n_out == 1 && n->n_data <= PLAN_MAX_IN && n->n_data > 0 &&
-              values[n->out[0]].type == NUMBER_fp32;
+    bool ok = n->n_data <= PLAN_MAX_IN && n->n_data > 0 && layers_outputs_fit(p->graph, n);
     for (int i = 0; ok && i < n_read; i++) {
         const struct value *v = n->in[i] < 0 ? NULL : &values[p->roots[n->in[i]]];
         if (v)
@@ -59,7 +77,7 @@ static bool shapes_possible(const struct plan *p, const struct node *n)
             !dims_possible(&values[n->in[i]].shape))
             return false;
     }
-    return n->n_out == 1 && dims_possible(&values[n->out[0]].shape);
+    return dims_possible(&values[n->out[0]].shape);
 }
 
 /* A flattened image keeps its channels innermost: only the order of a product's weights can follow
@@ -204,7 +222,7 @@ static void fuse_tails(struct layers_builder *b, struct plan_layer *l)
 {
     const struct plan *p = b->plan;
     const struct graph *g = p->graph;
-    while (l->n_node < PLAN_MAX_FUSED && b->n_reader[l->out] == 1) {
+    while (l->n_node < PLAN_MAX_FUSED && l->n_out == 1 && b->n_reader[l->out] == 1) {
         int i = b->reader[l->out];
         if (i < 0)
             return; /* the one reader is an output of the graph */
@@ -334,15 +352,21 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
         if (b.taken[i] || is_view(n))
             continue;
         struct plan_layer *l = &p->layers[p->n_layer];
-        *l = (struct plan_layer){.index = p->n_layer, .nodes = {i}, .n_node = 1, .out = n->out[0]};
+        *l = (struct plan_layer){.index = p->n_layer, .nodes = {i}, .n_node = 1};
+        for (int k = 0; k < n->n_out && l->n_out < PLAN_MAX_OUT; k++)
+            if (n->out[k] >= 0)
+                l->outs[l->n_out++] = n->out[k];
         for (int j = 0; j < n->n_data; j++)
             if (n->in[j] >= 0)
                 l->in[l->n_in++] = p->roots[n->in[j]];
         if (!choose_kind(&b, l, n, error))
             return false;
-        if (l->kind != LAYER_HOST) {
+        if (l->kind == LAYER_HOST) {
+            l->n_out = 1; /* the node has the others */
+        } else {
             fuse_tails(&b, l);
-            p->formats[l->out] = l->format;
+            for (int k = 0; k < l->n_out; k++)
+                p->formats[l->outs[k]] = l->format;
         }
         name_layer(p, l);
         p->n_layer++;

@@ -58,15 +58,34 @@ static bool number_elements(struct tensor *t, const struct shape *s, int j, GErr
     return true;
 }
 
-/* By place in the output as stored: operand and place there as stored. g_free() it. */
+/* By place in an output as stored, whose elements were numbered. */
+static void place_elements(const struct plan *p, const struct plan_layer *l,
+                           const struct tensor *out, int64_t *from)
+{
+    for (int64_t i = 0; i < shape_count(&out->shape); i++) {
+        const int64_t v = ((const int64_t *)out->data)[i], j = v >> OPERAND_SHIFT;
+        const struct shape *root = &p->graph->values[l->in[j]].shape;
+        from[stored_at(&out->shape, i)] = (j << OPERAND_SHIFT) + stored_at(root, v & ELEMENT_MASK);
+    }
+}
+
+/* By place in the outputs as stored, one output behind the other: operand and place there as
+ * stored. g_free() it. */
 static int64_t *sources(const struct plan *p, const struct plan_layer *l, GError **error)
 {
     const struct graph *g = p->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
-    const struct shape *shape = &g->values[l->out].shape;
-    struct tensor in[PLAN_MAX_IN] = {{0}}, out = {0}, *outs[] = {&out};
+    struct tensor in[PLAN_MAX_IN] = {{0}}, out[PLAN_MAX_OUT] = {{0}}, *outs[OP_MAX_OUT] = {0};
     const struct tensor *ins[PLAN_MAX_IN] = {0};
-    bool ok = tensor_alloc(&out, NUMBER_int64, shape, error);
+    bool ok = true;
+    int64_t n_element = 0;
+    for (int i = 0, k = 0; ok && i < n->n_out; i++) {
+        if (n->out[i] < 0)
+            continue;
+        n_element += shape_count(&g->values[n->out[i]].shape);
+        outs[i] = &out[k++];
+        ok = tensor_alloc(outs[i], NUMBER_int64, &g->values[n->out[i]].shape, error);
+    }
     for (int j = 0; ok && j < l->n_in; j++) {
         ok = number_elements(&in[j], &g->values[n->in[j]].shape, j, error);
         ins[j] = &in[j];
@@ -78,20 +97,18 @@ static int64_t *sources(const struct plan *p, const struct plan_layer *l, GError
         ins[told_by(n)] = &where;
     }
     struct pool_threads *threads = threads_new(1);
-    const struct op_call call = {n->attr, outs, 1, ins, n->n_in, n->n_data, threads};
+    const struct op_call call = {n->attr, outs, n->n_out, ins, n->n_in, n->n_data, threads};
     ok = ok && op_run(n->op, &call, error);
     threads_free(threads);
-    int64_t *from = ok ? g_try_new(int64_t, shape_count(shape)) : NULL;
-    for (int64_t i = 0; from && i < shape_count(shape); i++) {
-        const int64_t v = ((const int64_t *)out.data)[i], j = v >> OPERAND_SHIFT;
-        const struct shape *root = &g->values[l->in[j]].shape;
-        from[stored_at(shape, i)] = (j << OPERAND_SHIFT) + stored_at(root, v & ELEMENT_MASK);
-    }
+    int64_t *from = ok ? g_try_new(int64_t, n_element) : NULL, *next = from;
+    for (int k = 0; from && k < l->n_out; next += shape_count(&out[k++].shape))
+        place_elements(p, l, &out[k], next);
     if (ok && !from)
         error_set(error, ERROR_LIMIT, "no memory to lay out layer '%s'", l->name);
     for (int j = 0; j < l->n_in; j++)
         tensor_clear(&in[j]);
-    tensor_clear(&out);
+    for (int k = 0; k < l->n_out; k++)
+        tensor_clear(&out[k]);
     return from;
 }
 
@@ -108,26 +125,35 @@ static void add_run(GArray *runs, int64_t length)
     g_array_append_val(runs, r);
 }
 
-static void find_runs(struct plan *p, const int64_t *from, int64_t n, int64_t pixel,
+static int64_t elements_of(const struct plan *p, int value)
+{
+    return shape_count(&p->graph->values[value].shape);
+}
+
+static void find_runs(struct plan *p, const struct plan_layer *l, const int64_t *from,
                       struct plan_permute *m)
 {
     g_autoptr(GArray) runs = g_array_new(FALSE, FALSE, sizeof(struct permute_runs));
-    int64_t first = 0;
-    for (int64_t i = 1; i <= n; i++) {
-        if (i < n && i % pixel && from[i] == from[i - 1] + 1)
-            continue;
-        add_run(runs, i - first);
-        first = i;
+    for (int k = 0; k < l->n_out; from += elements_of(p, l->outs[k++])) {
+        const int64_t n = elements_of(p, l->outs[k]), pixel = plan_dims(p, l->outs[k]).c;
+        int64_t first = 0;
+        for (int64_t i = 1; i <= n; i++) {
+            if (i < n && i % pixel && from[i] == from[i - 1] + 1)
+                continue;
+            add_run(runs, i - first);
+            first = i;
+        }
     }
     m->n_run = (int)runs->len;
     m->runs = ARENA_ARRAY(p->arena, struct permute_runs, runs->len);
     memcpy(m->runs, runs->data, runs->len * sizeof(struct permute_runs));
 }
 
-static void find_images(const struct plan *p, const struct plan_layer *l, const int64_t *from,
-                        struct plan_permute *m)
+/* Of one output. */
+static void find_images(const struct plan *p, const struct plan_layer *l, int value,
+                        const int64_t *from, struct plan_permute *m)
 {
-    const struct dims o = plan_dims(p, l->out);
+    const struct dims o = plan_dims(p, value);
     int64_t size[PLAN_MAX_IN];
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = plan_dims(p, l->in[j]);
@@ -174,8 +200,10 @@ static struct plan_permute *make(struct plan *p, const struct plan_layer *l, GEr
     struct plan_permute *m = ARENA_NEW(p->arena, struct plan_permute);
     m->first_image = ARENA_ARRAY(p->arena, int64_t, (size_t)(l->n_in * o.n));
     m->end_image = ARENA_ARRAY(p->arena, int64_t, (size_t)(l->n_in * o.n));
-    find_runs(p, from, o.n * dims_image(&o), o.c, m);
-    find_images(p, l, from, m);
+    find_runs(p, l, from, m);
+    const int64_t *next = from;
+    for (int k = 0; k < l->n_out; next += elements_of(p, l->outs[k++]))
+        find_images(p, l, l->outs[k], next, m);
     find_turned(p, l, m);
     return m;
 }
@@ -188,7 +216,13 @@ static GBytes *key_of(const struct plan *p, const struct plan_layer *l)
     GByteArray *key = g_byte_array_new();
     g_byte_array_append(key, (const guint8 *)&n->op, sizeof(n->op));
     g_byte_array_append(key, (const guint8 *)n->attr, (guint)n->op->attr_size);
-    g_byte_array_append(key, (const guint8 *)&p->graph->values[l->out].shape, sizeof(struct shape));
+    for (int i = 0; i < n->n_out; i++) {
+        const struct value *v = n->out[i] < 0 ? NULL : &p->graph->values[n->out[i]];
+        if (!v)
+            continue;
+        g_byte_array_append(key, (const guint8 *)&i, sizeof(i));
+        g_byte_array_append(key, (const guint8 *)&v->shape, sizeof(v->shape));
+    }
     for (int j = 0; j < n->n_in; j++) {
         const struct value *v = n->in[j] < 0 ? NULL : &p->graph->values[n->in[j]];
         const struct value *root = j < l->n_in ? &p->graph->values[l->in[j]] : v;
@@ -273,22 +307,16 @@ static const int64_t *table_of(const struct plan *p, const struct plan_layer *l,
     return t->from;
 }
 
-bool permute_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
-                 const struct region *r, const void *const *in, void *out, struct permute_table *t,
-                 GError **error)
+/* A region of one output; skip[j]: elements of operand j before in[j]. */
+static void run_output(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+                       int value, const struct region *r, const int64_t *from,
+                       const void *const *in, const int64_t *skip, void *out)
 {
-    const struct dims o = plan_dims(p, l->out);
-    const struct storage to = quant_storage(p, q, l->out);
-    const int64_t *from = table_of(p, l, t, error);
+    const struct dims o = plan_dims(p, value);
+    const struct storage to = quant_storage(p, q, value);
     struct storage own[PLAN_MAX_IN];
-    int64_t skip[PLAN_MAX_IN]; /* elements before in[j] */
-    if (!from)
-        return false;
-    for (int j = 0; j < l->n_in; j++) {
-        const struct dims d = plan_dims(p, l->in[j]);
+    for (int j = 0; j < l->n_in; j++)
         own[j] = quant_storage(p, q, l->in[j]);
-        skip[j] = plan_input_region(p, l, j, r, &(int64_t){0}).image * dims_image(&d);
-    }
     const size_t size = number_bytes(to.format);
     const int64_t row = o.w * o.c, first = (r->image * o.h + r->row) * row;
     for (int64_t i = 0; i < (r->n_image - 1) * o.h * row + r->n_row * row; i++) {
@@ -303,5 +331,21 @@ bool permute_run(const struct plan *p, const struct quant *q, const struct plan_
             storage_encode(to, (char *)out + (size_t)i * size, &v, 1);
         }
     }
+}
+
+bool permute_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+                 const struct region *r, const void *const *in, void *const *out,
+                 struct permute_table *t, GError **error)
+{
+    const int64_t *from = table_of(p, l, t, error);
+    int64_t skip[PLAN_MAX_IN];
+    if (!from)
+        return false;
+    for (int j = 0; j < l->n_in; j++) {
+        const struct dims d = plan_dims(p, l->in[j]);
+        skip[j] = plan_input_region(p, l, j, r, &(int64_t){0}).image * dims_image(&d);
+    }
+    for (int k = 0; k < l->n_out; from += elements_of(p, l->outs[k++]))
+        run_output(p, q, l, l->outs[k], r, from, in, skip, out[k]);
     return true;
 }

@@ -98,7 +98,9 @@ static void set_scales(struct quant *q, const struct plan *p, const struct value
             continue;
         }
         const int v = ranged_value(p, l);
-        q->scale[l->out] = v == l->in[0] ? q->scale[v] : scale_from(r, v, p->formats[l->out]);
+        const float scale = v == l->in[0] ? q->scale[v] : scale_from(r, v, p->formats[l->out]);
+        for (int k = 0; k < l->n_out; k++)
+            q->scale[l->outs[k]] = scale;
     }
 }
 

@@ -573,16 +573,17 @@ static bool vector_layer(struct twin *t, const struct plan_layer *l, GError **er
     const void *in[PLAN_MAX_IN];
     for (int j = 0; j < l->n_in; j++)
         in[j] = (const char *)t->at[l->in[j]] + first_needed(t->plan, l, j, &all);
-    t->at[l->out] = new_value(t, l->out, error);
-    if (!t->at[l->out])
-        return false;
+    void *out[PLAN_MAX_OUT];
+    for (int k = 0; k < l->n_out; k++)
+        if (!(out[k] = t->at[l->outs[k]] = new_value(t, l->outs[k], error)))
+            return false;
     if (l->permute) {
         struct permute_table table = {0};
-        const bool ok = permute_run(t->plan, t->quant, l, &all, in, t->at[l->out], &table, error);
+        const bool ok = permute_run(t->plan, t->quant, l, &all, in, out, &table, error);
         permute_table_clear(&table);
         return ok;
     }
-    return vector_compute(t->plan, t->quant, l, &all, t->host, in, t->at[l->out], error);
+    return vector_compute(t->plan, t->quant, l, &all, t->host, in, out[0], error);
 }
 
 /* Each row from the graph's table, stored by itself. */
@@ -659,15 +660,22 @@ static bool take_inputs(struct twin *t, const struct plan_layer *l, GError **err
     return true;
 }
 
-static bool machine_layer(struct twin *t, const struct plan_layer *l, const void *instead,
-                          GError **error)
+static size_t stored_bytes(const struct twin *t, int value)
 {
-    const struct dims o = dims_of(&t->plan->graph->values[l->out].shape);
-    if (!instead)
-        return take_inputs(t, l, error) && layer(t, l, error);
-    if (!(t->at[l->out] = new_value(t, l->out, error)))
-        return false;
-    memcpy(t->at[l->out], instead, (size_t)(o.n * plan_image_bytes(t->plan, l->out)));
+    return (size_t)(shape_count(&t->plan->graph->values[value].shape) *
+                    plan_element_bytes(t->plan, value));
+}
+
+/* Instead of a layer: what the machine made, by value. */
+static bool take_outputs(struct twin *t, const struct plan_layer *l, void *const *machine,
+                         GError **error)
+{
+    for (int k = 0; k < l->n_out; k++) {
+        const int v = l->outs[k];
+        if (!(t->at[v] = new_value(t, v, error)))
+            return false;
+        memcpy(t->at[v], machine[v], stored_bytes(t, v));
+    }
     return true;
 }
 
@@ -685,14 +693,17 @@ static bool execute_layer(struct twin *t, int i, const bool *skip, void *const *
                           twin_visit_fn visit, void *user, GError **error)
 {
     const struct plan_layer *l = &t->plan->layers[i];
-    const bool skipped = skip && skip[i];
-    const int64_t n =
-        shape_count(&t->plan->graph->values[l->out].shape) * plan_element_bytes(t->plan, l->out);
     if (l->kind == LAYER_HOST)
         return host_layer(t, l, error) &&
-               visit(i, t->host[l->out].data, tensor_bytes(&t->host[l->out]), user, error);
-    return machine_layer(t, l, skipped ? machine[i] : NULL, error) &&
-           (skipped || visit(i, t->at[l->out], (size_t)n, user, error));
+               visit(i, l->out, t->host[l->out].data, tensor_bytes(&t->host[l->out]), user, error);
+    if (skip && skip[i])
+        return take_outputs(t, l, machine, error);
+    bool ok = take_inputs(t, l, error) && layer(t, l, error);
+    for (int k = 0; ok && k < l->n_out; k++) {
+        const int v = l->outs[k];
+        ok = visit(i, v, t->at[v], stored_bytes(t, v), user, error);
+    }
+    return ok;
 }
 
 bool twin_run(const struct plan *p, const struct quant *q, const struct tensor *host,

@@ -121,6 +121,8 @@ MOVES = {
     ("tile", "r"): "repeats = [2, 1, 3];",
     ("concat", "c"): "axis = 3;",
     ("concat", "r"): "axis = 0;",
+    ("split", "c"): 'axis = 1; split = [5, 4, 3]; outputs = ["c0", "c1", "c2"];',
+    ("split", "r"): 'axis = 2; split = [13, 7]; outputs = ["r0", "r1"];',
     ("stack", "c"): "axis = 2;",
     ("stack", "r"): "axis = 3;",
 }
@@ -178,6 +180,32 @@ class Functions(unittest.TestCase):
             error = {layer["name"]: layer["check"]["relative_l2_error"] for layer in layers}
             for op, value in MOVES:  # no more than their input's own
                 self.assertLess(error[f"{op}_{value}"], 1.3 * error[value], op)
+
+    def test_a_split_is_one_layer_and_no_slower_than_its_slices(self):
+        """Parts that are read and parts that go to the host; 24 KiB hold some images of the batch."""
+        net = """
+        inputs = ( { name = "x"; shape = [8, 9, 7]; } );
+        layers = (
+          { name = "c"; op = "conv2d"; channels = 12; kernel = 3; pad = 1; },
+          { name = "s"; op = "split"; axis = 1; split = [5, 4, 3]; outputs = ["p", "q", "r"]; },
+          { name = "y"; op = "conv2d"; inputs = ["q"]; channels = 6; kernel = 1; }
+        );
+        outputs = ["p", "y", "r"];
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "split.net"
+            file.write_text(net)
+            for kib in ("1024", "24"):
+                for fidelity in ("event", "analytic"):
+                    records = [run(str(file), "int8", "--batch", "6", "--fidelity", fidelity,
+                                   "--set", f"activation.functions={functions}",
+                                   "--set", f"memory.unified_buffer.size_kib={kib}")
+                               for functions in ('["split"]', '["slice"]')]
+                    for record, n_layer in zip(records, (3, 5)):
+                        self.assertEqual(len(record["layers"]), n_layer)
+                        self.assertTrue(record["check"]["exact"])
+                    cycles = [record["totals"]["cycles"] for record in records]
+                    self.assertLessEqual(cycles[0], cycles[1], (kib, fidelity))
 
     def test_a_normalisation_by_parts_is_exact(self):
         """As other frameworks write it: a mean, differences, their squares as powers, a mean, a

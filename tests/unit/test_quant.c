@@ -148,8 +148,10 @@ struct fixture {
     int8_t *out[32]; /* by layer */
 };
 
-static bool keep(int i_layer, const void *value, size_t n_byte, void *user, GError **error)
+static bool keep(int i_layer, int i_value, const void *value, size_t n_byte, void *user,
+                 GError **error)
 {
+    (void)i_value;
     (void)error;
     ((struct fixture *)user)->out[i_layer] = g_memdup2(value, n_byte);
     return true;

@@ -259,6 +259,7 @@ const struct op op_split = {
     .types = OP_ANY,
     .known = 1 << 1,
     .takes_empty = true,
+    .kind = TRAITS_MOVE,
     .infer = split_infer,
     .forward = split_forward,
     .expands = split_expands,

@@ -182,7 +182,7 @@ static void multiply(struct scalar_run *r, const struct plan_step *st)
                 sum += x[i * l->gemm.k + k] * w[n * l->gemm.k + k];
             y[i * l->gemm.n + n] = requant_clamp(requant_round(sum, q->requant[n]), lo);
         }
-    memcpy((int8_t *)r->values->out[st->layer] + st->region.image * l->gemm.n, y,
+    memcpy((int8_t *)r->values->out[l->out] + st->region.image * l->gemm.n, y,
            (size_t)(st->region.n_image * l->gemm.n));
 }
 
