@@ -76,7 +76,8 @@ static json_t *op_doc(const struct op *op)
     json_put_text(doc, "summary", op->summary);
     json_put_count(doc, "min_inputs", (uint64_t)op->min_data);
     json_put_count(doc, "max_inputs", (uint64_t)op->max_data);
-    json_object_set_new(doc, "matrix", json_boolean(op->is_matrix));
+    json_object_set_new(doc, "matrix", json_boolean(op->kind == TRAITS_PRODUCT));
+    json_put_text(doc, "kind", traits_kind_names[op->forward ? op->kind : TRAITS_VIEW]);
     json_t *fields = json_array();
     for (const struct cfg_field *f = op->fields; f && f->path; f++)
         json_array_append_new(fields, field_doc(f));
@@ -95,7 +96,8 @@ static GString *op_text(const struct op *op)
                                   ? g_strdup_printf("%d", op->min_data)
                                   : g_strdup_printf("%d to %d", op->min_data, op->max_data);
     table_row(head, "inputs", inputs);
-    table_row(head, "matrix unit", op->is_matrix ? "yes" : "no");
+    table_row(head, "matrix unit", op->kind == TRAITS_PRODUCT ? "yes" : "no");
+    table_row(head, "kind", traits_kind_names[op->forward ? op->kind : TRAITS_VIEW]);
     table_print(head, out);
     g_string_append_c(out, '\n');
     if (!op->fields || !op->fields->path) {

@@ -21,8 +21,8 @@ struct arch_values {
     struct tensor *host; /* by value, as the graph has it (NCHW): inputs, parameters and states are
                           * given; filled by layers on the host, and by those of a plan that is not
                           * tiled; without data: not wanted */
-    void **out; /* by layer of a tiled plan on the machine: its output as it ended, NHWC as stored,
-                 * filled; NULL: not wanted */
+    void **out; /* by value that a layer of a tiled plan makes on the machine: as it ended, NHWC as
+                 * stored, filled; NULL: not wanted */
     uint64_t *saturated; /* by layer: values of a step that its format could not hold, counted */
 };
 
@@ -44,8 +44,8 @@ struct arch_family {
     struct plan *(*plan)(const void *self, const struct graph *g, const struct target *t,
                          GError **error);
     /* See struct target. */
-    bool (*supports)(const void *self, const struct graph *g, const struct node *n,
-                     enum number precision, GString *why);
+    bool (*supports)(const void *self, const struct graph *g, const int *nodes, int n,
+                     const struct target_formats *formats, GString *why);
     bool (*prepare)(const void *self, const struct plan *p, struct plan_layer *l, GError **error);
     const struct cfg_field *choices;
     void (*candidates)(const void *self, const struct plan *p, const struct plan_layer *l,

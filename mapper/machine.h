@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine as the mapper and the reports see it: memories, rates and what it can fuse. Filled by a
- * family's create(); plain data, in the machine's arena. */
+/* A machine as the mapper and the reports see it: memories and rates. Filled by a family's
+ * create(); plain data, in the machine's arena. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,12 +15,6 @@ struct machine_memory {
     int parent;       /* index of the memory it is filled from; -1: the root */
     uint64_t size_bytes;
     double bytes_per_cyc; /* peak; 0: unlimited */
-};
-
-/* An operator that the machine can apply on the way out of another, without a round trip through
- * memory. `head` is any operator of the group so far. */
-struct machine_fusion {
-    const char *head, *tail; /* operator names */
 };
 
 /* mapper.search: how much of the mapping space is looked at. */
@@ -41,7 +35,6 @@ struct machine {
     int host_memory;                        /* where inputs, outputs and spilled activations are */
     double peak_macs_per_cyc[NUMBER_COUNT]; /* 0: the format is not supported */
     enum number precision;                  /* of matrix operands, unless asked otherwise */
-    const struct machine_fusion *fusions;   /* ends with head NULL */
     bool host_fallback;                     /* an operator that it lacks runs on the host */
     bool interleaves;                       /* layers may take turns, a chunk of each at a time */
     bool moves_free; /* no byte takes time: rates say what the mapper makes small, bound nothing */

@@ -2,13 +2,11 @@
 /* What is asked of a plan and its layers. */
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
 
 #include "mapper/plan.h"
 #include "mapper/plan_layer.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
-#include "workloads/ops/elementwise.h"
 
 struct gemm plan_operator_gemm(const struct plan_layer *l)
 {
@@ -24,36 +22,66 @@ int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l)
     return !number_is_float(in) && number_bits[in] + number_bits[l->weight_format] > 16 ? 2 : 1;
 }
 
-const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l, const char *op)
+int plan_output_of(const struct plan_layer *l, int value)
 {
-    const struct node *found = NULL;
-    for (int i = 0; i < l->n_node; i++) {
-        const struct node *n = &p->graph->nodes[l->nodes[i]];
-        if (!strcmp(n->op->name, op))
-            found = n;
-    }
-    return found;
+    for (int k = 0; k < l->n_out; k++)
+        if (l->outs[k] == value)
+            return k;
+    return -1;
+}
+
+int64_t plan_out_row_bytes(const struct plan *p, const struct plan_layer *l)
+{
+    int64_t bytes = 0;
+    for (int k = 0; k < l->n_out; k++)
+        bytes += plan_row_bytes(p, l->outs[k]);
+    return bytes;
+}
+
+bool plan_is_resident(const struct plan *p, const struct plan_layer *l)
+{
+    for (int k = 0; k < l->n_out; k++)
+        if (!p->homes[l->outs[k]].resident)
+            return false;
+    return true;
+}
+
+const struct traits *plan_layer_traits(const struct plan *p, const struct plan_layer *l)
+{
+    return p->graph->nodes[l->nodes[0]].traits;
+}
+
+/* The first of the nodes behind the first one that is of a kind, or NULL. */
+static const struct node *tail_of(const struct plan *p, const struct plan_layer *l,
+                                  enum traits_kind kind)
+{
+    for (int i = 1; i < l->n_node; i++)
+        if (p->graph->nodes[l->nodes[i]].traits->kind == kind)
+            return &p->graph->nodes[l->nodes[i]];
+    return NULL;
+}
+
+const struct node *plan_layer_affine(const struct plan *p, const struct plan_layer *l)
+{
+    return tail_of(p, l, TRAITS_IMAGE);
 }
 
 struct plan_cut plan_layer_cut(const struct plan *p, const struct plan_layer *l)
 {
     struct plan_cut cut = {.upper = INFINITY};
     for (int i = 1; i < l->n_node; i++) {
-        const struct node *n = &p->graph->nodes[l->nodes[i]];
-        const bool is_clip = !strcmp(n->op->name, "clip");
-        cut.at_zero |= is_clip || !strcmp(n->op->name, "relu");
-        if (is_clip)
-            cut.upper = MIN(cut.upper, ((const struct clip_attr *)n->attr)->max);
+        const struct traits *t = p->graph->nodes[l->nodes[i]].traits;
+        if (t->kind != TRAITS_ELEMENT || !t->element.clamps)
+            continue;
+        cut.at_zero = true;
+        cut.upper = MIN(cut.upper, t->element.hi);
     }
     return cut;
 }
 
 const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l)
 {
-    for (int i = 1; i < l->n_node; i++)
-        if (strstr(p->graph->nodes[l->nodes[i]].op->name, "pool"))
-            return &p->graph->nodes[l->nodes[i]];
-    return NULL;
+    return tail_of(p, l, TRAITS_WINDOW);
 }
 
 int64_t plan_first_matrix(const struct plan_layer *l, const struct region *out)
@@ -178,6 +206,7 @@ void plan_add_layers(struct plan *p)
                                 .nodes = {i},
                                 .n_node = 1,
                                 .out = n->out[0],
+                                .n_out = 1,
                                 .macs = n->macs};
     }
 }

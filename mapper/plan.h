@@ -64,7 +64,10 @@ struct plan_step {
     int device;           /* 0 */
     int value;            /* LOAD, STORE: what is moved */
     struct region region; /* of the output (COMPUTE) or of the value moved */
-    uint64_t address;     /* LOAD, STORE: of the region; COMPUTE: of the output region */
+    union {
+        uint64_t address; /* LOAD, STORE: of the region; COMPUTE: of the first output's */
+        uint64_t out_address[PLAN_MAX_OUT]; /* COMPUTE: of each output's */
+    };
     uint64_t in_address[PLAN_MAX_IN]; /* COMPUTE: of each input's first image and row needed */
     int64_t in_row[PLAN_MAX_IN];      /* COMPUTE: the input row that lies at in_address */
     int after_load, after_compute, after_store; /* last step of that kind to wait for */

@@ -1,33 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mapper/plan_input.h"
 
-#include <string.h>
-
 #include "mapper/values/broadcast.h"
 #include "mapper/values/permute.h"
 #include "mapper/plan.h"
 #include "sim/base/size.h"
-#include "workloads/ops/ops.h"
-
-/* Kernel extent, stride and top padding along the rows of a windowed operator; 1, 1, 0 of others.
- */
-static void window_rows(const struct node *n, int64_t *extent, int64_t *stride, int64_t *pad)
-{
-    *extent = 1;
-    *stride = 1;
-    *pad = 0;
-    if (!strcmp(n->op->name, "conv2d")) {
-        const struct conv2d_attr *a = n->attr;
-        *extent = (a->kernel.v[0] - 1) * a->dilation.v[0] + 1;
-        *stride = a->stride.v[0];
-        *pad = a->pad.v[0];
-    } else if (!strcmp(n->op->name, "maxpool") || !strcmp(n->op->name, "avgpool")) {
-        const struct pool_attr *a = n->attr;
-        *extent = a->kernel.v[0];
-        *stride = a->stride.v[0];
-        *pad = a->pad.v[0];
-    }
-}
 
 void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
                      const struct region *out, int64_t *row, int64_t *n_row)
@@ -39,10 +16,10 @@ void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
         *n_row = in.h;
         return;
     }
-    int64_t extent, stride, pad;
-    window_rows(&p->graph->nodes[l->nodes[0]], &extent, &stride, &pad);
-    int64_t first = out->row * stride - pad;
-    int64_t end = (out->row + out->n_row - 1) * stride - pad + extent;
+    const struct traits_window *w = &plan_layer_traits(p, l)->window;
+    const int64_t extent = (w->kernel[0] - 1) * w->dilation[0] + 1;
+    int64_t first = out->row * w->stride[0] - w->pad[0];
+    int64_t end = (out->row + out->n_row - 1) * w->stride[0] - w->pad[0] + extent;
     *row = CLAMP(first, 0, in.h - 1);
     *n_row = CLAMP(end, *row + 1, in.h) - *row;
 }
@@ -56,9 +33,9 @@ struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i
     const struct shape *root = &g->values[l->in[i_in]].shape, *own = &g->values[n->in[i_in]].shape;
     if (root->n_dim == 4 || own->n_dim == 4)
         return plan_dims(p, l->in[i_in]);
-    if (strcmp(n->op->name, "fc"))
+    if (n->traits->kind != TRAITS_PRODUCT)
         return plan_dims(p, n->in[i_in]);
-    const int64_t k = shape_count_from(own, (int)((const struct fc_attr *)n->attr)->axis);
+    const int64_t k = shape_count_from(own, n->traits->product.axis);
     return (struct dims){.n = shape_count(own) / k, .h = 1, .w = 1, .c = k};
 }
 

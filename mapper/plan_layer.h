@@ -13,6 +13,7 @@ struct plan;
 
 #define PLAN_MAX_FUSED 4
 #define PLAN_MAX_IN    32 /* inputs of a layer on the machine */
+#define PLAN_MAX_OUT   8
 
 enum layer_kind {
     LAYER_MATRIX, /* a product: gemm and choice say how */
@@ -46,9 +47,13 @@ struct plan_layer {
     enum layer_kind kind;
     int nodes[PLAN_MAX_FUSED], n_node;
     int in[OP_MAX_IN], n_in; /* values, seen through flatten and dropout */
-    int out;                 /* value */
+    union {                  /* values */
+        int out;             /* the first, which alone most layers have */
+        int outs[PLAN_MAX_OUT];
+    };
+    int n_out; /* all of as many images and rows of them */
     uint64_t macs;
-    enum number format, weight_format; /* of its output and of its weights */
+    enum number format, weight_format; /* of its outputs and of its weights */
 
     /* LAYER_MATRIX */
     struct gemm gemm; /* as the machine multiplies it */
@@ -76,11 +81,11 @@ struct plan_layer {
     int64_t chunk_row;   /* rows of a chunk: all of them, or fewer of one image */
     int group;
     int alike;         /* number of what the search takes for the same; 0: not known yet */
-    int first_operand; /* its inputs' and its output's number among those of all layers */
+    int first_operand; /* its inputs' and its outputs' number among those of all layers */
     int64_t n_turn;    /* how often its group comes to it: once a chunk where other layers share the
                         * group, else once for all chunks */
     uint32_t loads;    /* bit j: input j comes over the host link for this layer */
-    bool stores;       /* its output goes back over it */
+    uint32_t stores;   /* bit k: output k goes back over it */
 
     uint64_t weight_address; /* of its first tile, or of its table, in the weight memory */
     int weights_of; /* the first layer with these weights, or this table: itself or another */
@@ -97,9 +102,17 @@ struct gemm plan_operator_gemm(const struct plan_layer *l);
 int64_t plan_sum_words(const struct plan *p, const struct plan_layer *l);
 /* Bytes of the layer's weights, or table, as stored, if they are streamed; else 0. */
 uint64_t plan_streamed_bytes(const struct plan_layer *l);
-/* The last of a layer's nodes for which `op` is the operator's name, or NULL. */
-const struct node *plan_layer_node(const struct plan *p, const struct plan_layer *l,
-                                   const char *op);
+/* Which of a layer's outputs a value is; -1: none. */
+int plan_output_of(const struct plan_layer *l, int value);
+/* Bytes of a row of pixels of all outputs together. */
+int64_t plan_out_row_bytes(const struct plan *p, const struct plan_layer *l);
+/* Whether all outputs live in the activation memory. */
+bool plan_is_resident(const struct plan *p, const struct plan_layer *l);
+/* What a layer's first node is. */
+const struct traits *plan_layer_traits(const struct plan *p, const struct plan_layer *l);
+/* The normalisation that is folded into a layer's weights, an affine function of each channel, or
+ * NULL. */
+const struct node *plan_layer_affine(const struct plan *p, const struct plan_layer *l);
 /* The pooling that a layer's values go through on their way out, or NULL: a layer has one at most,
  * and a ReLU behind it commutes with it. */
 const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l);

@@ -22,8 +22,8 @@ struct cost_state {
     uint64_t family[COST_STATE_WORDS]; /* the family's own: what its units do over a layer's end */
 };
 
-/* What one layer takes with its present chunks and choice, by itself: after others have run, what
- * it loads and stores counted, nothing of the layers beside it. */
+/* What one layer takes with its present chunks and choice, by itself: what it loads and stores
+ * counted, nothing of the layers beside it. */
 struct cost {
     double cycles;          /* of its own work */
     double end_cyc;         /* until all of it has ended, its last store too */
@@ -37,6 +37,11 @@ struct cost_behind {
     uint64_t *stall_cyc;      /* by the machine's causes; NULL: not asked for */
 };
 
+/* Of what a layer makes, and of its weights. */
+struct target_formats {
+    enum number values, weights;
+};
+
 struct target {
     const struct machine *machine;
     const void *self;            /* the family's instance */
@@ -44,10 +49,11 @@ struct target {
     struct search_memo *memo; /* mapper/tiled/search.h: kept by the caller from plan to plan of this
                                * machine; NULL: each plan has its own */
     const char *mapping;      /* file of a mapping to be kept to; NULL: the search decides */
-    /* Can this node run on the machine, its matrix operands in this format? If not, why goes to
-     * *why: a sentence that says what would be needed. */
-    bool (*supports)(const void *self, const struct graph *g, const struct node *n,
-                     enum number precision, GString *why);
+    /* A layer's nodes so far and one more, n in all, the first of which reads the layer's inputs:
+     * can they run together on the machine, in these formats? If not, why goes to *why: a sentence
+     * that says what would be needed. */
+    bool (*supports)(const void *self, const struct graph *g, const int *nodes, int n,
+                     const struct target_formats *formats, GString *why);
     /* A product before anything is chosen: what the family packs of it (l->gemm, packed), bytes of
      * its weights as stored, l->sum_k, l->rows_at_once. ERROR_UNSUPPORTED where its sums do not
      * fit. NULL: it is multiplied as it is. */

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that every include runs down the floors of docs/architecture.md.
+"""Checks that every include runs down the floors of docs/architecture.md, and that names of
+families and operators are compared at home alone.
 
     tests/floors.py [ROOT]
     tests/floors.py --headers ROOT CC FLAGS...    every header compiles alone
@@ -111,6 +112,33 @@ def check_family_names(path, code, families):
         position += len(statement)
 
 
+def operator_names(root):
+    """What ops.def and the lists that it includes name."""
+    names = set()
+    for file in sorted(root.glob("workloads/ops.def")) + sorted(root.glob("workloads/ops/*.def")):
+        names |= set(re.findall(r"^(?:OP|FUNCTION)\((\w+)\)", file.read_text(), re.M))
+    return names
+
+
+def check_operator_names(path, code, operators):
+    """The mapper reads what an operator says of itself (struct traits), never which one it is: an
+    operator's name stands in none of its strings, and no operator is taken by its name."""
+    if path.parts[0] != "mapper":
+        return
+    for match in re.finditer(r'"((?:[^"\\\n]|\\.)*)"|\bop_find\s*\(|&op_\w+', code):
+        line = code.count("\n", 0, match.start()) + 1
+        if match[1] is None:
+            yield line, f"the mapper takes an operator by its name: {match[0]}"
+        elif match[1] in operators:
+            yield line, f'the operator "{match[1]}" is named in mapper/'
+    position = 0
+    for statement in re.split(r"(?<=[;{}])", code):
+        if "op->name" in statement and COMPARISON.search(statement):
+            line = code.count("\n", 0, position + statement.index("op->name")) + 1
+            yield line, "an operator's name is compared in mapper/"
+        position += len(statement)
+
+
 def sources(root):
     for top in sorted({folder.split("/")[0] for folder in FLOORS}):
         for file in sorted((root / top).rglob("*")):
@@ -124,6 +152,7 @@ def check_floors(root):
     families = []
     if families_def.is_file():
         families = re.findall(r"^FAMILY\((\w+)\)", families_def.read_text(), re.M)
+    operators = operator_names(root)
     faults = []
     for path in sources(root):
         if row_of(path) is None:
@@ -132,7 +161,7 @@ def check_floors(root):
         code = without_comments((root / path).read_text(encoding="utf-8"))
         found = list(check_includes(root, path, code)) + list(
             check_family_names(path, code, families)
-        )
+        ) + list(check_operator_names(path, code, operators))
         faults += [f"{path}:{line}: {message}" for line, message in found]
     return faults
 
@@ -155,6 +184,8 @@ def main(arguments):
         faults = check_headers(pathlib.Path(arguments[1]), arguments[2:])
     else:
         faults = check_floors(pathlib.Path(arguments[0] if arguments else "."))
+        n_named = sum("operator" in fault and fault.startswith("mapper/") for fault in faults)
+        print(f"{n_named} names of operators in mapper/")
     for fault in faults:
         print(fault)
     return 1 if faults else 0

@@ -43,32 +43,33 @@ struct value {
     enum value_kind kind;
     enum number type;
     struct shape shape;
-    int node;       /* VALUE_NODE: the maker; VALUE_PARAM: the node that asked for it; else -1 */
-    int64_t fan_in; /* VALUE_PARAM: inputs summed into one output, for seeded values; 0: bias */
-    bool is_statistic;    /* VALUE_PARAM: as in struct op_param, */
+    int node;          /* VALUE_NODE: the maker; VALUE_PARAM: the node that asked for it; else -1 */
+    int64_t fan_in;    /* VALUE_PARAM: inputs summed into one output, for seeded values; 0: bias */
+    bool is_statistic; /* VALUE_PARAM: as in struct op_param, */
     float center, spread; /* and these */
-    int64_t below;  /* VALUE_INPUT of integers: seeded values are in [0, below) */
-    int n_reader;   /* as graph_n_reader() tells */
-    GBytes *data;   /* elements of a constant; else NULL */
-    int next;       /* of a state: the value that is its content in the step after; else -1 */
-    bool is_batched; /* VALUE_STATE: the leading dimension is the batch, or a multiple of it */
-    GBytes *first;   /* VALUE_STATE: as graph_add_state() was given it */
+    int64_t below;        /* VALUE_INPUT of integers: seeded values are in [0, below) */
+    int n_reader;         /* as graph_n_reader() tells */
+    GBytes *data;         /* elements of a constant; else NULL */
+    int next;             /* of a state: the value that is its content in the step after; else -1 */
+    bool is_batched;      /* VALUE_STATE: the leading dimension is the batch, or a multiple of it */
+    GBytes *first;        /* VALUE_STATE: as graph_add_state() was given it */
 };
 
 struct node {
     int index; /* in execution order after graph_finish() */
     const char *name;
     const struct op *op;
-    void *attr;         /* op->attr_size bytes, filled through op->fields */
-    int n_in;           /* data inputs, then parameters */
-    int n_data;         /* how many of them are data */
-    int *in;            /* value indices; -1: absent */
-    int n_out;          /* at least 1 */
-    int *out;           /* value indices; -1: not wanted, never the first */
-    int precision;      /* enum number, or -1: the machine's */
-    int weight_precision; /* of its parameters, or -1: as precision */
-    const char *origin; /* "alexnet.net:12", for messages */
-    uint64_t macs;      /* of the whole batch */
+    void *attr;                  /* op->attr_size bytes, filled through op->fields */
+    const struct traits *traits; /* what it is to hardware */
+    int n_in;                    /* data inputs, then parameters */
+    int n_data;                  /* how many of them are data */
+    int *in;                     /* value indices; -1: absent */
+    int n_out;                   /* at least 1 */
+    int *out;                    /* value indices; -1: not wanted, never the first */
+    int precision;               /* enum number, or -1: the machine's */
+    int weight_precision;        /* of its parameters, or -1: as precision */
+    const char *origin;          /* "alexnet.net:12", for messages */
+    uint64_t macs;               /* of the whole batch */
 };
 
 struct graph {
@@ -113,8 +114,8 @@ bool graph_add_constant(struct graph *g, const char *name, enum number type,
  * and graph_rebatch() changes it. `first` is its content before the first step: one element for
  * all, or all elements, of a batched state those of one sample, with which each sample begins;
  * NULL: zeros. A reference is taken. It needs a next: */
-bool graph_add_state(struct graph *g, const char *name, enum number type,
-                     const struct shape *shape, bool is_batched, GBytes *first, GError **error);
+bool graph_add_state(struct graph *g, const char *name, enum number type, const struct shape *shape,
+                     bool is_batched, GBytes *first, GError **error);
 /* Says what becomes of a state: the content of the value `next`, which may be defined later, may be
  * made by a node, an input, a parameter or another state, and has the state's format and shape.
  * `state` is defined: by graph_add_state(), or as a parameter that is no constant, which becomes a
@@ -157,7 +158,7 @@ void graph_free(struct graph *g); /* NULL is ignored */
 const struct value *graph_find_value(const struct graph *g, const char *name); /* NULL: none */
 uint64_t graph_macs(const struct graph *g);       /* of the whole batch */
 uint64_t graph_parameters(const struct graph *g); /* elements of those for which */
-bool value_is_parameter(const struct value *v);    /* is true */
+bool value_is_parameter(const struct value *v);   /* is true */
 /* How many nodes read a value; outputs of the graph count once more, and so does each state that a
  * value is the next of. */
 int graph_n_reader(const struct graph *g, int value);

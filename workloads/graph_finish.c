@@ -229,6 +229,36 @@ static void make_values(struct finish *f)
         g_hash_table_insert(g->by_name, (void *)g->values[i].name, GINT_TO_POINTER(i + 1));
 }
 
+static struct operand operand_of(const struct value *v)
+{
+    return (struct operand){v->type, v->shape, v->data ? g_bytes_get_data(v->data, NULL) : NULL};
+}
+
+/* What each node is to hardware, now that its types, shapes and parameters are known. */
+static void tell_traits(const struct graph *g, struct node *n)
+{
+    struct operand in[OP_MAX_IN], out[OP_MAX_OUT];
+    const struct operand *refs[OP_MAX_IN];
+    const struct op *op = n->op;
+    struct traits *t = ARENA_NEW(g->arena, struct traits);
+    *t = (struct traits){.kind = op->forward ? op->kind : TRAITS_VIEW,
+                         .reads = op->reads,
+                         .is_sparse = op->is_sparse,
+                         .window = {{1, 1}, {1, 1}, {1, 1}, {0}}};
+    n->traits = t;
+    if (!op->traits)
+        return;
+    for (int i = 0; i < n->n_in; i++) {
+        refs[i] = n->in[i] < 0 ? NULL : &in[i];
+        if (refs[i])
+            in[i] = operand_of(&g->values[n->in[i]]);
+    }
+    for (int i = 0; i < n->n_out; i++)
+        out[i] = n->out[i] < 0 ? (struct operand){0} : operand_of(&g->values[n->out[i]]);
+    const struct op_infer call = {n->attr, refs, n->n_in, out, n->n_out};
+    op->traits(&call, t);
+}
+
 /* A node that reads a value twice is one reader; each state that a value becomes is another. */
 static void count_readers(struct graph *g)
 {
@@ -258,6 +288,8 @@ static bool finish(struct finish *f, const char *const *outputs, int n_output, G
     find_needed(f);
     make_values(f);
     count_readers(f->g);
+    for (int i = 0; i < f->g->n_node; i++)
+        tell_traits(f->g, &f->g->nodes[i]);
     return true;
 }
 

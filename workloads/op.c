@@ -7,8 +7,20 @@
 #include "sim/base/error.h"
 
 const struct op *const op_table[] = {
-#define OP(name) &op_##name,
+#define OP(name)       &op_##name,
+#define FUNCTION(name) OP(name)
 #include "workloads/ops.def"
+#undef FUNCTION
+#undef OP
+    NULL,
+};
+
+const char *const op_function_names[] = {
+    "all",
+#define OP(name)
+#define FUNCTION(name) #name,
+#include "workloads/ops.def"
+#undef FUNCTION
 #undef OP
     NULL,
 };

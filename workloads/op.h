@@ -13,6 +13,7 @@
 
 #include "sim/cfg/cfg.h"
 #include "workloads/tensor/tensor.h"
+#include "workloads/traits.h"
 
 #define OP_MAX_IN    128 /* inputs of a node, parameters included */
 #define OP_MAX_OUT   64
@@ -39,11 +40,14 @@ struct op_infer {
 struct op_param {
     const char *suffix; /* "weight", "bias": the value is named NODE.SUFFIX */
     struct shape shape;
-    int64_t fan_in; /* inputs summed into one output; 0: a bias */
-    bool is_statistic; /* measured, not trained: no parameter in counts */
+    int64_t fan_in;       /* inputs summed into one output; 0: a bias */
+    bool is_statistic;    /* measured, not trained: no parameter in counts */
     float center, spread; /* seeded values lie within spread of the center; 0, 0: as fan_in says */
 };
 
+struct graph;
+struct node;
+struct expand_draft; /* workloads/expand_draft.h */
 struct pool_threads; /* workloads/threads.h */
 
 /* One execution of an operator: out first. `in` holds data inputs, then parameters; absent ones,
@@ -66,8 +70,8 @@ enum op_types {
 };
 
 struct op {
-    const char *name;    /* "conv2d" */
-    const char *summary; /* a sentence */
+    const char *name;               /* "conv2d" */
+    const char *summary;            /* a sentence */
     const struct cfg_field *fields; /* attributes in .net files; NULL: none */
     size_t attr_size;
     int min_data, max_data; /* number of data inputs */
@@ -76,7 +80,11 @@ struct op {
     /* Bit i: input i tells the output's shape (a reshape's shape, a slice's bounds); infer() needs
      * its elements and moves them into attr, and the node does not read it any more. */
     uint32_t known;
-    bool is_matrix;      /* its work is multiply-accumulates on a matrix unit: conv, fc */
+    /* What it is (struct traits), unless traits() knows better of a node. One without forward() is
+     * a view. */
+    enum traits_kind kind;
+    int reads;
+    bool is_sparse;
     bool in_place;       /* forward() may write its output over its first input */
     bool is_data_shaped; /* the output's shape follows from the inputs' elements (nonzero) */
     bool from_shapes;    /* the outputs follow from the inputs' shapes alone (shape, size) */
@@ -96,10 +104,21 @@ struct op {
      * ERROR_LIMIT where scratch memory cannot be had, ERROR_INPUT where an element is out of
      * range (an index). */
     bool (*forward)(const struct op_call *c, GError **error);
+    /* More of what it is to hardware, from attributes, types and shapes; `in` has the parameters
+     * too. *out has kind, reads and is_sparse as above, a window of one pixel, and zeros. NULL:
+     * nothing more. */
+    void (*traits)(const struct op_infer *c, struct traits *out);
+    /* Whether a node can be written out in simpler operators, else *why tells, and how
+     * (workloads/expand_draft.h). NULL: no node can. */
+    bool (*expands)(const struct graph *g, const struct node *n, const char **why);
+    void (*expand)(struct expand_draft *d);
 };
 
-extern const struct op *const op_table[]; /* NULL-terminated, in the order of ops.def */
+extern const struct op *const op_table[];   /* NULL-terminated, in the order of ops.def */
 const struct op *op_find(const char *name); /* NULL: unknown */
+/* Legal strings of a setting that lists what a unit for functions computes: "all", then the
+ * operators that ops.def has as FUNCTION; NULL-terminated. */
+extern const char *const op_function_names[];
 
 /* Attributes as they are by default, in the arena; NULL with an error where one must be given. */
 void *op_default_attr(const struct op *op, struct arena *a, GError **error);

@@ -55,7 +55,7 @@ static void read_value(const struct machine_executor *m, int value, void *data)
     const struct value *root = &m->a->graph->values[root_of(m, value)];
     struct tensor t = {root->type, root->shape, data};
     if (m->layer_of[root->index] >= 0)
-        read_io(m->a, &m->io, m->layer_of[root->index], &t);
+        read_io(m->a, &m->io, m->layer_of[root->index], root->index, &t);
     else
         memcpy(data, m->io.host[root->index].data, tensor_bytes(&t));
 }
@@ -332,7 +332,8 @@ struct executor *accsim_executor(struct accsim *a, GError **error)
     for (int v = 0; v < g->n_value; v++)
         m->layer_of[v] = -1;
     for (int i = 0; i < a->plan->n_layer; i++)
-        m->layer_of[a->plan->layers[i].out] = i;
+        for (int k = 0; k < a->plan->layers[i].n_out; k++)
+            m->layer_of[a->plan->layers[i].outs[k]] = i;
     m->run = family_of(m)->open(a->machine->self, a->plan, "", error);
     m->shared = m->run ? make_io(a, &m->io, error) : NULL;
     if (m->shared && begin(m, error))

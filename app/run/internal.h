@@ -69,7 +69,8 @@ bool make_record(struct accsim *a, GError **error);
 struct arena *make_io(const struct accsim *a, struct arch_values *io, GError **error);
 /* The machine's value as the graph has it, of a value that a layer makes: copied to *t, which is
  * allocated. */
-void read_io(const struct accsim *a, const struct arch_values *io, int i_layer, struct tensor *t);
+void read_io(const struct accsim *a, const struct arch_values *io, int i_layer, int value,
+             struct tensor *t);
 
 /* simulate.c: whether a run computes values, be it for its cycles alone. */
 bool computes_values(const struct accsim *a);

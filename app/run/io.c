@@ -15,10 +15,10 @@ static size_t graph_bytes(const struct accsim *a, int value)
     return (size_t)shape_count(&v->shape) * number_bytes(v->type);
 }
 
-static size_t stored_bytes(const struct accsim *a, const struct plan_layer *l)
+static size_t stored_bytes(const struct accsim *a, int value)
 {
-    return (size_t)(shape_count(&a->graph->values[l->out].shape) *
-                    plan_element_bytes(a->plan, l->out));
+    return (size_t)(shape_count(&a->graph->values[value].shape) *
+                    plan_element_bytes(a->plan, value));
 }
 
 static bool is_tensor(const struct plan_layer *l)
@@ -33,8 +33,9 @@ static bool room_bytes(const struct accsim *a, size_t *bytes)
     for (int i = 0; i < a->plan->n_layer; i++) {
         const struct plan_layer *l = &a->plan->layers[i];
         const struct node *n = &a->graph->nodes[l->nodes[0]];
-        if (!is_tensor(l) && !size_add(bytes, *bytes, stored_bytes(a, l) + ALIGN_BYTES))
-            return false;
+        for (int k = 0; !is_tensor(l) && k < l->n_out; k++)
+            if (!size_add(bytes, *bytes, stored_bytes(a, l->outs[k]) + ALIGN_BYTES))
+                return false;
         for (int k = 0; is_tensor(l) && k < n->n_out; k++)
             if (n->out[k] >= 0 && !size_add(bytes, *bytes, graph_bytes(a, n->out[k]) + ALIGN_BYTES))
                 return false;
@@ -67,15 +68,16 @@ struct arena *make_io(const struct accsim *a, struct arch_values *io, GError **e
         return NULL;
     }
     *io = (struct arch_values){.host = ARENA_ARRAY(arena, struct tensor, (size_t)a->graph->n_value),
-                               .out = ARENA_ARRAY(arena, void *, (size_t)p->n_layer),
+                               .out = ARENA_ARRAY(arena, void *, (size_t)a->graph->n_value),
                                .saturated = ARENA_ARRAY(arena, uint64_t, (size_t)p->n_layer)};
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         bool ok = true;
         if (is_tensor(l))
             ok = make_outputs(a, &a->graph->nodes[l->nodes[0]], io, arena);
-        else
-            ok = (io->out[i] = arena_try_alloc(arena, stored_bytes(a, l))) != NULL;
+        for (int k = 0; ok && !is_tensor(l) && k < l->n_out; k++)
+            ok =
+                (io->out[l->outs[k]] = arena_try_alloc(arena, stored_bytes(a, l->outs[k]))) != NULL;
         if (ok)
             continue;
         error_set(error, ERROR_LIMIT, "no memory for the output of layer '%s'", l->name);
@@ -85,11 +87,12 @@ struct arena *make_io(const struct accsim *a, struct arch_values *io, GError **e
     return arena;
 }
 
-void read_io(const struct accsim *a, const struct arch_values *io, int i_layer, struct tensor *t)
+void read_io(const struct accsim *a, const struct arch_values *io, int i_layer, int value,
+             struct tensor *t)
 {
     const struct plan_layer *l = &a->plan->layers[i_layer];
     if (is_tensor(l))
-        memcpy(t->data, io->host[l->out].data, tensor_bytes(t));
+        memcpy(t->data, io->host[value].data, tensor_bytes(t));
     else
-        storage_from_nhwc(t, io->out[i_layer], quant_storage(a->plan, io->quant, l->out));
+        storage_from_nhwc(t, io->out[value], quant_storage(a->plan, io->quant, value));
 }

@@ -27,8 +27,9 @@ static bool machine_output(const struct accsim *a, int value, struct tensor *t, 
     if (!tensor_alloc(t, g->values[root].type, &g->values[root].shape, error))
         return false;
     for (int i = 0; i < a->plan->n_layer; i++)
-        if (a->plan->layers[i].out == root)
-            read_io(a, &a->io, i, t);
+        for (int k = 0; k < a->plan->layers[i].n_out; k++)
+            if (a->plan->layers[i].outs[k] == root)
+                read_io(a, &a->io, i, root, t);
     if (a->io.host[root].data)
         memcpy(t->data, a->io.host[root].data, tensor_bytes(t));
     t->shape = g->values[value].shape;

@@ -6,13 +6,11 @@
 
 #include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_core.h"
-#include "arch/systolic/systolic_vector.h"
 #include "mapper/values/permute.h"
 #include "mapper/values/vector.h"
 #include "sim/base/error.h"
 #include "sim/parts/area.h"
 #include "sim/parts/technology.h"
-#include "workloads/ops/ops.h"
 
 /* What the machine can run, and if not, why. */
 
@@ -24,45 +22,81 @@ static bool has_function(const struct systolic *s, const char *op)
     return false;
 }
 
-bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
-                       enum number precision, GString *why)
+static bool refuse(GString *why, const char *reason)
 {
-    (void)precision;
-    if (!strcmp(n->op->name, "batched_product")) {
-        const bool can = ((const struct systolic *)self)->cfg.stationary_from_buffer;
-        g_string_assign(why, can ? ""
-                                 : "weights come from their memory alone: "
-                                   "array.stationary_from_buffer is false");
-        return can;
-    }
-    if (n->op->is_matrix)
-        return true;
-    const bool has = has_function(self, n->op->name);
-    const bool could =
-        vector_reads(n->op->name) > 0 || permute_is(g, n) || vector_looks_up(n->op->name);
-    if (has && could)
-        return vector_possible(g, n, why);
-    if (!systolic_vector_supports(n->op->name) || permute_is(g, n)) {
-        g_string_assign(why, could ? "it is not one of activation.functions"
-                                   : "the activation unit has no such function");
-        return false;
-    }
+    g_string_assign(why, reason);
+    return false;
+}
+
+static const char no_function[] = "it is not one of activation.functions";
+
+static bool window_fits(const struct graph *g, const struct node *n, GString *why)
+{
+    const int64_t *dilation = n->traits->window.dilation;
+    return (g->values[n->in[0]].shape.n_dim == 4 && dilation[0] == 1 && dilation[1] == 1) ||
+           refuse(why, "only windows of images without dilation are pooled");
+}
+
+/* A node by itself. */
+static bool runs(const struct systolic *s, const struct graph *g, const struct node *n,
+                 GString *why)
+{
+    const struct traits *t = n->traits;
+    if (t->kind == TRAITS_PRODUCT)
+        return t->product.has_weights || s->cfg.stationary_from_buffer ||
+               refuse(why, "weights come from their memory alone: "
+                           "array.stationary_from_buffer is false");
+    if (vector_is_function(t) || permute_is(g, n) || t->kind == TRAITS_LOOKUP)
+        return has_function(s, n->op->name) ? vector_possible(g, n, why) : refuse(why, no_function);
     const int n_dim = g->values[n->in[0]].shape.n_dim;
-    const int channel = n_dim == 4 ? 1 : n_dim - 1; /* the dimension that is innermost here */
-    if (!strcmp(n->op->name, "lrn") && channel != 1) {
-        g_string_assign(why, "only channels of images or rows are normalised");
-        return false;
+    switch (t->kind) {
+    case TRAITS_NORM: /* channels are innermost here: dimension 1 is, of images and of rows */
+        return n_dim == 4 || n_dim == 2 ||
+               refuse(why, "only channels of images or rows are normalised");
+    case TRAITS_WINDOW:
+        return window_fits(g, n, why);
+    case TRAITS_ELEMENT:
+        if (t->reads > 0)
+            return vector_operands_fit(g, n, why);
+        break;
+    case TRAITS_JOIN:
+        return true;
+    default:
+        break;
     }
-    if (!strcmp(n->op->name, "concat"))
-        return true; /* of channels */
-    if (strstr(n->op->name, "pool")) {
-        const struct pool_attr *a = n->attr;
-        if (g->values[n->in[0]].shape.n_dim == 4 && a->dilation.v[0] == 1 && a->dilation.v[1] == 1)
-            return true;
-        g_string_assign(why, "only windows of images without dilation are pooled");
-        return false;
+    return refuse(why, "the activation unit has no such function");
+}
+
+/* What the activation unit does on the way out: Jouppi et al. 2017, figure 1: activation, then
+ * normalise / pool. Normalisation needs neighbouring channels, which another tile or tower may
+ * hold, so it is a pass of its own, pooled on its way out. */
+static bool follows(const struct systolic *s, const struct graph *g, const int *nodes, int n,
+                    GString *why)
+{
+    const struct traits *first = g->nodes[nodes[0]].traits;
+    const struct node *last = &g->nodes[nodes[n - 1]];
+    const bool has_weights = traits_has_weights(first);
+    bool can = false;
+    if (last->traits->kind == TRAITS_IMAGE) {
+        can = has_weights; /* which it is folded into */
+    } else if (traits_rectifies(last->traits)) {
+        can = has_weights || (first->kind == TRAITS_ELEMENT && first->element.adds);
+    } else if (last->traits->kind == TRAITS_ELEMENT) { /* with a ceiling */
+        can = has_weights && runs(s, g, last, why);
+    } else if (last->traits->kind == TRAITS_WINDOW) {
+        can = traits_convolves(first) || first->kind == TRAITS_NORM;
+        for (int i = 0; i < n - 1; i++)
+            can |= traits_rectifies(g->nodes[nodes[i]].traits);
+        can = can && window_fits(g, last, why);
     }
-    return strcmp(n->op->name, "add") || vector_operands_fit(g, n, why);
+    return can || refuse(why, "the activation unit does not do it on the way out");
+}
+
+bool systolic_supports(const void *self, const struct graph *g, const int *nodes, int n,
+                       const struct target_formats *formats, GString *why)
+{
+    (void)formats; /* any of array.formats */
+    return n > 1 ? follows(self, g, nodes, n, why) : runs(self, g, &g->nodes[nodes[0]], why);
 }
 
 /* Energies that the machine's file does not give: from the tables of its process node. */
@@ -348,7 +382,7 @@ const struct cfg_field systolic_fields[] = {
           "operators that the activation unit computes in fp32, beside relu, lrn, pools, add and "
           "concat; embedding and gather are rows of tables that the DMA engine reads; all: every "
           "one that there could be",
-          vector_names),
+          op_function_names),
     FIELD("activation.transposes", CFG_BOOL, transposes, 0, 0, "false", NULL,
           "a unit turns squares of array.cols x array.cols values, a row in and a row out a cycle; "
           "else a move that turns the innermost dimension takes a cycle a value",
@@ -410,15 +444,6 @@ const struct cfg_field systolic_fields[] = {
     {.path = NULL},
 };
 
-/* What the activation unit does on the way out: Jouppi et al. 2017, figure 1: activation, then
- * normalise / pool. Normalisation needs neighbouring channels, which another tile or tower may
- * hold, so it is a pass of its own, pooled on its way out. */
-static const struct machine_fusion fusions[] = {
-    {"conv2d", "batch_norm"}, {"fc", "batch_norm"}, {"conv2d", "relu"},    {"conv2d", "clip"},
-    {"fc", "clip"},           {"fc", "relu"},       {"conv2d", "maxpool"}, {"lrn", "maxpool"},
-    {"relu", "maxpool"},      {"add", "relu"},      {NULL, NULL},
-};
-
 static const struct record_cause causes[N_CAUSE] = {
     [CAUSE_WEIGHT_STALL] = {"weight_stall", "the array waits for a tile from the weight memory",
                             false},
@@ -472,7 +497,6 @@ static void fill_machine(struct systolic *s, struct machine *m, struct arena *ar
         m->peak_macs_per_cyc[n] =
             (double)(c->n_array * c->rows * c->cols) / (double)systolic_row_cyc(s, n, n);
     }
-    m->fusions = fusions;
     m->host_fallback = c->host_fallback;
     m->interleaves = true;
     m->moves_free = c->timing == TIMING_SCALESIM;

@@ -145,8 +145,8 @@ extern const struct arch_family arch_systolic;
 
 /* The functions of arch_systolic, by their names in struct arch_family (arch/arch.h), which says
  * what each does: systolic.c, _cost.c, _bound.c, _map.c, _proc.c, _collect.c and _print.c. */
-bool systolic_supports(const void *self, const struct graph *g, const struct node *n,
-                       enum number precision, GString *why);
+bool systolic_supports(const void *self, const struct graph *g, const int *nodes, int n,
+                       const struct target_formats *formats, GString *why);
 bool systolic_prepare(const void *self, const struct plan *p, struct plan_layer *l, GError **error);
 extern const struct cfg_field systolic_choices[];
 void systolic_candidates(const void *self, const struct plan *p, const struct plan_layer *l,

@@ -169,7 +169,7 @@ uint64_t systolic_pixel_cyc(const struct systolic *s, const struct plan *p,
 
 uint64_t systolic_reads(const struct plan *p, const struct plan_layer *l)
 {
-    return (uint64_t)MAX(vector_reads(p->graph->nodes[l->nodes[0]].op->name), 1);
+    return (uint64_t)MAX(plan_layer_traits(p, l)->reads, 1);
 }
 
 uint64_t systolic_vector_cyc(const struct systolic *s, const struct plan *p,

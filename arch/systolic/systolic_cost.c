@@ -506,7 +506,11 @@ static double load_cyc(const struct systolic *s, const struct plan *p, const str
 static double store_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
                         const struct region *r)
 {
-    return l->stores ? link_cyc(s, region_bytes(p, l->out, r, r->n_row)) : 0;
+    double cycles = 0;
+    for (int k = 0; k < l->n_out; k++)
+        if (l->stores >> k & 1)
+            cycles += link_cyc(s, region_bytes(p, l->outs[k], r, r->n_row));
+    return cycles;
 }
 
 /* The host link moves a chunk, when what was there before is done with. */
@@ -606,7 +610,7 @@ static void run_chunk(struct units *u, const void *arg, int64_t i)
     const int64_t at = c->first + i;
     const struct region r = plan_chunk(u->p, u->l, at);
     const uint64_t loaded = u->loaded;
-    const bool resident = u->p->homes[u->l->out].resident;
+    const bool resident = plan_is_resident(u->p, u->l);
     if (at + 1 < c->n && c->n_load > 0) {
         const struct region next = plan_chunk(u->p, u->l, at + 1);
         transfer(u, load_cyc(u->s, u->p, u->l, &next), c->n_load, u->done);
@@ -616,7 +620,7 @@ static void run_chunk(struct units *u, const void *arg, int64_t i)
     u->done = u->free[UNIT_ACTIVATION];
     if (!u->l->stores)
         return;
-    transfer(u, store_cyc(u->s, u->p, u->l, &r), 1, u->done);
+    transfer(u, store_cyc(u->s, u->p, u->l, &r), __builtin_popcount(u->l->stores), u->done);
     u->stored[1] = u->stored[0];
     u->stored[0] = u->free[UNIT_HOST];
 }

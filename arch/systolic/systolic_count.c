@@ -82,7 +82,7 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
     uint64_t bytes_in = 0, values_in = 0;
     if (pl->permute) { /* read once, as many as are written */
         values_in = (uint64_t)(st->region.n_image * st->region.n_row) *
-                    (uint64_t)(plan_row_bytes(p, pl->out) / plan_element_bytes(p, pl->out));
+                    (uint64_t)(plan_out_row_bytes(p, pl) / plan_element_bytes(p, pl->out));
         bytes_in = values_in * (uint64_t)plan_element_bytes(p, pl->in[0]);
     }
     for (int j = 0; j < pl->n_in && !pl->permute; j++) {
@@ -92,7 +92,7 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
         values_in += values;
         bytes_in += values * (uint64_t)plan_element_bytes(p, pl->in[j]);
     }
-    count_output(s, (uint64_t)(st->region.n_image * st->region.n_row * plan_row_bytes(p, pl->out)),
+    count_output(s, (uint64_t)(st->region.n_image * st->region.n_row * plan_out_row_bytes(p, pl)),
                  bytes_in, l);
     l->energy_pj[ENERGY_ACTIVATION] += (double)values_in * s->cfg.energy.activation_pj;
 }

@@ -10,8 +10,6 @@
 #include "mapper/values/lookup.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
-#include "workloads/ops/matrix.h"
-#include "workloads/ops/ops.h"
 
 /* The machine's contents: making room for them and giving it back. */
 
@@ -256,17 +254,17 @@ static struct window window_of(const struct machine_state *m, const struct insn 
     const struct plan_layer *l = &m->plan->layers[in->layer];
     const struct plan_step *st = &m->plan->steps[in->step];
     const struct node *n = &g->nodes[l->nodes[0]];
-    const struct conv2d_attr *a = n->attr;
+    const struct traits_window *a = &n->traits->window;
     struct window w = {
         .in = dims_of(&g->values[l->in[0]].shape),
         .out = dims_of(&g->values[n->out[0]].shape),
-        .kernel_w = a->kernel.v[1],
-        .stride_h = a->stride.v[0],
-        .stride_w = a->stride.v[1],
-        .dilation_h = a->dilation.v[0],
-        .dilation_w = a->dilation.v[1],
-        .pad_top = a->pad.v[0],
-        .pad_left = a->pad.v[1],
+        .kernel_w = a->kernel[1],
+        .stride_h = a->stride[0],
+        .stride_w = a->stride[1],
+        .dilation_h = a->dilation[0],
+        .dilation_w = a->dilation[1],
+        .pad_top = a->pad[0],
+        .pad_left = a->pad[1],
         .in_row = st->in_row[0],
     };
     w.channels = w.in.c / l->gemm.groups;
@@ -322,7 +320,7 @@ static bool is_convolution(const struct machine_state *m, const struct insn *in)
 {
     return in->op == INSN_CONVOLVE ||
            (in->op == INSN_SHIFT_INPUTS &&
-            plan_layer_node(m->plan, &m->plan->layers[in->layer], "conv2d"));
+            traits_convolves(plan_layer_traits(m->plan, &m->plan->layers[in->layer])));
 }
 
 static void gather_buffer(const struct machine_state *m, const struct insn *in, int64_t row,
@@ -579,20 +577,26 @@ static bool host_operator(struct machine_state *m, const struct insn *in, GError
     return true;
 }
 
-/* Keeps a chunk of a layer's output as it stands when it is complete. */
+/* Keeps a chunk of a layer's outputs as it stands when it is complete: of those that go to the host
+ * when they have come there. */
 static void capture(struct machine_state *m, const struct insn *in)
 {
     const struct plan *p = m->plan;
     const struct plan_layer *l = &p->layers[in->layer];
     const struct plan_step *s = &p->steps[in->step];
     const struct region *r = &s->region;
-    const size_t at =
-        (size_t)(r->image * plan_image_bytes(p, l->out) + r->row * plan_row_bytes(p, l->out));
-    const size_t bytes = (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out));
-    const uint8_t *from = in->op == INSN_WRITE_HOST ? (const uint8_t *)m->host[l->out] + at
-                                                    : m->buffer.data + s->address;
-    if (m->io->out[in->layer])
-        memcpy((uint8_t *)m->io->out[in->layer] + at, from, bytes);
+    for (int k = 0; k < l->n_out; k++) {
+        const int v = l->outs[k];
+        const bool stores = l->stores >> k & 1;
+        if (!m->io->out[v] || (in->op == INSN_WRITE_HOST ? v != s->value : stores))
+            continue;
+        const size_t at =
+            (size_t)(r->image * plan_image_bytes(p, v) + r->row * plan_row_bytes(p, v));
+        const uint8_t *from =
+            stores ? (const uint8_t *)m->host[v] + at : m->buffer.data + s->out_address[k];
+        memcpy((uint8_t *)m->io->out[v] + at, from,
+               (size_t)(r->n_image * r->n_row * plan_row_bytes(p, v)));
+    }
 }
 
 bool systolic_state_execute(struct machine_state *m, const struct insn *in, GError **error)

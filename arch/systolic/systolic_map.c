@@ -311,7 +311,7 @@ static void prepare_block(struct lowering *w, struct insn *block)
 static void emit_product(struct lowering *w, const struct insn *rows, int64_t k0, uint32_t repeat)
 {
     const struct plan_layer *l = &w->plan->layers[rows->layer];
-    const bool is_conv = plan_layer_node(w->plan, l, "conv2d");
+    const bool is_conv = traits_convolves(plan_layer_traits(w->plan, l));
     struct insn *in =
         emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
     in->k0 = (int32_t)k0;
@@ -495,11 +495,12 @@ static void lower_transfer(struct lowering *w, int step)
     issue_step_done(w, UNIT_HOST, step);
 }
 
-/* Where nothing of a layer's output goes to the host, a chunk of it is complete with the last
- * instruction of the activation unit: with several arrays, any of the step can be the last. */
+/* Where not all of a layer's outputs go to the host, a chunk of the others is complete with the
+ * last instruction of the activation unit: with several arrays, any of the step can be the last. */
 static void mark_last(struct lowering *w, const struct plan_step *s)
 {
-    if (w->plan->layers[s->layer].stores)
+    const struct plan_layer *l = &w->plan->layers[s->layer];
+    if (__builtin_popcount(l->stores) == l->n_out)
         return;
     for (guint i = w->insns->len; i > 0; i--) {
         struct insn *in = &g_array_index(w->insns, struct insn, i - 1);

@@ -121,8 +121,11 @@ void systolic_insn_print(const struct systolic *s, const struct plan *p, const s
         print_block(s, in, out);
         break;
     case INSN_NORMALIZE_POOL:
-        g_string_append_printf(out, " ub=0x%" PRIx64 " to ub=0x%" PRIx64 " cycles=%" PRIu64,
-                               st->in_address[0], st->address, in->count);
+        g_string_append_printf(out, " ub=0x%" PRIx64 " to ub=0x%" PRIx64, st->in_address[0],
+                               st->address);
+        for (int k = 1; k < p->layers[in->layer].n_out; k++)
+            g_string_append_printf(out, ",0x%" PRIx64, st->out_address[k]);
+        g_string_append_printf(out, " cycles=%" PRIu64, in->count);
         break;
     case INSN_SYNC_WAIT:
         print_wait(s, p, in, out);

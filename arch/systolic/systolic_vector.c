@@ -8,7 +8,6 @@
 #include "mapper/values/permute.h"
 #include "mapper/values/vector.h"
 #include "sim/base/size.h"
-#include "workloads/ops/ops.h"
 
 /* One operand of a pass, as stored in the unified buffer. */
 struct source {
@@ -26,9 +25,21 @@ struct pixel {
     int64_t image, y, x;
 };
 
+struct pass;
+
+/* v: the result's channels, rounded but not yet narrowed. Integers: returns how many values were
+ * clamped to the format's limits. */
+typedef uint64_t (*integer_pass)(const struct pass *p, const struct pixel *at, int32_t *v);
+typedef void (*float_pass)(const struct pass *p, const struct pixel *at, float *v);
+struct lanes {
+    integer_pass integers;
+    float_pass floats;
+};
+
 /* What a pass needs at each pixel. */
 struct pass {
     const struct insn *insn;
+    struct lanes lanes;
     const struct node *node;
     const struct quant_layer *q;
     struct source in[PLAN_MAX_IN];
@@ -38,11 +49,6 @@ struct pass {
     int64_t n_channel; /* of the result */
     void *scratch;     /* a pixel of the operand with most channels */
 };
-
-/* v: the result's channels, rounded but not yet narrowed. Integers: returns how many values were
- * clamped to the format's limits. */
-typedef uint64_t (*integer_pass)(const struct pass *p, const struct pixel *at, int32_t *v);
-typedef void (*float_pass)(const struct pass *p, const struct pixel *at, float *v);
 
 /* The window of a pooling pass along one dimension at an output position: [first, end) of the
  * input, and how many it covers with the padding. */
@@ -73,11 +79,11 @@ static void source_load(const struct source *s, const struct pixel *at, void *v,
                    (size_t)s->in.c);
 }
 
-static struct window_span window_span(const struct pool_attr *a, int dim, int64_t out, int64_t n_in)
+static struct window_span window_span(const struct traits_window *a, int dim, int64_t out,
+                                      int64_t n_in)
 {
-    const int64_t at = out * a->stride.v[dim] - a->pad.v[dim], end = at + a->kernel.v[dim];
-    return (struct window_span){MAX(at, 0), MIN(end, n_in),
-                                MIN(end, n_in + a->pad.v[2 + dim]) - at};
+    const int64_t at = out * a->stride[dim] - a->pad[dim], end = at + a->kernel[dim];
+    return (struct window_span){MAX(at, 0), MIN(end, n_in), MIN(end, n_in + a->pad[2 + dim]) - at};
 }
 
 /* An integer on its way out: what does not fit is cut off, and counted. */
@@ -98,7 +104,7 @@ static uint64_t integer_relu(const struct pass *p, const struct pixel *at, int32
 
 static uint64_t integer_lrn(const struct pass *p, const struct pixel *at, int32_t *v)
 {
-    const struct lrn_attr *a = p->node->attr;
+    const struct traits_norm *a = &p->node->traits->norm;
     const int64_t channels = p->in[0].in.c;
     const int64_t before = (a->size - 1) / 2, after = a->size - 1 - before;
     int32_t *in = p->scratch;
@@ -123,20 +129,20 @@ static uint64_t integer_lrn(const struct pass *p, const struct pixel *at, int32_
 /* The windows of a pixel of the output. */
 static struct window_span rows_of(const struct pass *p, const struct pixel *at)
 {
-    return window_span(p->node->attr, 0, at->y, p->in[0].in.h);
+    return window_span(&p->node->traits->window, 0, at->y, p->in[0].in.h);
 }
 
 static struct window_span columns_of(const struct pass *p, const struct pixel *at)
 {
-    return window_span(p->node->attr, 1, at->x, p->in[0].in.w);
+    return window_span(&p->node->traits->window, 1, at->x, p->in[0].in.w);
 }
 
 /* Elements that a mean is over. */
 static int64_t window_count(const struct pass *p, const struct pixel *at)
 {
-    const struct pool_attr *a = p->node->attr;
     const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
-    return a->count_pad ? ys.padded * xs.padded : (ys.end - ys.first) * (xs.end - xs.first);
+    return p->node->traits->pool.counts_pad ? ys.padded * xs.padded
+                                            : (ys.end - ys.first) * (xs.end - xs.first);
 }
 
 static uint64_t integer_maxpool(const struct pass *p, const struct pixel *at, int32_t *v)
@@ -209,7 +215,7 @@ static void float_relu(const struct pass *p, const struct pixel *at, float *v)
 
 static void float_lrn(const struct pass *p, const struct pixel *at, float *v)
 {
-    const struct lrn_attr *a = p->node->attr;
+    const struct traits_norm *a = &p->node->traits->norm;
     const int64_t channels = p->in[0].in.c, before = (a->size - 1) / 2;
     const float scale = (float)(a->alpha / (double)a->size), k = (float)a->k;
     const float exponent = (float)-a->beta;
@@ -279,11 +285,11 @@ static void float_concat(const struct pass *p, const struct pixel *at, float *v)
 struct sink {
     struct dims out; /* of the layer */
     enum number format;
-    int64_t size;                 /* of an element */
-    uint8_t *base;                /* of the step's region */
-    int64_t image, row;           /* region's first */
-    const struct pool_attr *pool; /* NULL: no pooling on the way out */
-    bool any_order;               /* values of a window come from several arrays */
+    int64_t size;                     /* of an element */
+    uint8_t *base;                    /* of the step's region */
+    int64_t image, row;               /* region's first */
+    const struct traits_window *pool; /* NULL: no pooling on the way out */
+    bool any_order;                   /* values of a window come from several arrays */
     struct plan_cut cut;
 };
 
@@ -321,7 +327,7 @@ static struct sink sink_of(struct machine_state *m, const struct insn *in)
     s.cut = plan_layer_cut(p, l);
     const struct node *pool = plan_layer_pool(p, l);
     if (pool)
-        s.pool = pool->attr;
+        s.pool = &pool->traits->window;
     s.any_order = pool && in->op == INSN_ACTIVATE && m->self->cfg.n_array > 1;
     if (s.any_order)
         lay_least(m, in, &s);
@@ -366,15 +372,15 @@ static void sink_put(const struct sink *s, int64_t image, int64_t y, int64_t x, 
         memcpy(sink_pixel(s, image, y, x) + c0 * s->size, v, (size_t)(n * s->size));
         return;
     }
-    const struct pool_attr *a = s->pool;
+    const struct traits_window *a = s->pool;
     int64_t y0, y1, x0, x1;
-    windows_over(y, a->kernel.v[0], a->stride.v[0], a->pad.v[0], s->out.h, &y0, &y1);
-    windows_over(x, a->kernel.v[1], a->stride.v[1], a->pad.v[1], s->out.w, &x0, &x1);
+    windows_over(y, a->kernel[0], a->stride[0], a->pad[0], s->out.h, &y0, &y1);
+    windows_over(x, a->kernel[1], a->stride[1], a->pad[1], s->out.w, &x0, &x1);
     for (int64_t oy = y0; oy <= y1; oy++) {
         for (int64_t ox = x0; ox <= x1; ox++) {
             uint8_t *out = sink_pixel(s, image, oy, ox) + c0 * s->size;
-            const bool is_first = !s->any_order && y == MAX(oy * a->stride.v[0] - a->pad.v[0], 0) &&
-                                  x == MAX(ox * a->stride.v[1] - a->pad.v[1], 0);
+            const bool is_first = !s->any_order && y == MAX(oy * a->stride[0] - a->pad[0], 0) &&
+                                  x == MAX(ox * a->stride[1] - a->pad[1], 0);
             if (is_first)
                 memcpy(out, v, (size_t)(n * s->size));
             else
@@ -482,27 +488,23 @@ static struct source source_of(struct machine_state *m, const struct insn *in, i
     return s;
 }
 
-static const struct {
-    const char *op;
-    integer_pass integers;
-    float_pass floats;
-} passes[] = {
-#define PASS(op) {#op, integer_##op, float_##op},
-    PASS(relu) PASS(lrn) PASS(maxpool) PASS(avgpool) PASS(add) PASS(concat)
-#undef PASS
-};
-
-static int pass_find(const char *op)
+/* The lanes that an operator's traits ask for. */
+static struct lanes lanes_of(const struct traits *t)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(passes); i++)
-        if (!strcmp(passes[i].op, op))
-            return (int)i;
-    return -1;
-}
-
-bool systolic_vector_supports(const char *op)
-{
-    return pass_find(op) >= 0;
+    switch (t->kind) {
+    case TRAITS_NORM:
+        return (struct lanes){integer_lrn, float_lrn};
+    case TRAITS_WINDOW:
+        return t->pool.is_mean ? (struct lanes){integer_avgpool, float_avgpool}
+                               : (struct lanes){integer_maxpool, float_maxpool};
+    case TRAITS_JOIN:
+        return (struct lanes){integer_concat, float_concat};
+    case TRAITS_ELEMENT:
+        return t->element.adds ? (struct lanes){integer_add, float_add}
+                               : (struct lanes){integer_relu, float_relu};
+    default:
+        g_assert_not_reached();
+    }
 }
 
 /* One pixel through a pass, to what is stored of it. */
@@ -510,11 +512,10 @@ static void run_pixel(struct machine_state *m, const struct pass *pass, const st
                       int64_t n, void *v, void *stored)
 {
     const struct plan_layer *l = &m->plan->layers[pass->insn->layer];
-    const int i = pass_find(pass->node->op->name);
     if (number_is_float(l->format))
-        passes[i].floats(pass, at, v);
+        pass->lanes.floats(pass, at, v);
     else
-        m->io->saturated[l->index] += passes[i].integers(pass, at, v);
+        m->io->saturated[l->index] += pass->lanes.integers(pass, at, v);
     number_convert(stored, l->format, v, number_is_float(l->format) ? NUMBER_fp32 : NUMBER_int32,
                    (size_t)n);
 }
@@ -529,6 +530,7 @@ static void lanes_pass(struct machine_state *m, const struct insn *in)
                         .q = &m->io->quant->layers[in->layer],
                         .limit = storage_limit(l->format),
                         .n_in = l->n_in};
+    pass.lanes = lanes_of(pass.node->traits);
     int64_t widest = 0;
     for (int i = 0; i < l->n_in; i++) {
         pass.in[i] = source_of(m, in, i);
@@ -564,17 +566,19 @@ static bool function_pass(struct machine_state *m, const struct insn *in, GError
     const void *operands[PLAN_MAX_IN];
     for (int j = 0; j < l->n_in; j++)
         operands[j] = m->buffer.data + st->in_address[j];
-    void *out = sram_write(&m->buffer, st->address,
-                           (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->out)));
+    void *out[PLAN_MAX_OUT];
+    for (int k = 0; k < l->n_out; k++)
+        out[k] = sram_write(&m->buffer, st->out_address[k],
+                            (size_t)(r->n_image * r->n_row * plan_row_bytes(p, l->outs[k])));
     if (l->permute)
         return permute_run(p, m->io->quant, l, r, operands, out, &m->moves, error);
-    return vector_compute(p, m->io->quant, l, r, m->io->host, operands, out, error);
+    return vector_compute(p, m->io->quant, l, r, m->io->host, operands, out[0], error);
 }
 
 bool systolic_vector_pass(struct machine_state *m, const struct insn *in, GError **error)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
-    if (l->permute || vector_reads(m->plan->graph->nodes[l->nodes[0]].op->name) > 0)
+    if (l->permute || vector_is_function(plan_layer_traits(m->plan, l)))
         return function_pass(m, in, error);
     lanes_pass(m, in);
     return true;

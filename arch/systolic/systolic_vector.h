@@ -8,5 +8,3 @@
 void systolic_vector_activate(struct machine_state *m, const struct insn *in);
 /* Unified buffer -> normalisation, pooling, sums, functions -> unified buffer. */
 bool systolic_vector_pass(struct machine_state *m, const struct insn *in, GError **error);
-/* Whether the unit has lanes of its own for an operator, beside mapper/values/vector.h. */
-bool systolic_vector_supports(const char *op);

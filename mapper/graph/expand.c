@@ -3,12 +3,9 @@
 
 #include <string.h>
 
-#include "mapper/graph/expand_draft.h"
+#include "mapper/graph/layers.h"
 #include "sim/base/error.h"
-#include "workloads/ops/layout.h"
-#include "workloads/ops/ops.h"
-
-enum { MAX_JOINED = 32 }; /* inputs of a layer on a machine */
+#include "workloads/expand_draft.h"
 
 struct expansion {
     struct arena *arena;
@@ -16,106 +13,6 @@ struct expansion {
     GArray *parts;     /* struct expand_part */
     GHashTable *maker; /* name of a node of `graph` -> 1 + index of the node written out */
 };
-
-static const struct {
-    const char *op;
-    bool (*possible)(const struct graph *g, const struct node *n, const char **why);
-    void (*expand)(struct expand_draft *d);
-} rules[] = {
-    {"rnn", expand_recurrent_possible, expand_recurrent},
-    {"gru", expand_recurrent_possible, expand_recurrent},
-    {"lstm", expand_recurrent_possible, expand_recurrent},
-    {"attention", expand_attention_possible, expand_attention},
-    {"split", expand_split_possible, expand_split},
-    {"matmul", expand_matmul_possible, expand_matmul},
-};
-
-static int rule_of(const struct node *n)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(rules); i++)
-        if (!strcmp(rules[i].op, n->op->name))
-            return (int)i;
-    return -1;
-}
-
-const char *expand_name(struct expand_draft *d, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    g_autofree char *own = g_strdup_vprintf(fmt, args);
-    va_end(args);
-    g_autofree char *name = g_strconcat(d->node->name, ".", own, NULL);
-    return arena_strdup(d->arena, name);
-}
-
-const char *expand_node_to(struct expand_draft *d, const char *name, const char *output,
-                           const struct op *op, const void *attr, const char *const *inputs,
-                           int n_input)
-{
-    const char *outputs[] = {output ? output : name};
-    d->ok = d->ok && graph_add_node_outputs(d->to, name, op, attr, inputs, n_input, outputs, 1,
-                                            d->node->origin, d->error);
-    if (!d->ok)
-        return outputs[0];
-    graph_set_precision(d->to, d->node->precision, d->node->weight_precision);
-    g_hash_table_insert(d->maker, arena_strdup(d->arena, name),
-                        GINT_TO_POINTER(d->node->index + 1));
-    return outputs[0];
-}
-
-const char *expand_node(struct expand_draft *d, const char *name, const struct op *op,
-                        const void *attr, const char *const *inputs, int n_input)
-{
-    return expand_node_to(d, name, NULL, op, attr, inputs, n_input);
-}
-
-const char *expand_param(struct expand_draft *d, const char *name, const struct shape *shape,
-                         struct expand_run run, int64_t fan_in)
-{
-    const int value = d->node->in[d->node->n_data + run.i_param];
-    const struct expand_part part = {.name = arena_strdup(d->arena, name),
-                                     .from = d->from->values[value].name,
-                                     .first = run.first,
-                                     .n = shape_count(shape),
-                                     .added = run.added,
-                                     .n_added = run.n_added};
-    g_array_append_val(d->parts, part);
-    d->ok = d->ok && graph_add_variable(d->to, name, shape, fan_in, d->error);
-    return part.name;
-}
-
-const char *expand_reshape(struct expand_draft *d, const char *name, const char *output,
-                           const char *input, int n_dim, const int64_t *dim)
-{
-    struct reshape_attr a = {.shape = {.n = n_dim}};
-    memcpy(a.shape.v, dim, (size_t)n_dim * sizeof(*dim));
-    return expand_node_to(d, name, output, &op_reshape, &a, &input, 1);
-}
-
-const char *expand_slice(struct expand_draft *d, const char *name, const char *input, int64_t axis,
-                         int64_t first, int64_t n)
-{
-    const struct slice_attr a = {
-        .starts = {1, {first}}, .ends = {1, {first + n}}, .axes = {1, {axis}}, .steps = {1, {1}}};
-    return expand_node(d, name, &op_slice, &a, &input, 1);
-}
-
-/* More than a layer can read are joined by groups first. */
-const char *expand_concat(struct expand_draft *d, const char *name, const char *output,
-                          const char *const *inputs, int n_input, int64_t axis)
-{
-    const struct concat_attr a = {.axis = axis};
-    if (n_input <= MAX_JOINED)
-        return expand_node_to(d, name, output, &op_concat, &a, inputs, n_input);
-    const int n_group = (n_input + MAX_JOINED - 1) / MAX_JOINED;
-    g_autofree const char **parts = g_new(const char *, n_group);
-    for (int i = 0; i < n_group; i++) {
-        g_autofree char *own = g_strdup_printf("%s.%d", name, i);
-        const int first = i * MAX_JOINED, n = MIN(MAX_JOINED, n_input - first);
-        parts[i] = expand_node(d, arena_strdup(d->arena, own), &op_concat, &a, inputs + first, n);
-    }
-    return expand_concat(d, name, output, parts, n_group, axis);
-}
 
 static bool copy_inputs(struct graph *to, const struct graph *g, GError **error)
 {
@@ -141,13 +38,20 @@ static bool expand_all(struct expansion *e, const struct graph *g, const bool *e
     bool ok = copy_inputs(e->graph, g, error) && graph_copy_states(e->graph, g, NULL, error) &&
               graph_copy_params(e->graph, g, keep, true, error);
     for (int i = 0; ok && i < g->n_node; i++) {
-        struct expand_draft d = {e->graph, g,        &g->nodes[i], e->parts,
-                                 e->maker, e->arena, error,        true};
+        struct expand_draft d = {.to = e->graph,
+                                 .from = g,
+                                 .node = &g->nodes[i],
+                                 .max_joined = PLAN_MAX_IN,
+                                 .parts = e->parts,
+                                 .maker = e->maker,
+                                 .arena = e->arena,
+                                 .error = error,
+                                 .ok = true};
         if (keep[i]) {
             ok = graph_copy_node(e->graph, g, &g->nodes[i], error);
             continue;
         }
-        rules[rule_of(&g->nodes[i])].expand(&d);
+        g->nodes[i].op->expand(&d);
         ok = d.ok;
     }
     return ok && graph_copy_nexts(e->graph, g, NULL, error) &&
@@ -193,11 +97,13 @@ static bool take_back(const struct expansion *e, const struct target *t, bool *e
 {
     bool any = false;
     g_autoptr(GString) why = g_string_new(NULL);
+    const enum number format = t ? t->machine->precision : NUMBER_fp32;
+    const struct target_formats formats = {format, format};
     for (int i = 0; t && i < e->graph->n_node; i++) {
         const struct node *n = &e->graph->nodes[i];
         const int maker = GPOINTER_TO_INT(g_hash_table_lookup(e->maker, n->name)) - 1;
-        const bool runs = maker < 0 || !n->op->forward ||
-                          t->supports(t->self, e->graph, n, t->machine->precision, why);
+        const bool runs = maker < 0 || n->traits->kind == TRAITS_VIEW ||
+                          t->supports(t->self, e->graph, &n->index, 1, &formats, why);
         if (runs || !expand[maker])
             continue;
         expand[maker] = false;
@@ -206,14 +112,25 @@ static bool take_back(const struct expansion *e, const struct target *t, bool *e
     return any;
 }
 
+/* Whether the machine runs a node as it is. */
+static bool runs_whole(const struct graph *g, const struct node *n, const struct target *t,
+                       GString *why)
+{
+    if (!t || !layers_outputs_fit(g, n))
+        return false;
+    const struct target_formats formats = {t->machine->precision, t->machine->precision};
+    return t->supports(t->self, g, &n->index, 1, &formats, why);
+}
+
 struct expansion *expand_new(const struct graph *g, const struct target *t, GError **error)
 {
     g_autofree bool *expand = g_new0(bool, g->n_node);
+    g_autoptr(GString) fault = g_string_new(NULL);
     for (int i = 0; i < g->n_node; i++) {
-        const int rule = rule_of(&g->nodes[i]);
+        const struct node *n = &g->nodes[i];
         const char *why;
-        expand[i] = rule >= 0 && rules[rule].possible(g, &g->nodes[i], &why) &&
-                    !shares_params(g, &g->nodes[i]) && !changes_params(g, &g->nodes[i]);
+        expand[i] = n->op->expands && n->op->expands(g, n, &why) && !shares_params(g, n) &&
+                    !changes_params(g, n) && !runs_whole(g, n, t, fault);
     }
     while (memchr(expand, true, (size_t)g->n_node * sizeof(bool))) {
         struct expansion *e = expand_try(g, expand, error);

@@ -3,8 +3,6 @@
  * it. A layer that states none has the machine's; one without a product keeps that of what it
  * reads. What comes from the host is stored as the first layer on the machine that reads it asks.
  */
-#include <string.h>
-
 #include "mapper/graph/formats.h"
 #include "sim/base/error.h"
 
@@ -28,7 +26,7 @@ void formats_init(struct plan *p)
 /* Maxima are handed on as they are, so a pooling of them changes no format. */
 static bool keeps_format(const struct node *n)
 {
-    return !n->op->is_matrix && (n->precision < 0 || !strcmp(n->op->name, "maxpool"));
+    return n->traits->kind != TRAITS_PRODUCT && (n->precision < 0 || traits_is_largest(n->traits));
 }
 
 enum number formats_of_node(const struct plan *p, const struct plan_layer *l, const struct node *n)
@@ -42,7 +40,7 @@ bool formats_set(struct plan *p, struct plan_layer *l, const struct node *n, GEr
 {
     l->weight_format = n->weight_precision < 0 ? l->format : (enum number)n->weight_precision;
     const enum arithmetic own = arithmetic_of(l->format);
-    bool mixed = n->op->is_matrix && arithmetic_of(l->weight_format) != own;
+    bool mixed = n->traits->kind == TRAITS_PRODUCT && arithmetic_of(l->weight_format) != own;
     enum number other = l->weight_format;
     for (int j = 0; j < l->n_in; j++) {
         enum number *in = &p->formats[l->in[j]];

@@ -9,9 +9,6 @@
 #include "mapper/values/permute.h"
 #include "mapper/values/vector.h"
 #include "sim/base/error.h"
-#include "workloads/ops/elementwise.h"
-#include "workloads/ops/matrix.h"
-#include "workloads/ops/ops.h"
 
 /* Why a layer with a view of an image is not the machine's. */
 #define LAYERS_REORDERED "the values of a flattened image lie in another order"
@@ -27,9 +24,29 @@ struct layers_builder {
 
 /* Whether a machine can run a node at all, its values, shapes and formats being what they are. */
 
+/* A product of two activations. */
 static bool is_batched(const struct node *n)
 {
-    return !strcmp(n->op->name, "batched_product");
+    return n->traits->kind == TRAITS_PRODUCT && !n->traits->product.has_weights;
+}
+
+bool layers_outputs_fit(const struct graph *g, const struct node *n)
+{
+    const struct value *first = &g->values[n->out[0]];
+    int n_wanted = 0;
+    for (int i = 0; i < n->n_out; i++) {
+        const struct value *v = n->out[i] < 0 ? NULL : &g->values[n->out[i]];
+        if (!v)
+            continue;
+        n_wanted++;
+        if (v->type != NUMBER_fp32 || (n_wanted > 1 && !dims_possible(&v->shape)))
+            return false;
+        if (n_wanted > 1 &&
+            (!dims_possible(&first->shape) || dims_of(&v->shape).n != dims_of(&first->shape).n ||
+             dims_of(&v->shape).h != dims_of(&first->shape).h))
+            return false;
+    }
+    return n->n_out == 1 || (n->traits->kind == TRAITS_MOVE && n_wanted <= PLAN_MAX_OUT);
 }
 
 /* What the machine works on is fp32 in the graph, and made by it or fed to it; weights are known
@@ -37,10 +54,9 @@ static bool is_batched(const struct node *n)
 static bool values_possible(const struct plan *p, const struct node *n, const char **why)
 {
     const struct value *values = p->graph->values;
-    const bool takes_params = vector_broadcasts(n->op->name);
+    const bool takes_params = vector_broadcasts(n->traits);
     const int n_read = permute_is(p->graph, n) ? permute_n_in(p->graph, n) : n->n_in;
-    bool ok = n->n_out == 1 && n->n_data <= PLAN_MAX_IN && n->n_data > 0 &&
-              values[n->out[0]].type == NUMBER_fp32;
+    bool ok = n->n_data <= PLAN_MAX_IN && n->n_data > 0 && layers_outputs_fit(p->graph, n);
     for (int i = 0; ok && i < n_read; i++) {
         const struct value *v = n->in[i] < 0 ? NULL : &values[p->roots[n->in[i]]];
         if (v)
@@ -61,23 +77,22 @@ static bool shapes_possible(const struct plan *p, const struct node *n)
             !dims_possible(&values[n->in[i]].shape))
             return false;
     }
-    return n->n_out == 1 && dims_possible(&values[n->out[0]].shape);
+    return dims_possible(&values[n->out[0]].shape);
 }
 
-/* A flattened image keeps its channels innermost: only the order of fc's weights can follow it.
- * Rows of features lie one behind the other, however they are cut. */
+/* A flattened image keeps its channels innermost: only the order of a product's weights can follow
+ * it. Rows of features lie one behind the other, however they are cut. */
 static bool order_kept(const struct plan *p, const struct node *n)
 {
-    const bool is_fc = !strcmp(n->op->name, "fc");
+    const int axis = traits_has_weights(n->traits) ? n->traits->product.axis : 0;
     for (int i = 0; i < n->n_data && n->in[i] >= 0; i++) {
         const struct shape *own = &p->graph->values[n->in[i]].shape;
         if (own->n_dim != 4 && p->graph->values[p->roots[n->in[i]]].shape.n_dim != 4)
             continue;
         const struct dims seen = dims_of(own);
         const struct dims root = dims_of(&p->graph->values[p->roots[n->in[i]]].shape);
-        const bool is_row = is_fc && own->n_dim > 2; /* of which dimension on is the weight's? */
-        const int64_t axis = is_fc ? ((const struct fc_attr *)n->attr)->axis : 0;
-        if (seen.n != root.n || (!is_fc && seen.c != root.c) ||
+        const bool is_row = axis && own->n_dim > 2; /* of which dimension on is the weight's? */
+        if (seen.n != root.n || (!axis && seen.c != root.c) ||
             (is_row && (own->n_dim == 4 ? axis != 1 : axis != own->n_dim - 1)))
             return false;
     }
@@ -87,7 +102,7 @@ static bool order_kept(const struct plan *p, const struct node *n)
 static uint32_t broadcast(const struct graph *g, const struct node *n)
 {
     uint32_t found = 0;
-    for (int i = 0; vector_broadcasts(n->op->name) && i < n->n_data; i++)
+    for (int i = 0; vector_broadcasts(n->traits) && i < n->n_data; i++)
         if (!shape_equal(&g->values[n->in[i]].shape, &g->values[n->out[0]].shape))
             found |= UINT32_C(1) << i;
     return found;
@@ -113,6 +128,16 @@ static bool fails_whole(const struct graph *g, const struct node *n)
     return permute_is(g, n) || is_batched(n) || broadcast(g, n);
 }
 
+/* Whether the machine runs the layer's nodes together. */
+static bool supported(const struct layers_builder *b, const struct plan_layer *l, GString *why)
+{
+    const struct graph *g = b->plan->graph;
+    const int weights = g->nodes[l->nodes[0]].weight_precision;
+    const struct target_formats formats = {l->format,
+                                           weights < 0 ? l->format : (enum number)weights};
+    return b->target->supports(b->target->self, g, l->nodes, l->n_node, &formats, why);
+}
+
 static bool can_run(const struct layers_builder *b, const struct plan_layer *l,
                     const struct node *n, GString *why)
 {
@@ -127,7 +152,7 @@ static bool can_run(const struct layers_builder *b, const struct plan_layer *l,
     else if (fails_whole(p->graph, n) && b->no_fuse[n->index])
         g_string_assign(why, "it does not fit into the activation memory");
     else
-        return b->target->supports(b->target->self, p->graph, n, l->format, why);
+        return supported(b, l, why);
     return false;
 }
 
@@ -136,7 +161,7 @@ static bool can_run(const struct layers_builder *b, const struct plan_layer *l,
 
 static bool is_view(const struct node *n)
 {
-    return !n->op->forward;
+    return n->traits->kind == TRAITS_VIEW;
 }
 
 static void find_roots(struct layers_builder *b)
@@ -165,29 +190,34 @@ static void find_roots(struct layers_builder *b)
         b->n_reader[roots[g->values[g->states[i]].next]]++;
 }
 
-static bool fusible(const struct machine *m, const struct plan *p, const struct plan_layer *l,
-                    const char *tail)
+/* Whether a layer can have a node on its way out at all: a normalisation is folded into weights, so
+ * that nothing may come between; values are cut off from 0 on, and go through one window. */
+static bool can_follow(const struct plan *p, const struct plan_layer *l, const struct traits *tail)
 {
-    if (plan_layer_pool(p, l) && strstr(tail, "pool"))
+    switch (tail->kind) {
+    case TRAITS_IMAGE:
+        return tail->image.is_affine && l->n_node == 1 &&
+               traits_has_weights(plan_layer_traits(p, l));
+    case TRAITS_ELEMENT:
+        return tail->element.clamps && tail->element.lo == 0 && tail->element.hi >= 0;
+    case TRAITS_WINDOW:
+        return traits_is_largest(tail) && !plan_layer_pool(p, l);
+    default:
         return false;
-    if (!strcmp(tail, "batch_norm") && l->n_node > 1)
-        return false; /* it is folded into the weights: nothing may come between */
-    for (const struct machine_fusion *f = m->fusions; f && f->head; f++)
-        if (!strcmp(f->tail, tail) && plan_layer_node(p, l, f->head))
-            return true;
-    return false;
+    }
 }
 
-/* Cutting off above is fused where the machine can, and from 0 on: as a ReLU with a ceiling. */
-static bool cuts_as_fused(const struct layers_builder *b, const struct node *n)
+/* The node becomes the layer's last, where the machine runs it with those so far. */
+static bool fuse(const struct layers_builder *b, struct plan_layer *l, const struct node *n)
 {
-    if (strcmp(n->op->name, "clip"))
-        return true;
     g_autoptr(GString) why = g_string_new(NULL);
-    const struct clip_attr *a = n->attr;
-    return n->n_in == 1 && a->min == 0 && a->max >= 0 &&
-           b->target->supports(b->target->self, b->plan->graph, n, b->plan->machine->precision,
-                               why);
+    if (!can_follow(b->plan, l, n->traits))
+        return false;
+    l->nodes[l->n_node++] = n->index;
+    if (supported(b, l, why))
+        return true;
+    l->n_node--;
+    return false;
 }
 
 /* Parameters that change from step to step are folded into no others. */
@@ -203,42 +233,21 @@ static void fuse_tails(struct layers_builder *b, struct plan_layer *l)
 {
     const struct plan *p = b->plan;
     const struct graph *g = p->graph;
-    while (l->n_node < PLAN_MAX_FUSED && b->n_reader[l->out] == 1) {
+    while (l->n_node < PLAN_MAX_FUSED && l->n_out == 1 && b->n_reader[l->out] == 1) {
         int i = b->reader[l->out];
         if (i < 0)
             return; /* the one reader is an output of the graph */
         const struct node *n = &g->nodes[i];
         if (b->no_fuse[i] || n->n_data != 1 || n->n_out != 1 || n->in[0] != l->out ||
             g->values[n->out[0]].shape.n_dim != g->values[l->out].shape.n_dim ||
-            !fusible(p->machine, p, l, n->op->name) || !cuts_as_fused(b, n) ||
-            changes_params(g, n))
+            changes_params(g, n) || !fuse(b, l, n))
             return;
-        l->nodes[l->n_node++] = i;
         l->out = n->out[0];
         b->taken[i] = true;
     }
 }
 
 /* layers_make(): nodes to layers, in the graph's order. */
-
-static struct gemm gemm_of(const struct graph *g, const struct node *n)
-{
-    const struct shape *out = &g->values[n->out[0]].shape;
-    if (is_batched(n))
-        return (struct gemm){.m = out->dim[1],
-                             .n = out->dim[2],
-                             .k = g->values[n->in[0]].shape.dim[2],
-                             .groups = out->dim[0]};
-    const struct shape *w = &g->values[n->in[n->n_data]].shape;
-    struct gemm gemm = {.n = w->dim[0], .k = shape_count_from(w, 1), .groups = 1};
-    gemm.m = shape_count(out) / gemm.n;
-    if (!strcmp(n->op->name, "conv2d")) {
-        const struct conv2d_attr *a = n->attr;
-        gemm.groups = a->groups;
-        gemm.n /= a->groups;
-    }
-    return gemm;
-}
 
 /* A layer that finds rows of a table: its one input are the indices. false: it is none, or, where
  * *why says so, the machine cannot. */
@@ -247,8 +256,7 @@ static bool try_lookup(struct layers_builder *b, struct plan_layer *l, const str
 {
     struct plan *p = b->plan;
     struct plan_lookup lookup;
-    if (!lookup_of(p->graph, n, &lookup, why) ||
-        !b->target->supports(b->target->self, p->graph, n, l->format, why))
+    if (!lookup_of(p->graph, n, &lookup, why) || !supported(b, l, why))
         return false;
     const int indices = p->roots[n->in[lookup.i_indices]];
     if (p->graph->values[indices].shape.n_dim == 4) {
@@ -271,7 +279,7 @@ static bool make_unit_layer(struct layers_builder *b, struct plan_layer *l, cons
                             GError **error)
 {
     struct plan *p = b->plan;
-    l->kind = n->op->is_matrix ? LAYER_MATRIX : LAYER_VECTOR;
+    l->kind = n->traits->kind == TRAITS_PRODUCT ? LAYER_MATRIX : LAYER_VECTOR;
     if (permute_is(p->graph, n))
         l->n_in = MIN(l->n_in, permute_n_in(p->graph, n));
     if (!formats_set(p, l, n, error))
@@ -284,9 +292,10 @@ static bool make_unit_layer(struct layers_builder *b, struct plan_layer *l, cons
     l->stationary_is_activation = is_batched(n);
     if (l->stationary_is_activation) {
         l->weight_format = p->formats[l->in[1]];
-        l->turned = ((const struct batched_product_attr *)n->attr)->transpose;
+        l->turned = n->traits->product.transposed;
     }
-    l->gemm = gemm_of(p->graph, n);
+    const struct traits_product *product = &n->traits->product;
+    l->gemm = (struct gemm){product->m, product->n, product->k, product->groups};
     l->packed = 1;
     l->channels =
         l->stationary_is_activation ? l->gemm.k : plan_dims(p, l->in[0]).c / l->gemm.groups;
@@ -303,7 +312,7 @@ static bool choose_kind(struct layers_builder *b, struct plan_layer *l, const st
     const struct plan *p = b->plan;
     const struct machine *m = p->machine;
     l->format = l->weight_format = formats_of_node(p, l, n);
-    if (n->op->is_matrix && !multiplies(m, n, l->format, error))
+    if (n->traits->kind == TRAITS_PRODUCT && !multiplies(m, n, l->format, error))
         return false;
     if (n->weight_precision >= 0 && !multiplies(m, n, (enum number)n->weight_precision, error))
         return false;
@@ -355,15 +364,21 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
         if (b.taken[i] || is_view(n))
             continue;
         struct plan_layer *l = &p->layers[p->n_layer];
-        *l = (struct plan_layer){.index = p->n_layer, .nodes = {i}, .n_node = 1, .out = n->out[0]};
+        *l = (struct plan_layer){.index = p->n_layer, .nodes = {i}, .n_node = 1};
+        for (int k = 0; k < n->n_out && l->n_out < PLAN_MAX_OUT; k++)
+            if (n->out[k] >= 0)
+                l->outs[l->n_out++] = n->out[k];
         for (int j = 0; j < n->n_data; j++)
             if (n->in[j] >= 0)
                 l->in[l->n_in++] = p->roots[n->in[j]];
         if (!choose_kind(&b, l, n, error))
             return false;
-        if (l->kind != LAYER_HOST) {
+        if (l->kind == LAYER_HOST) {
+            l->n_out = 1; /* the node has the others */
+        } else {
             fuse_tails(&b, l);
-            p->formats[l->out] = l->format;
+            for (int k = 0; k < l->n_out; k++)
+                p->formats[l->outs[k]] = l->format;
         }
         name_layer(p, l);
         p->n_layer++;

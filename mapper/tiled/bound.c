@@ -41,9 +41,11 @@ static void add_layer(const struct plan *p, const struct plan_layer *l, struct c
                 (uint64_t)(batch_of(p, v) * plan_rows_needed(p, l, j) * plan_row_bytes(p, v));
         c->to_machine[v] = true;
     }
-    if (p->homes[l->out].stored) {
-        host->write += value_bytes(p, l->out);
-        c->to_host[l->out] = true;
+    for (int k = 0; k < l->n_out; k++) {
+        if (!p->homes[l->outs[k]].stored)
+            continue;
+        host->write += value_bytes(p, l->outs[k]);
+        c->to_host[l->outs[k]] = true;
     }
 }
 

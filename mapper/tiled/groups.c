@@ -45,7 +45,7 @@ struct alive {
 
 static bool touches(const struct plan_layer *l, int value)
 {
-    if (l->out == value)
+    if (plan_output_of(l, value) >= 0)
         return true;
     for (int j = 0; j < l->n_in; j++)
         if (l->in[j] == value)

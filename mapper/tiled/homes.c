@@ -39,7 +39,7 @@ static int64_t slot_rows(const struct plan *p, const struct plan_layer *l, int v
     const struct dims o = plan_dims(p, l->out);
     if (l->chunk_row == o.h)
         return plan_dims(p, value).h;
-    if (value == l->out)
+    if (plan_output_of(l, value) >= 0)
         return l->chunk_row;
     int j = 0;
     while (l->in[j] != value)
@@ -68,7 +68,7 @@ static int64_t slot_images(const struct plan *p, const struct plan_layer *l, int
     int j = 0;
     while (j < l->n_in && l->in[j] != value)
         j++;
-    if (j == l->n_in || value == l->out || !plan_is_mapped(p, l, j))
+    if (j == l->n_in || plan_output_of(l, value) >= 0 || !plan_is_mapped(p, l, j))
         return l->chunk_image;
     struct slot_need *need = &p->slot_needs[l->first_operand + j];
     if (need->chunk_image == l->chunk_image && need->chunk_row == l->chunk_row && l->n_turn <= 1)
@@ -135,7 +135,7 @@ static bool seen_in_group(const struct plan *p, const struct plan_layer *l, int 
         if (l->in[j] == value)
             return true;
     for (int i = p->groups[l->group].first; i < l->index; i++) {
-        if (p->layers[i].out == value)
+        if (plan_output_of(&p->layers[i], value) >= 0)
             return true;
         for (int j = 0; j < p->layers[i].n_in; j++)
             if (p->layers[i].in[j] == value)
@@ -153,8 +153,12 @@ static void find_crossings(struct plan *p, struct plan_layer *l)
         if (first && (!h->resident || (h->loaded && h->first_layer == l->index)))
             l->loads |= UINT32_C(1) << j;
     }
-    const struct home *out = &p->homes[l->out];
-    l->stores = out->stored || (!out->resident && !plan_is_local(p, l->out));
+    l->stores = 0;
+    for (int k = 0; k < l->n_out; k++) {
+        const struct home *out = &p->homes[l->outs[k]];
+        if (out->stored || (!out->resident && !plan_is_local(p, l->outs[k])))
+            l->stores |= UINT32_C(1) << k;
+    }
 }
 
 static void place_slots(struct plan *p)
@@ -168,7 +172,8 @@ static void place_slots(struct plan *p)
             struct plan_layer *l = &p->layers[j];
             for (int k = 0; k < l->n_in; k++)
                 add_slot(p, g, l->in[k]);
-            add_slot(p, g, l->out);
+            for (int k = 0; k < l->n_out; k++)
+                add_slot(p, g, l->outs[k]);
             find_crossings(p, l);
         }
     }
@@ -392,7 +397,8 @@ static void find_transfers(struct plan *p)
     for (int v = 0; v < p->graph->n_value; v++)
         p->homes[v].loaded = true;
     for (int i = 0; i < p->n_layer; i++)
-        p->homes[p->layers[i].out].loaded = p->layers[i].kind == LAYER_HOST;
+        for (int k = 0; k < p->layers[i].n_out; k++)
+            p->homes[p->layers[i].outs[k]].loaded = p->layers[i].kind == LAYER_HOST;
     for (int i = 0; i < p->graph->n_output; i++)
         store(p, p->graph->outputs[i]);
     for (int i = 0; i < p->graph->n_state; i++)
@@ -409,8 +415,8 @@ static void find_lifetimes(struct plan *p)
             if (l->kind != LAYER_HOST || (h->used && !h->loaded))
                 extend(h, i);
         }
-        if (l->kind != LAYER_HOST)
-            extend(&p->homes[l->out], i);
+        for (int k = 0; k < l->n_out && l->kind != LAYER_HOST; k++)
+            extend(&p->homes[l->outs[k]], i);
     }
     for (int v = 0; v < p->graph->n_value; v++) {
         if (!p->homes[v].used)
@@ -432,7 +438,7 @@ void homes_find(struct plan *p)
         p->groups[i] = (struct plan_group){.first = i, .last = i};
         p->layers[i].group = i;
         p->layers[i].first_operand = (int)n_operand;
-        n_operand += (size_t)p->layers[i].n_in + 1;
+        n_operand += (size_t)(p->layers[i].n_in + p->layers[i].n_out);
     }
     p->slots = ARENA_ARRAY(p->arena, struct plan_slot, n_operand);
     p->slot_needs = ARENA_ARRAY(p->arena, struct slot_need, n_operand);

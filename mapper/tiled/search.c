@@ -76,7 +76,9 @@ struct search {
 /* Of all chunks of a layer over the host link; rows that two chunks need are counted once. */
 static double link_bytes(const struct plan *p, const struct plan_layer *l)
 {
-    double bytes = l->stores ? (double)p->homes[l->out].size_bytes : 0;
+    double bytes = 0;
+    for (int k = 0; k < l->n_out; k++)
+        bytes += l->stores >> k & 1 ? (double)p->homes[l->outs[k]].size_bytes : 0;
     for (int j = 0; j < l->n_in && l->loads >> j; j++)
         if (l->loads >> j & 1)
             bytes += (double)p->homes[l->in[j]].size_bytes;
@@ -224,7 +226,8 @@ static int kind_of(struct search_memo *m, const struct plan *p, const struct pla
             first++;
         put(key, &first, sizeof(first));
     }
-    put_value(key, p, l->out, l->out);
+    for (int k = 0; k < l->n_out; k++)
+        put_value(key, p, l->outs[k], l->outs[k]);
     GBytes *bytes = g_byte_array_free_to_bytes(key);
     int kind = GPOINTER_TO_INT(g_hash_table_lookup(m->kinds, bytes));
     if (kind > 0) {
@@ -257,7 +260,8 @@ static GBytes *key_of(const struct plan *p, const struct plan_layer *l, bool in_
     put(key, facts, sizeof(facts));
     for (int j = 0; j < l->n_in; j++)
         put(key, &p->homes[l->in[j]].resident, sizeof(bool));
-    put(key, &p->homes[l->out].resident, sizeof(bool));
+    for (int k = 0; k < l->n_out; k++)
+        put(key, &p->homes[l->outs[k]].resident, sizeof(bool));
     for (int i = g->first_slot; in_place && i < g->first_slot + g->n_slot; i++) {
         put(key, &p->slots[i].room_bytes, sizeof(p->slots[i].room_bytes));
         put(key, &p->slots[i].crosses, sizeof(p->slots[i].crosses));
@@ -435,7 +439,7 @@ double search_layer_score(struct plan *p, const struct target *t, int i_layer, i
     struct plan_layer *l = &p->layers[i_layer], kept = *l;
     const struct dims o = plan_dims(p, l->out);
     l->loads = 0;
-    l->stores = false;
+    l->stores = 0;
     l->chunk_row = o.h;
     const int64_t unit = plan_chunk_unit(l);
     l->chunk_image = MAX(int64_div_up(o.n, n_chunk) / unit, 1) * unit;

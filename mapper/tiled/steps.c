@@ -86,13 +86,13 @@ static int emit_loads(struct emitter *e, const struct plan_group *g, int64_t i_c
     return e->last_load;
 }
 
-static void emit_store(struct emitter *e, const struct plan_layer *l,
+static void emit_store(struct emitter *e, const struct plan_layer *l, int i_out,
                        const struct plan_step *compute)
 {
     struct plan_step store = step_of(l, STEP_STORE, compute->turn);
-    store.value = l->out;
+    store.value = l->outs[i_out];
     store.region = compute->region;
-    store.address = compute->address;
+    store.address = compute->out_address[i_out];
     store.after_compute = e->last_compute;
     e->last_store = emit(e, &store);
 }
@@ -103,7 +103,8 @@ static void emit_chunk(struct emitter *e, const struct plan_layer *l, int64_t i_
 {
     const struct plan *p = e->plan;
     s.region = plan_chunk(p, l, i_chunk);
-    s.address = address_of(p, l, l->out, i_chunk, &s.region);
+    for (int k = 0; k < l->n_out; k++)
+        s.out_address[k] = address_of(p, l, l->outs[k], i_chunk, &s.region);
     for (int j = 0; j < l->n_in; j++) {
         int64_t skip;
         const struct region r = plan_input_region(p, l, j, &s.region, &skip);
@@ -114,8 +115,9 @@ static void emit_chunk(struct emitter *e, const struct plan_layer *l, int64_t i_
     if (l->stationary_is_activation)
         l->stationary_address[i_chunk] = s.in_address[1];
     e->last_compute = emit(e, &s);
-    if (l->stores)
-        emit_store(e, l, &s);
+    for (int k = 0; k < l->n_out; k++)
+        if (l->stores >> k & 1)
+            emit_store(e, l, k, &s);
 }
 
 /* Weights that stay for the group's layers, and for others behind it, that are not there yet. */
@@ -157,7 +159,7 @@ static void emit_group(struct emitter *e, const struct plan_group *g, int turn)
             s.after_load = loaded;
             s.after_weights = l->resident ? e->weights[l->weights_of] : -1;
             s.after_compute = alone ? before : e->last_compute;
-            s.after_store = p->homes[l->out].resident ? stored : turns.store[c % 2];
+            s.after_store = plan_is_resident(p, l) ? stored : turns.store[c % 2];
             emit_chunk(e, l, c, s);
         }
         turns.compute[c % 2] = e->last_compute;
@@ -165,8 +167,10 @@ static void emit_group(struct emitter *e, const struct plan_group *g, int turn)
     }
     for (int i = g->first; i <= g->last; i++) {
         const struct plan_layer *l = &p->layers[i];
-        e->on_host[l->out] |= l->stores;
-        e->on_machine[l->out] |= p->homes[l->out].resident;
+        for (int k = 0; k < l->n_out; k++) {
+            e->on_host[l->outs[k]] |= l->stores >> k & 1;
+            e->on_machine[l->outs[k]] |= p->homes[l->outs[k]].resident;
+        }
         for (int j = 0; j < l->n_in; j++)
             e->on_machine[l->in[j]] |= p->homes[l->in[j]].resident;
     }
@@ -197,9 +201,11 @@ static void emit_host_layer(struct emitter *e, const struct plan_layer *l, int t
 bool steps_make(struct plan *p, GError **error)
 {
     double n_step = 0;
-    for (int i = 0; i < p->n_layer; i++) /* a chunk: loads, the computation, a store */
+    for (int i = 0; i < p->n_layer; i++) /* a chunk: loads, the computation, stores */
         if (p->layers[i].kind != LAYER_HOST)
-            n_step += (double)plan_n_chunk(p, &p->layers[i]) * (p->layers[i].n_in + 2) + 1;
+            n_step += (double)plan_n_chunk(p, &p->layers[i]) *
+                          (p->layers[i].n_in + p->layers[i].n_out + 1) +
+                      1;
     if (!plan_within_limit(p, n_step, 2 * sizeof(struct plan_step), "steps", error))
         return false; /* twice: once in a growing array, once in the arena */
     int64_t n_turn = 0;

@@ -18,25 +18,24 @@ static bool same_table(const struct plan_layer *l, const struct plan_layer *o)
     return o->lookup && o->lookup->table == l->lookup->table && o->format == l->format;
 }
 
-static const struct node *first_node(const struct plan *p, const struct plan_layer *l)
+/* The value that a product's weights are. */
+static int weight_of(const struct plan *p, const struct plan_layer *l)
 {
-    return &p->graph->nodes[l->nodes[0]];
+    return p->graph->nodes[l->nodes[0]].in[plan_layer_traits(p, l)->product.stationary];
 }
 
 static bool own_weights(const struct plan *p, const struct plan_layer *l)
 {
-    const struct node *n = first_node(p, l);
-    return l->stationary_is_activation || p->graph->values[n->in[n->n_data]].n_reader < 2 ||
-           plan_layer_node(p, l, "batch_norm");
+    return l->stationary_is_activation || p->graph->values[weight_of(p, l)].n_reader < 2 ||
+           plan_layer_affine(p, l);
 }
 
 /* Layers that read the same parameter share its tiles, unless a normalisation is folded into it. */
 static bool same_weights(const struct plan *p, const struct plan_layer *l,
                          const struct plan_layer *o)
 {
-    const struct node *n = first_node(p, l), *other = first_node(p, o);
     return o->kind == LAYER_MATRIX && !o->stationary_is_activation &&
-           other->in[other->n_data] == n->in[n->n_data] && !plan_layer_node(p, o, "batch_norm") &&
+           weight_of(p, o) == weight_of(p, l) && !plan_layer_affine(p, o) &&
            o->weight_format == l->weight_format && o->packed == l->packed &&
            o->channels == l->channels && o->gemm.k == l->gemm.k;
 }

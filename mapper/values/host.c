@@ -41,7 +41,7 @@ struct host_work host_work(const struct plan *p, const struct plan_layer *l)
 {
     const struct graph *g = p->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
-    const bool looks_up = strstr(n->op->name, "gather") || !strcmp(n->op->name, "embedding");
+    const bool looks_up = n->traits->is_sparse;
     struct host_work work = {0};
     double made = 0;
     for (int i = 0; i < n->n_out; i++) {

@@ -2,24 +2,19 @@
 #include "mapper/values/lookup.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "mapper/values/permute.h"
 #include "mapper/plan.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
-#include "workloads/ops/layout.h"
-#include "workloads/ops/matrix.h"
 
 static bool find(const struct graph *g, const struct node *n, struct plan_lookup *out)
 {
-    if (!strcmp(n->op->name, "embedding"))
-        *out = (struct plan_lookup){
-            n->in[1], 0, .padding = ((const struct embedding_attr *)n->attr)->padding_idx};
-    else if (!strcmp(n->op->name, "gather") && ((const struct axis_attr *)n->attr)->axis == 0)
-        *out = (struct plan_lookup){n->in[0], 1, .padding = -1, .from_end = true};
-    else
+    const struct traits_lookup *t = &n->traits->lookup;
+    if (n->traits->kind != TRAITS_LOOKUP)
         return false;
+    *out = (struct plan_lookup){n->in[t->table], t->indices, .padding = t->padding,
+                                .from_end = t->from_end};
     const struct shape *table = &g->values[out->table].shape;
     out->rows = table->n_dim == 2 ? table->dim[0] : 0;
     out->width = table->n_dim == 2 ? table->dim[1] : 0;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of a table by indices that are known when the machine runs: `embedding`, and `gather` along
- * the first dimension of a parameter. The table lies in the memory of weights, row by row, in the
- * format of the layer's output. */
+/* Rows of a parameter by indices that are known when the machine runs. The table lies in the memory
+ * of weights, row by row, in the format of the layer's output. */
 #pragma once
 
 #include <glib.h>

@@ -3,37 +3,39 @@
 
 #include <string.h>
 
-#include "mapper/values/vector.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
-#include "workloads/ops/layout.h"
-#include "workloads/ops/ops.h"
 #include "workloads/threads.h"
 
 /* An element's number in its operand, behind the operand's number. */
 enum { OPERAND_SHIFT = 44 };
 #define ELEMENT_MASK (((int64_t)1 << OPERAND_SHIFT) - 1)
 
-static bool gathers_values(const struct graph *g, const struct node *n)
+/* The input that tells what goes where, behind those that are moved; 0: none. Rows of a table that
+ * are looked up by known indices are moved as well. */
+static int told_by(const struct node *n)
 {
-    return !strcmp(n->op->name, "gather") && g->values[n->in[0]].kind != VALUE_PARAM &&
-           g->values[n->in[1]].data;
+    const struct traits *t = n->traits;
+    if (t->kind == TRAITS_LOOKUP)
+        return t->lookup.indices > t->lookup.table ? t->lookup.indices : 0;
+    return t->kind == TRAITS_MOVE ? t->move.told_by : 0;
+}
+
+/* Whether it moves activations to places that are known. */
+static bool is_told(const struct graph *g, const struct node *n)
+{
+    const int i = told_by(n);
+    return i > 0 && g->values[n->in[0]].kind != VALUE_PARAM && g->values[n->in[i]].data;
 }
 
 int permute_n_in(const struct graph *g, const struct node *n)
 {
-    return gathers_values(g, n) ? 1 : n->n_data;
+    return is_told(g, n) ? told_by(n) : n->n_data;
 }
 
 bool permute_is(const struct graph *g, const struct node *n)
 {
-    if (gathers_values(g, n))
-        return true;
-    const struct shape *s = &g->values[n->out[0]].shape;
-    if (!strcmp(n->op->name, "concat") &&
-        ((const struct concat_attr *)n->attr)->axis == (s->n_dim == 4 ? 1 : s->n_dim - 1))
-        return false; /* channels lie side by side as they come */
-    return vector_moves(n->op->name);
+    return is_told(g, n) || (n->traits->kind == TRAITS_MOVE && told_by(n) == 0);
 }
 
 /* Where an element of a tensor lies as a machine stores it: images turned to channels last. */
@@ -56,41 +58,57 @@ static bool number_elements(struct tensor *t, const struct shape *s, int j, GErr
     return true;
 }
 
-/* By place in the output as stored: operand and place there as stored. g_free() it. */
+/* By place in an output as stored, whose elements were numbered. */
+static void place_elements(const struct plan *p, const struct plan_layer *l,
+                           const struct tensor *out, int64_t *from)
+{
+    for (int64_t i = 0; i < shape_count(&out->shape); i++) {
+        const int64_t v = ((const int64_t *)out->data)[i], j = v >> OPERAND_SHIFT;
+        const struct shape *root = &p->graph->values[l->in[j]].shape;
+        from[stored_at(&out->shape, i)] = (j << OPERAND_SHIFT) + stored_at(root, v & ELEMENT_MASK);
+    }
+}
+
+/* By place in the outputs as stored, one output behind the other: operand and place there as
+ * stored. g_free() it. */
 static int64_t *sources(const struct plan *p, const struct plan_layer *l, GError **error)
 {
     const struct graph *g = p->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
-    const struct shape *shape = &g->values[l->out].shape;
-    struct tensor in[PLAN_MAX_IN] = {{0}}, out = {0}, *outs[] = {&out};
+    struct tensor in[PLAN_MAX_IN] = {{0}}, out[PLAN_MAX_OUT] = {{0}}, *outs[OP_MAX_OUT] = {0};
     const struct tensor *ins[PLAN_MAX_IN] = {0};
-    bool ok = tensor_alloc(&out, NUMBER_int64, shape, error);
+    bool ok = true;
+    int64_t n_element = 0;
+    for (int i = 0, k = 0; ok && i < n->n_out; i++) {
+        if (n->out[i] < 0)
+            continue;
+        n_element += shape_count(&g->values[n->out[i]].shape);
+        outs[i] = &out[k++];
+        ok = tensor_alloc(outs[i], NUMBER_int64, &g->values[n->out[i]].shape, error);
+    }
     for (int j = 0; ok && j < l->n_in; j++) {
         ok = number_elements(&in[j], &g->values[n->in[j]].shape, j, error);
         ins[j] = &in[j];
     }
-    const struct value *told = gathers_values(g, n) ? &g->values[n->in[1]] : NULL;
     struct tensor where = {0};
-    if (told) {
-        where =
-            (struct tensor){told->type, told->shape, (void *)g_bytes_get_data(told->data, NULL)};
-        ins[1] = &where;
+    if (is_told(g, n)) {
+        const struct value *v = &g->values[n->in[told_by(n)]];
+        where = (struct tensor){v->type, v->shape, (void *)g_bytes_get_data(v->data, NULL)};
+        ins[told_by(n)] = &where;
     }
     struct pool_threads *threads = threads_new(1);
-    const struct op_call call = {n->attr, outs, 1, ins, n->n_in, n->n_data, threads};
+    const struct op_call call = {n->attr, outs, n->n_out, ins, n->n_in, n->n_data, threads};
     ok = ok && op_run(n->op, &call, error);
     threads_free(threads);
-    int64_t *from = ok ? g_try_new(int64_t, shape_count(shape)) : NULL;
-    for (int64_t i = 0; from && i < shape_count(shape); i++) {
-        const int64_t v = ((const int64_t *)out.data)[i], j = v >> OPERAND_SHIFT;
-        const struct shape *root = &g->values[l->in[j]].shape;
-        from[stored_at(shape, i)] = (j << OPERAND_SHIFT) + stored_at(root, v & ELEMENT_MASK);
-    }
+    int64_t *from = ok ? g_try_new(int64_t, n_element) : NULL, *next = from;
+    for (int k = 0; from && k < l->n_out; next += shape_count(&out[k++].shape))
+        place_elements(p, l, &out[k], next);
     if (ok && !from)
         error_set(error, ERROR_LIMIT, "no memory to lay out layer '%s'", l->name);
     for (int j = 0; j < l->n_in; j++)
         tensor_clear(&in[j]);
-    tensor_clear(&out);
+    for (int k = 0; k < l->n_out; k++)
+        tensor_clear(&out[k]);
     return from;
 }
 
@@ -107,26 +125,35 @@ static void add_run(GArray *runs, int64_t length)
     g_array_append_val(runs, r);
 }
 
-static void find_runs(struct plan *p, const int64_t *from, int64_t n, int64_t pixel,
+static int64_t elements_of(const struct plan *p, int value)
+{
+    return shape_count(&p->graph->values[value].shape);
+}
+
+static void find_runs(struct plan *p, const struct plan_layer *l, const int64_t *from,
                       struct plan_permute *m)
 {
     g_autoptr(GArray) runs = g_array_new(FALSE, FALSE, sizeof(struct permute_runs));
-    int64_t first = 0;
-    for (int64_t i = 1; i <= n; i++) {
-        if (i < n && i % pixel && from[i] == from[i - 1] + 1)
-            continue;
-        add_run(runs, i - first);
-        first = i;
+    for (int k = 0; k < l->n_out; from += elements_of(p, l->outs[k++])) {
+        const int64_t n = elements_of(p, l->outs[k]), pixel = plan_dims(p, l->outs[k]).c;
+        int64_t first = 0;
+        for (int64_t i = 1; i <= n; i++) {
+            if (i < n && i % pixel && from[i] == from[i - 1] + 1)
+                continue;
+            add_run(runs, i - first);
+            first = i;
+        }
     }
     m->n_run = (int)runs->len;
     m->runs = ARENA_ARRAY(p->arena, struct permute_runs, runs->len);
     memcpy(m->runs, runs->data, runs->len * sizeof(struct permute_runs));
 }
 
-static void find_images(const struct plan *p, const struct plan_layer *l, const int64_t *from,
-                        struct plan_permute *m)
+/* Of one output. */
+static void find_images(const struct plan *p, const struct plan_layer *l, int value,
+                        const int64_t *from, struct plan_permute *m)
 {
-    const struct dims o = plan_dims(p, l->out);
+    const struct dims o = plan_dims(p, value);
     int64_t size[PLAN_MAX_IN];
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = plan_dims(p, l->in[j]);
@@ -152,11 +179,11 @@ static void find_turned(const struct plan *p, const struct plan_layer *l, struct
     const struct node *n = &p->graph->nodes[l->nodes[0]];
     const struct shape *in = &p->graph->values[n->in[0]].shape;
     const struct shape *root = &p->graph->values[l->in[0]].shape;
-    if (strcmp(n->op->name, "transpose") || (in->n_dim == 4) != (root->n_dim == 4))
+    const struct traits *t = n->traits;
+    if (t->kind != TRAITS_MOVE || !t->move.transposes || (in->n_dim == 4) != (root->n_dim == 4))
         return;
-    const struct transpose_attr *a = n->attr;
     const int from = innermost(in);
-    const int to = (int)a->perm.v[innermost(&p->graph->values[n->out[0]].shape)];
+    const int to = (int)t->move.perm[innermost(&p->graph->values[n->out[0]].shape)];
     if (from == to)
         return;
     m->cols = in->dim[from];
@@ -173,8 +200,10 @@ static struct plan_permute *make(struct plan *p, const struct plan_layer *l, GEr
     struct plan_permute *m = ARENA_NEW(p->arena, struct plan_permute);
     m->first_image = ARENA_ARRAY(p->arena, int64_t, (size_t)(l->n_in * o.n));
     m->end_image = ARENA_ARRAY(p->arena, int64_t, (size_t)(l->n_in * o.n));
-    find_runs(p, from, o.n * dims_image(&o), o.c, m);
-    find_images(p, l, from, m);
+    find_runs(p, l, from, m);
+    const int64_t *next = from;
+    for (int k = 0; k < l->n_out; next += elements_of(p, l->outs[k++]))
+        find_images(p, l, l->outs[k], next, m);
     find_turned(p, l, m);
     return m;
 }
@@ -187,7 +216,13 @@ static GBytes *key_of(const struct plan *p, const struct plan_layer *l)
     GByteArray *key = g_byte_array_new();
     g_byte_array_append(key, (const guint8 *)&n->op, sizeof(n->op));
     g_byte_array_append(key, (const guint8 *)n->attr, (guint)n->op->attr_size);
-    g_byte_array_append(key, (const guint8 *)&p->graph->values[l->out].shape, sizeof(struct shape));
+    for (int i = 0; i < n->n_out; i++) {
+        const struct value *v = n->out[i] < 0 ? NULL : &p->graph->values[n->out[i]];
+        if (!v)
+            continue;
+        g_byte_array_append(key, (const guint8 *)&i, sizeof(i));
+        g_byte_array_append(key, (const guint8 *)&v->shape, sizeof(v->shape));
+    }
     for (int j = 0; j < n->n_in; j++) {
         const struct value *v = n->in[j] < 0 ? NULL : &p->graph->values[n->in[j]];
         const struct value *root = j < l->n_in ? &p->graph->values[l->in[j]] : v;
@@ -272,22 +307,16 @@ static const int64_t *table_of(const struct plan *p, const struct plan_layer *l,
     return t->from;
 }
 
-bool permute_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
-                 const struct region *r, const void *const *in, void *out, struct permute_table *t,
-                 GError **error)
+/* A region of one output; skip[j]: elements of operand j before in[j]. */
+static void run_output(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+                       int value, const struct region *r, const int64_t *from,
+                       const void *const *in, const int64_t *skip, void *out)
 {
-    const struct dims o = plan_dims(p, l->out);
-    const struct storage to = quant_storage(p, q, l->out);
-    const int64_t *from = table_of(p, l, t, error);
+    const struct dims o = plan_dims(p, value);
+    const struct storage to = quant_storage(p, q, value);
     struct storage own[PLAN_MAX_IN];
-    int64_t skip[PLAN_MAX_IN]; /* elements before in[j] */
-    if (!from)
-        return false;
-    for (int j = 0; j < l->n_in; j++) {
-        const struct dims d = plan_dims(p, l->in[j]);
+    for (int j = 0; j < l->n_in; j++)
         own[j] = quant_storage(p, q, l->in[j]);
-        skip[j] = plan_input_region(p, l, j, r, &(int64_t){0}).image * dims_image(&d);
-    }
     const size_t size = number_bytes(to.format);
     const int64_t row = o.w * o.c, first = (r->image * o.h + r->row) * row;
     for (int64_t i = 0; i < (r->n_image - 1) * o.h * row + r->n_row * row; i++) {
@@ -302,5 +331,21 @@ bool permute_run(const struct plan *p, const struct quant *q, const struct plan_
             storage_encode(to, (char *)out + (size_t)i * size, &v, 1);
         }
     }
+}
+
+bool permute_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
+                 const struct region *r, const void *const *in, void *const *out,
+                 struct permute_table *t, GError **error)
+{
+    const int64_t *from = table_of(p, l, t, error);
+    int64_t skip[PLAN_MAX_IN];
+    if (!from)
+        return false;
+    for (int j = 0; j < l->n_in; j++) {
+        const struct dims d = plan_dims(p, l->in[j]);
+        skip[j] = plan_input_region(p, l, j, r, &(int64_t){0}).image * dims_image(&d);
+    }
+    for (int k = 0; k < l->n_out; from += elements_of(p, l->outs[k++]))
+        run_output(p, q, l, l->outs[k], r, from, in, skip, out[k]);
     return true;
 }

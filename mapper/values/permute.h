@@ -13,17 +13,16 @@ struct permute_runs {
 
 /* What a plan has to know of a permute; in the plan's arena. */
 struct plan_permute {
-    int64_t *first_image, *end_image; /* by input, then image of the output: what it needs of the
+    int64_t *first_image, *end_image; /* by input, then image of the outputs: what they need of the
                                        * input's images; 0, 0: nothing */
-    struct permute_runs *runs;        /* of the whole output, each length once */
+    struct permute_runs *runs;        /* of all outputs, each length once */
     int n_run;
     /* A transpose of the innermost dimension: so many matrices, [rows][cols] to [cols][rows]. */
     int64_t n_turned, rows, cols;
 };
 
-/* Whether the node is a move of values: its operator is one of mapper/values/vector.def, and of
- * `concat` another dimension than channels is joined; or it is a `gather` of activations by
- * constants. */
+/* Whether the node is a move of values whose places are known before the run; rows of an activation
+ * that are looked up by constants are one. */
 bool permute_is(const struct graph *g, const struct node *n);
 /* Operands that are moved; behind them come those that tell where. */
 int permute_n_in(const struct graph *g, const struct node *n);
@@ -38,15 +37,15 @@ void permute_images(const struct plan *p, const struct plan_layer *l, int i_in,
  * enters. */
 uint64_t permute_beats(const struct plan *p, const struct plan_layer *l, const struct region *out,
                        int64_t path_bytes, bool turns);
-/* Where the elements of one layer's output come from, kept from one of its regions to the next. The
- * caller has it zeroed at first and calls permute_table_clear() in the end. */
+/* Where the elements of one layer's outputs come from, kept from one of its regions to the next.
+ * The caller has it zeroed at first and calls permute_table_clear() in the end. */
 struct permute_table {
     int layer;
     int64_t *from;
 };
 void permute_table_clear(struct permute_table *t);
-/* Moves a region of the output to `out`; in[j] points at the first image of input j that it needs.
- * ERROR_LIMIT where there is no memory for the table. */
+/* Moves a region of each output to out[k]; in[j] points at the first image of input j that it
+ * needs. ERROR_LIMIT where there is no memory for the table. */
 bool permute_run(const struct plan *p, const struct quant *q, const struct plan_layer *l,
-                 const struct region *r, const void *const *in, void *out, struct permute_table *t,
-                 GError **error);
+                 const struct region *r, const void *const *in, void *const *out,
+                 struct permute_table *t, GError **error);

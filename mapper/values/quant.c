@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* quant_new(): scales, then the numbers of each layer. */
 #include <math.h>
-#include <string.h>
 
 #include "mapper/values/lookup.h"
 #include "mapper/plan.h"
 #include "mapper/values/quant.h"
 #include "mapper/values/vector.h"
 #include "sim/base/error.h"
-#include "workloads/ops/neural.h"
-#include "workloads/ops/ops.h"
 
 /* Ranges of values, and the scales that follow from them. */
 
@@ -48,7 +45,7 @@ static int ranged_value(const struct plan *p, const struct plan_layer *l)
         return l->in[0];
     for (int i = l->n_node - 1; i >= 0; i--) {
         const struct node *n = &p->graph->nodes[l->nodes[i]];
-        if (strcmp(n->op->name, "maxpool"))
+        if (!traits_is_largest(n->traits))
             return n->out[0];
     }
     return l->in[0];
@@ -103,7 +100,9 @@ static void set_scales(struct quant *q, const struct plan *p, const struct value
             continue;
         }
         const int v = ranged_value(p, l);
-        q->scale[l->out] = v == l->in[0] ? q->scale[v] : scale_from(r, v, p->formats[l->out]);
+        const float scale = v == l->in[0] ? q->scale[v] : scale_from(r, v, p->formats[l->out]);
+        for (int k = 0; k < l->n_out; k++)
+            q->scale[l->outs[k]] = scale;
     }
 }
 
@@ -136,12 +135,13 @@ struct affine {
 static struct affine affine_of(const struct plan *p, const struct plan_layer *l,
                                const struct values *params)
 {
-    const struct node *n = plan_layer_node(p, l, "batch_norm");
+    const struct node *n = plan_layer_affine(p, l);
     if (!n)
         return (struct affine){0};
-    const int *in = n->in + n->n_data;
-    return (struct affine){params->at[in[0]].data, params->at[in[1]].data, params->at[in[2]].data,
-                           params->at[in[3]].data, ((const struct norm_attr *)n->attr)->epsilon};
+    const struct traits_image *t = &n->traits->image;
+    return (struct affine){params->at[n->in[t->scale]].data, params->at[n->in[t->bias]].data,
+                           params->at[n->in[t->mean]].data, params->at[n->in[t->variance]].data,
+                           t->epsilon};
 }
 
 /* The normalisation folded into one channel's weights, in `folded`, and its bias. */
@@ -242,9 +242,10 @@ static bool matrix_params(struct quant *q, const struct plan *p, const struct pl
     }
     const struct graph *g = p->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
-    const int i_bias = n->n_in > n->n_data + 1 ? n->in[n->n_data + 1] : -1;
+    const struct traits_product *product = &n->traits->product;
+    const int i_bias = product->bias < 0 ? -1 : n->in[product->bias];
     struct matrix m = {.l = l,
-                       .weight = params->at[n->in[n->n_data]].data,
+                       .weight = params->at[n->in[product->stationary]].data,
                        .bias = i_bias < 0 ? NULL : params->at[i_bias].data,
                        .affine = affine_of(p, l, params),
                        .rows = l->gemm.n * l->gemm.groups,
@@ -282,7 +283,7 @@ int64_t quant_lrn_factor(const struct quant_layer *q, int64_t sum_of_squares)
 
 static void lrn_params(struct quant *q, const struct plan *p, const struct plan_layer *l)
 {
-    const struct lrn_attr *a = p->graph->nodes[l->nodes[0]].attr;
+    const struct traits_norm *a = &plan_layer_traits(p, l)->norm;
     struct quant_layer *ql = &q->layers[l->index];
     const double s_in = q->scale[l->in[0]], s_out = q->scale[l->out];
     const int64_t limit = storage_limit(p->formats[l->in[0]]);
@@ -316,24 +317,22 @@ static void add_params(struct quant *q, const struct plan_layer *l)
 
 static void vector_params(struct quant *q, const struct plan *p, const struct plan_layer *l)
 {
-    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    const struct traits *t = plan_layer_traits(p, l);
     struct quant_layer *ql = &q->layers[l->index];
     const double s_out = q->scale[l->out];
-    if (l->permute || number_is_float(l->format) || vector_reads(n->op->name) > 0)
+    if (l->permute || number_is_float(l->format) || vector_is_function(t))
         return; /* moved, or computed in fp32 */
-    if (!strcmp(n->op->name, "lrn")) {
+    if (t->kind == TRAITS_NORM) {
         lrn_params(q, p, l);
         return;
     }
-    if (!strcmp(n->op->name, "add")) {
+    if (t->kind == TRAITS_ELEMENT && t->element.adds) {
         add_params(q, l);
         return;
     }
     int64_t area = 1; /* a mean has a factor for each number of elements a window can have */
-    if (!strcmp(n->op->name, "avgpool")) {
-        const struct pool_attr *a = n->attr;
-        area = a->kernel.v[0] * a->kernel.v[1];
-    }
+    if (t->kind == TRAITS_WINDOW && t->pool.is_mean)
+        area = t->window.kernel[0] * t->window.kernel[1];
     ql->requant = ARENA_ARRAY(q->arena, struct requant, (size_t)MAX(area, l->n_in));
     for (int64_t i = 0; i < MAX(area, l->n_in); i++) {
         const double s_in = q->scale[l->in[area > 1 ? 0 : i]];

@@ -11,8 +11,6 @@
 #include "mapper/values/vector.h"
 #include "sim/base/clones.h"
 #include "sim/base/error.h"
-#include "workloads/ops/matrix.h"
-#include "workloads/ops/ops.h"
 
 struct twin {
     const struct plan *plan;
@@ -30,18 +28,6 @@ struct job {
     struct plan_cut cut;        /* of its output */
     const void *x[PLAN_MAX_IN]; /* its inputs */
 };
-
-/* Operators that the twin computes in integers and in floating-point numbers. */
-#define TWINS(TWIN)                                                                                \
-    TWIN(conv2d)                                                                                   \
-    TWIN(fc)                                                                                       \
-    TWIN(batched_product)                                                                          \
-    TWIN(lrn)                                                                                      \
-    TWIN(maxpool)                                                                                  \
-    TWIN(avgpool)                                                                                  \
-    TWIN(add)                                                                                      \
-    TWIN(concat)                                                                                   \
-    TWIN(relu)
 
 /* Place of an element as stored, channels of images last, from its indices, and back. */
 static int64_t at_indices(const struct shape *s, const int64_t *i)
@@ -142,22 +128,21 @@ static void features(const struct job *j, const float *w, const float *x, const 
 /* The inputs of output pixel i of one group: kernel row, kernel column, channel. */
 static void float_patch(const struct job *j, int64_t i, int64_t group, float *out)
 {
-    const struct conv2d_attr *a = j->n->attr;
+    const struct traits_window *a = &j->n->traits->window;
     const struct dims *in = &j->in, *o = &j->out;
-    const int64_t channels = in->c / a->groups, first = group * channels;
+    const int64_t channels = in->c / plan_operator_gemm(j->l).groups, first = group * channels;
     const float *image = (const float *)j->x[0] + i / (o->h * o->w) * dims_image(in);
     for (int64_t k = 0; k < plan_operator_gemm(j->l).k; k++) {
         const int64_t tap = k / channels;
-        const int64_t y = i / o->w % o->h * a->stride.v[0] - a->pad.v[0] +
-                          tap / a->kernel.v[1] * a->dilation.v[0];
-        const int64_t x =
-            i % o->w * a->stride.v[1] - a->pad.v[1] + tap % a->kernel.v[1] * a->dilation.v[1];
+        const int64_t y =
+            i / o->w % o->h * a->stride[0] - a->pad[0] + tap / a->kernel[1] * a->dilation[0];
+        const int64_t x = i % o->w * a->stride[1] - a->pad[1] + tap % a->kernel[1] * a->dilation[1];
         const bool is_inside = y >= 0 && y < in->h && x >= 0 && x < in->w;
         out[k] = is_inside ? image[(y * in->w + x) * in->c + first + k % channels] : 0;
     }
 }
 
-static void float_conv2d(const struct job *j, void *out)
+static void float_convolution(const struct job *j, void *out)
 {
     const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
     const float *bias = j->t->quant->layers[j->l->index].float_bias;
@@ -173,7 +158,7 @@ static void float_conv2d(const struct job *j, void *out)
     }
 }
 
-static void float_fc(const struct job *j, void *out)
+static void float_rows(const struct job *j, void *out)
 {
     const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
     const float *bias = j->t->quant->layers[j->l->index].float_bias;
@@ -183,10 +168,10 @@ static void float_fc(const struct job *j, void *out)
         features(j, w, (const float *)j->x[0] + i * g->k, bias, &s, (float *)out + i * g->n);
 }
 
-static void float_batched_product(const struct job *j, void *result)
+static void float_stack(const struct job *j, void *result)
 {
     const struct gemm *g = &j->l->gemm;
-    const bool turned = ((const struct batched_product_attr *)j->n->attr)->transpose;
+    const bool turned = j->n->traits->product.transposed;
     const float *bias = j->t->quant->layers[j->l->index].float_bias;
     g_autofree float *scratch = g_new(float, 2 * g->n), *w = g_new(float, g->k * g->n);
     const struct sums s = {scratch, scratch + g->n};
@@ -199,9 +184,9 @@ static void float_batched_product(const struct job *j, void *result)
     }
 }
 
-static void float_lrn(const struct job *j, void *out)
+static void float_norm(const struct job *j, void *out)
 {
-    const struct lrn_attr *a = j->n->attr;
+    const struct traits_norm *a = &j->n->traits->norm;
     const struct dims *d = &j->in;
     const int64_t low = (a->size - 1) / 2, high = a->size - 1 - low;
     for (int64_t i = 0; i < d->n * d->h * d->w; i++) {
@@ -218,19 +203,21 @@ static void float_lrn(const struct job *j, void *out)
 }
 
 /* Maxima, or means, over the windows of x. */
-static void float_pool(const struct job *j, bool is_mean, float *out)
+static void float_pool(const struct job *j, void *result)
 {
-    const struct pool_attr *a = j->n->attr;
+    const struct traits_window *a = &j->n->traits->window;
+    const struct traits_pool *pool = &j->n->traits->pool;
+    float *out = result;
     const struct dims *in = &j->in, *o = &j->out;
     for (int64_t i = 0; i < o->n * o->h * o->w * o->c; i++) {
         const int64_t pixel = i / o->c, c = i % o->c;
-        const int64_t y = pixel / o->w % o->h * a->stride.v[0] - a->pad.v[0];
-        const int64_t left = pixel % o->w * a->stride.v[1] - a->pad.v[1];
+        const int64_t y = pixel / o->w % o->h * a->stride[0] - a->pad[0];
+        const int64_t left = pixel % o->w * a->stride[1] - a->pad[1];
         const float *image = (const float *)j->x[0] + pixel / (o->h * o->w) * dims_image(in);
         float sum = 0, max = -INFINITY;
         int64_t count = 0;
-        for (int64_t r = 0; r < a->kernel.v[0] * a->kernel.v[1]; r++) {
-            const int64_t iy = y + r / a->kernel.v[1], ix = left + r % a->kernel.v[1];
+        for (int64_t r = 0; r < a->kernel[0] * a->kernel[1]; r++) {
+            const int64_t iy = y + r / a->kernel[1], ix = left + r % a->kernel[1];
             if (iy < 0 || iy >= in->h || ix < 0 || ix >= in->w)
                 continue;
             const float v = image[(iy * in->w + ix) * in->c + c];
@@ -238,21 +225,11 @@ static void float_pool(const struct job *j, bool is_mean, float *out)
             count++;
             max = fmaxf(max, v);
         }
-        if (a->count_pad)
-            count = MIN(a->kernel.v[0], in->h + a->pad.v[2] - y) *
-                    MIN(a->kernel.v[1], in->w + a->pad.v[3] - left);
-        out[i] = is_mean ? sum * (1 / (float)count) : max;
+        if (pool->counts_pad)
+            count = MIN(a->kernel[0], in->h + a->pad[2] - y) *
+                    MIN(a->kernel[1], in->w + a->pad[3] - left);
+        out[i] = pool->is_mean ? sum * (1 / (float)count) : max;
     }
-}
-
-static void float_maxpool(const struct job *j, void *out)
-{
-    float_pool(j, false, out);
-}
-
-static void float_avgpool(const struct job *j, void *out)
-{
-    float_pool(j, true, out);
 }
 
 static void float_add(const struct job *j, void *out)
@@ -262,7 +239,7 @@ static void float_add(const struct job *j, void *out)
         ((float *)out)[i] = within(j, a[operand_at(j, 0, i)] + b[operand_at(j, 1, i)]);
 }
 
-static void float_concat(const struct job *j, void *out)
+static void float_join(const struct job *j, void *out)
 {
     const struct dims *o = &j->out;
     float *at = out;
@@ -274,7 +251,7 @@ static void float_concat(const struct job *j, void *out)
     }
 }
 
-static void float_relu(const struct job *j, void *out)
+static void float_rectify(const struct job *j, void *out)
 {
     const float *x = j->x[0];
     for (int64_t i = 0; i < j->out.n * dims_image(&j->out); i++)
@@ -314,14 +291,16 @@ static int16_t clamped(const struct job *j, int64_t y)
 }
 
 /* The inputs of one output pixel of one group, in the order of the weights. */
-static void integer_patch(const struct conv2d_attr *a, const struct dims *in, const int16_t *image,
-                          int64_t group, int64_t oy, int64_t ox, int16_t *out)
+static void integer_patch(const struct job *j, const int16_t *image, int64_t group, int64_t oy,
+                          int64_t ox, int16_t *out)
 {
-    const int64_t channels = in->c / a->groups;
-    for (int64_t r = 0; r < a->kernel.v[0]; r++) {
-        for (int64_t s = 0; s < a->kernel.v[1]; s++, out += channels) {
-            const int64_t y = oy * a->stride.v[0] + r * a->dilation.v[0] - a->pad.v[0];
-            const int64_t x = ox * a->stride.v[1] + s * a->dilation.v[1] - a->pad.v[1];
+    const struct traits_window *a = &j->n->traits->window;
+    const struct dims *in = &j->in;
+    const int64_t channels = in->c / plan_operator_gemm(j->l).groups;
+    for (int64_t r = 0; r < a->kernel[0]; r++) {
+        for (int64_t s = 0; s < a->kernel[1]; s++, out += channels) {
+            const int64_t y = oy * a->stride[0] + r * a->dilation[0] - a->pad[0];
+            const int64_t x = ox * a->stride[1] + s * a->dilation[1] - a->pad[1];
             if (y < 0 || y >= in->h || x < 0 || x >= in->w)
                 memset(out, 0, (size_t)channels * sizeof(*out));
             else
@@ -351,25 +330,24 @@ static int16_t *wide_weights(const struct job *j)
     return w;
 }
 
-static void integer_conv2d(const struct job *j, void *result)
+static void integer_convolution(const struct job *j, void *result)
 {
-    const struct conv2d_attr *a = j->n->attr;
     const struct dims *in = &j->in, *o = &j->out;
-    const int64_t n = plan_operator_gemm(j->l).n;
+    const int64_t n = plan_operator_gemm(j->l).n, groups = plan_operator_gemm(j->l).groups;
     g_autofree int16_t *window = g_new(int16_t, plan_operator_gemm(j->l).k),
                        *weight = wide_weights(j);
     int16_t *out = result;
     for (int64_t i = 0; i < o->n * o->h * o->w; i++) {
         const int16_t *image = (const int16_t *)j->x[0] + i / (o->h * o->w) * dims_image(in);
-        for (int64_t g = 0; g < a->groups; g++) {
-            integer_patch(a, in, image, g, i / o->w % o->h, i % o->w, window);
+        for (int64_t g = 0; g < groups; g++) {
+            integer_patch(j, image, g, i / o->w % o->h, i % o->w, window);
             for (int64_t c = g * n; c < (g + 1) * n; c++)
                 out[i * o->c + c] = feature(j, weight, window, c);
         }
     }
 }
 
-static void integer_fc(const struct job *j, void *result)
+static void integer_rows(const struct job *j, void *result)
 {
     const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
     g_autofree int16_t *weight = wide_weights(j);
@@ -383,12 +361,12 @@ static void integer_fc(const struct job *j, void *result)
 static void column(const struct job *j, const int16_t *w, int64_t c, int64_t *out)
 {
     const struct gemm *g = &j->l->gemm;
-    const bool turned = ((const struct batched_product_attr *)j->n->attr)->transpose;
+    const bool turned = j->n->traits->product.transposed;
     for (int64_t k = 0; k < g->k; k++)
         out[k] = turned ? w[c * g->k + k] : w[k * g->n + c];
 }
 
-static void integer_batched_product(const struct job *j, void *result)
+static void integer_stack(const struct job *j, void *result)
 {
     const struct gemm *g = &j->l->gemm;
     const struct quant_layer *q = &j->t->quant->layers[j->l->index];
@@ -406,9 +384,9 @@ static void integer_batched_product(const struct job *j, void *result)
     }
 }
 
-static void integer_lrn(const struct job *j, void *result)
+static void integer_norm(const struct job *j, void *result)
 {
-    const struct lrn_attr *a = j->n->attr;
+    const struct traits_norm *a = &j->n->traits->norm;
     const struct quant_layer *q = &j->t->quant->layers[j->l->index];
     const struct dims *d = &j->in;
     const int64_t low = (a->size - 1) / 2, high = a->size - 1 - low;
@@ -425,19 +403,22 @@ static void integer_lrn(const struct job *j, void *result)
     }
 }
 
-/* Maxima, or means where q is given, over the windows of x. */
-static void integer_pool(const struct job *j, const struct pool_attr *a,
-                         const struct quant_layer *q, int16_t *out)
+/* Maxima, or means, over the windows of x. */
+static void integer_pool(const struct job *j, void *result)
 {
+    const struct traits_window *a = &j->n->traits->window;
+    const struct traits_pool *pool = &j->n->traits->pool;
+    const struct requant *factors = j->t->quant->layers[j->l->index].requant; /* of means */
+    int16_t *out = result;
     const struct dims *in = &j->in, *o = &j->out;
     for (int64_t i = 0; i < o->n * o->h * o->w; i++) {
-        const int64_t y = i / o->w % o->h * a->stride.v[0] - a->pad.v[0];
-        const int64_t left = i % o->w * a->stride.v[1] - a->pad.v[1];
+        const int64_t y = i / o->w % o->h * a->stride[0] - a->pad[0];
+        const int64_t left = i % o->w * a->stride[1] - a->pad[1];
         const int16_t *image = (const int16_t *)j->x[0] + i / (o->h * o->w) * dims_image(in);
         for (int64_t c = 0; c < o->c; c++) {
             int64_t sum = 0, count = 0, max = INT16_MIN;
-            for (int64_t r = 0; r < a->kernel.v[0] * a->kernel.v[1]; r++) {
-                const int64_t iy = y + r / a->kernel.v[1], ix = left + r % a->kernel.v[1];
+            for (int64_t r = 0; r < a->kernel[0] * a->kernel[1]; r++) {
+                const int64_t iy = y + r / a->kernel[1], ix = left + r % a->kernel[1];
                 if (iy < 0 || iy >= in->h || ix < 0 || ix >= in->w)
                     continue;
                 const int16_t v = image[(iy * in->w + ix) * in->c + c];
@@ -445,22 +426,13 @@ static void integer_pool(const struct job *j, const struct pool_attr *a,
                 count++;
                 max = MAX(max, v);
             }
-            if (a->count_pad)
-                count = MIN(a->kernel.v[0], in->h + a->pad.v[2] - y) *
-                        MIN(a->kernel.v[1], in->w + a->pad.v[3] - left);
-            out[i * o->c + c] = q ? clamped(j, scaled(sum, q->requant[count - 1])) : (int16_t)max;
+            if (pool->counts_pad)
+                count = MIN(a->kernel[0], in->h + a->pad[2] - y) *
+                        MIN(a->kernel[1], in->w + a->pad[3] - left);
+            out[i * o->c + c] =
+                pool->is_mean ? clamped(j, scaled(sum, factors[count - 1])) : (int16_t)max;
         }
     }
-}
-
-static void integer_maxpool(const struct job *j, void *out)
-{
-    integer_pool(j, j->n->attr, NULL, out);
-}
-
-static void integer_avgpool(const struct job *j, void *out)
-{
-    integer_pool(j, j->n->attr, &j->t->quant->layers[j->l->index], out);
 }
 
 static void integer_add(const struct job *j, void *result)
@@ -475,7 +447,7 @@ static void integer_add(const struct job *j, void *result)
     }
 }
 
-static void integer_concat(const struct job *j, void *result)
+static void integer_join(const struct job *j, void *result)
 {
     const struct dims *o = &j->out;
     int16_t *out = result;
@@ -489,7 +461,7 @@ static void integer_concat(const struct job *j, void *result)
     }
 }
 
-static void integer_relu(const struct job *j, void *result)
+static void integer_rectify(const struct job *j, void *result)
 {
     const struct requant r = j->t->quant->layers[j->l->index].requant[0];
     int16_t *out = result;
@@ -500,15 +472,34 @@ static void integer_relu(const struct job *j, void *result)
 /* The twin: each layer over whole tensors in the plainest order, to compare a machine's
  * values with. Nothing here is shared with a machine's own arithmetic but the parameters. */
 
-/* Of integers, and of floating-point numbers. */
-static const struct {
-    const char *op;
-    void (*run[2])(const struct job *j, void *out);
-} runs[] = {
-#define TWIN(op) {#op, {integer_##op, float_##op}},
-    TWINS(TWIN)
-#undef TWIN
-};
+typedef void (*run_fn)(const struct job *j, void *out);
+
+/* What an operator's traits ask for: of integers, and of floating-point numbers. */
+static run_fn run_of(const struct traits *t, bool is_float)
+{
+    static const run_fn convolve[] = {integer_convolution, float_convolution},
+                        multiply_rows[] = {integer_rows, float_rows},
+                        multiply_stack[] = {integer_stack, float_stack},
+                        norm[] = {integer_norm, float_norm}, pool[] = {integer_pool, float_pool},
+                        sum[] = {integer_add, float_add}, join[] = {integer_join, float_join},
+                        rectify[] = {integer_rectify, float_rectify};
+    switch (t->kind) {
+    case TRAITS_PRODUCT:
+        return (t->product.stacked    ? multiply_stack
+                : traits_convolves(t) ? convolve
+                                      : multiply_rows)[is_float];
+    case TRAITS_NORM:
+        return norm[is_float];
+    case TRAITS_WINDOW:
+        return pool[is_float];
+    case TRAITS_JOIN:
+        return join[is_float];
+    case TRAITS_ELEMENT:
+        return (t->element.adds ? sum : rectify)[is_float];
+    default:
+        g_assert_not_reached();
+    }
+}
 
 /* A value's elements in the wider format that layers of this kind are computed in. */
 static void *widened(const void *stored, enum number format, int64_t n, enum number wide)
@@ -521,12 +512,9 @@ static void *widened(const void *stored, enum number format, int64_t n, enum num
 
 static bool run_node(struct job *j, bool is_float, void **out)
 {
-    size_t i = 0;
-    while (strcmp(runs[i].op, j->n->op->name))
-        g_assert(++i < G_N_ELEMENTS(runs));
     *out = g_try_malloc((gsize)MAX(j->out.n * dims_image(&j->out), 1) * sizeof(float));
     if (*out)
-        runs[i].run[is_float](j, *out);
+        run_of(j->n->traits, is_float)(j, *out);
     return *out != NULL;
 }
 
@@ -585,16 +573,17 @@ static bool vector_layer(struct twin *t, const struct plan_layer *l, GError **er
     const void *in[PLAN_MAX_IN];
     for (int j = 0; j < l->n_in; j++)
         in[j] = (const char *)t->at[l->in[j]] + first_needed(t->plan, l, j, &all);
-    t->at[l->out] = new_value(t, l->out, error);
-    if (!t->at[l->out])
-        return false;
+    void *out[PLAN_MAX_OUT];
+    for (int k = 0; k < l->n_out; k++)
+        if (!(out[k] = t->at[l->outs[k]] = new_value(t, l->outs[k], error)))
+            return false;
     if (l->permute) {
         struct permute_table table = {0};
-        const bool ok = permute_run(t->plan, t->quant, l, &all, in, t->at[l->out], &table, error);
+        const bool ok = permute_run(t->plan, t->quant, l, &all, in, out, &table, error);
         permute_table_clear(&table);
         return ok;
     }
-    return vector_compute(t->plan, t->quant, l, &all, t->host, in, t->at[l->out], error);
+    return vector_compute(t->plan, t->quant, l, &all, t->host, in, out[0], error);
 }
 
 /* Each row from the graph's table, stored by itself. */
@@ -622,7 +611,7 @@ static bool layer(struct twin *t, const struct plan_layer *l, GError **error)
 {
     if (l->lookup)
         return lookup_layer(t, l, error);
-    if (l->permute || vector_reads(t->plan->graph->nodes[l->nodes[0]].op->name) > 0)
+    if (l->permute || vector_is_function(plan_layer_traits(t->plan, l)))
         return vector_layer(t, l, error);
     const struct graph *g = t->plan->graph;
     const struct node *n = &g->nodes[l->nodes[0]];
@@ -671,15 +660,22 @@ static bool take_inputs(struct twin *t, const struct plan_layer *l, GError **err
     return true;
 }
 
-static bool machine_layer(struct twin *t, const struct plan_layer *l, const void *instead,
-                          GError **error)
+static size_t stored_bytes(const struct twin *t, int value)
 {
-    const struct dims o = dims_of(&t->plan->graph->values[l->out].shape);
-    if (!instead)
-        return take_inputs(t, l, error) && layer(t, l, error);
-    if (!(t->at[l->out] = new_value(t, l->out, error)))
-        return false;
-    memcpy(t->at[l->out], instead, (size_t)(o.n * plan_image_bytes(t->plan, l->out)));
+    return (size_t)(shape_count(&t->plan->graph->values[value].shape) *
+                    plan_element_bytes(t->plan, value));
+}
+
+/* Instead of a layer: what the machine made, by value. */
+static bool take_outputs(struct twin *t, const struct plan_layer *l, void *const *machine,
+                         GError **error)
+{
+    for (int k = 0; k < l->n_out; k++) {
+        const int v = l->outs[k];
+        if (!(t->at[v] = new_value(t, v, error)))
+            return false;
+        memcpy(t->at[v], machine[v], stored_bytes(t, v));
+    }
     return true;
 }
 
@@ -697,14 +693,17 @@ static bool execute_layer(struct twin *t, int i, const bool *skip, void *const *
                           twin_visit_fn visit, void *user, GError **error)
 {
     const struct plan_layer *l = &t->plan->layers[i];
-    const bool skipped = skip && skip[i];
-    const int64_t n =
-        shape_count(&t->plan->graph->values[l->out].shape) * plan_element_bytes(t->plan, l->out);
     if (l->kind == LAYER_HOST)
         return host_layer(t, l, error) &&
-               visit(i, t->host[l->out].data, tensor_bytes(&t->host[l->out]), user, error);
-    return machine_layer(t, l, skipped ? machine[i] : NULL, error) &&
-           (skipped || visit(i, t->at[l->out], (size_t)n, user, error));
+               visit(i, l->out, t->host[l->out].data, tensor_bytes(&t->host[l->out]), user, error);
+    if (skip && skip[i])
+        return take_outputs(t, l, machine, error);
+    bool ok = take_inputs(t, l, error) && layer(t, l, error);
+    for (int k = 0; ok && k < l->n_out; k++) {
+        const int v = l->outs[k];
+        ok = visit(i, v, t->at[v], stored_bytes(t, v), user, error);
+    }
+    return ok;
 }
 
 bool twin_run(const struct plan *p, const struct quant *q, const struct tensor *host,

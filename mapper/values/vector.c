@@ -5,76 +5,21 @@
 #include "mapper/values/broadcast.h"
 #include "mapper/values/vector.h"
 #include "sim/base/error.h"
-#include "workloads/ops/neural.h"
-#include "workloads/ops/ops.h"
 #include "workloads/threads.h"
 
 /* Which operators the lanes compute, and of which nodes. */
 
-enum kind { ELEMENT, ROW, IMAGE, MOVE, LOOKUP };
-
-static const struct {
-    const char *op;
-    enum kind kind;
-    int reads;
-} operators[] = {
-#define VECTOR(op, kind, reads) {#op, kind, reads},
-#include "mapper/values/vector.def"
-#undef VECTOR
-};
-
-const char *const vector_names[] = {
-    "all",
-#define VECTOR(op, kind, reads) #op,
-#include "mapper/values/vector.def"
-#undef VECTOR
-    NULL,
-};
-
-static int find(const char *op)
+bool vector_is_function(const struct traits *t)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(operators); i++)
-        if (!strcmp(operators[i].op, op))
-            return (int)i;
-    return -1;
-}
-
-bool vector_moves(const char *op)
-{
-    const int i = find(op);
-    return i >= 0 && operators[i].kind == MOVE;
-}
-
-bool vector_looks_up(const char *op)
-{
-    const int i = find(op);
-    return i >= 0 && operators[i].kind == LOOKUP;
-}
-
-int vector_reads(const char *op)
-{
-    const int i = find(op);
-    return i < 0 ? 0 : operators[i].reads;
-}
-
-/* The dimension that a reduction leaves one value of; -1: others, or it is not left there. */
-static int64_t reduced_axis(const struct reduce_attr *a, int n_dim)
-{
-    if (!a->keepdims || a->axes.n != 1)
-        return -1;
-    return a->axes.v[0] < 0 ? a->axes.v[0] + n_dim : a->axes.v[0];
-}
-
-/* The first dimension of a row, counted from 0. */
-static int64_t row_axis(const struct graph *g, const struct node *n)
-{
-    if (g_str_has_prefix(n->op->name, "reduce_"))
-        return reduced_axis(n->attr, g->values[n->in[0]].shape.n_dim);
-    if (!strcmp(n->op->name, "scaled_softmax"))
-        return g->values[n->in[0]].shape.n_dim - 1;
-    if (strstr(n->op->name, "softmax"))
-        return ((const struct softmax_attr *)n->attr)->axis;
-    return ((const struct norm_attr *)n->attr)->axis;
+    switch (t->kind) {
+    case TRAITS_ELEMENT:
+        return t->reads > 0 && !t->element.adds && !traits_rectifies(t);
+    case TRAITS_ROW:
+    case TRAITS_IMAGE:
+        return t->reads > 0;
+    default:
+        return false;
+    }
 }
 
 static bool refuse(GString *why, const char *reason)
@@ -83,10 +28,9 @@ static bool refuse(GString *why, const char *reason)
     return false;
 }
 
-bool vector_broadcasts(const char *op)
+bool vector_broadcasts(const struct traits *t)
 {
-    const int i = find(op);
-    return !strcmp(op, "add") || (i >= 0 && operators[i].kind == ELEMENT);
+    return t->kind == TRAITS_ELEMENT && t->reads > 0;
 }
 
 bool vector_operands_fit(const struct graph *g, const struct node *n, GString *why)
@@ -99,32 +43,29 @@ bool vector_operands_fit(const struct graph *g, const struct node *n, GString *w
     return true;
 }
 
+/* Channels of an image are innermost, of a row the last dimension is. */
+static bool is_innermost(const struct shape *s, const struct traits_row *row)
+{
+    return row->n_axis == 1 && row->axis == (s->n_dim == 4 ? 1 : s->n_dim - 1);
+}
+
 bool vector_possible(const struct graph *g, const struct node *n, GString *why)
 {
     const struct shape *shape = &g->values[n->in[0]].shape;
-    const int i = find(n->op->name);
-    if (i < 0)
-        return refuse(why, "it is no operator between matrix products");
-    switch (operators[i].kind) {
-    case ELEMENT:
+    switch (n->traits->kind) {
+    case TRAITS_ELEMENT:
         return vector_operands_fit(g, n, why);
-    case ROW: {
-        /* Channels of an image are innermost, of its row the last dimension is. */
-        const bool is_image = shape->n_dim == 4;
-        const bool is_softmax =
-            !strcmp(n->op->name, "softmax") || !strcmp(n->op->name, "log_softmax");
-        const int64_t innermost = is_image && is_softmax ? 1 : shape->n_dim - 1;
-        return ((!is_image || is_softmax) && row_axis(g, n) == innermost) ||
+    case TRAITS_ROW:
+        return is_innermost(shape, &n->traits->row) ||
                refuse(why, "its rows are not the innermost dimension");
-    }
-    case IMAGE:
-        return shape->n_dim == 4 || (shape->n_dim == 2 && !strcmp(n->op->name, "batch_norm")) ||
-               refuse(why, "it takes images alone");
-    case MOVE:
-    case LOOKUP:
+    case TRAITS_IMAGE:
+        return shape->n_dim == 4 || shape->n_dim == 2 || refuse(why, "it takes images alone");
+    case TRAITS_MOVE:
+    case TRAITS_LOOKUP:
         return true;
+    default:
+        return refuse(why, "it is no operator between matrix products");
     }
-    return false;
 }
 
 /* vector_compute(): an operator on a region. */
@@ -220,9 +161,10 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
     for (int j = n->n_data; j < n->n_in; j++)
         operands[j] = n->in[j] < 0 ? NULL : &host[n->in[j]];
     struct tensor mask = {0};
-    if (!strcmp(n->op->name, "scaled_softmax") && n->n_in > 1) {
-        ok = ok && turn_mask(&host[n->in[1]], r->image, &mask, error);
-        operands[1] = &mask;
+    const int repeated = n->traits->kind == TRAITS_ROW ? n->traits->row.repeated : -1;
+    if (repeated >= 0) {
+        ok = ok && turn_mask(&host[n->in[repeated]], r->image, &mask, error);
+        operands[repeated] = &mask;
     }
     const struct shape *whole = &g->values[l->out].shape;
     const struct shape s = all ? *whole : part_shape(whole, r->n_image, r->n_row);

@@ -11,6 +11,9 @@ import floors  # noqa: E402
 GOOD = {
     "sim/base/error.h": "",
     "sim/cfg/cfg.h": '#include "sim/base/error.h"\n',
+    "workloads/ops.def": "OP(fc)\n",
+    "workloads/ops/elementwise.def": "OP(relu)\nFUNCTION(exp)\n",
+    "mapper/plan.c": 'const char *s = "a relu";\n/* "relu" */\n',
     "workloads/ops/relu.c": '#include "workloads/tensor/tensor.h"\n',
     "workloads/tensor/tensor.h": '#include "sim/base/error.h"\n/* #include "app/main.h" */\n',
     "sim/kernel/sk.cpp": "#include <systemc>\n",
@@ -33,6 +36,11 @@ WRONG = (
     ("systemc", "sim/kernel/other.cpp", "#include <systemc.h>\n", "only sim/kernel/sk.cpp"),
     ("no floor", "sim/util/util.c", "", "on no floor"),
     ("family's name", "app/main.c", 'int f = !strcmp(name, "vliw");\n', "compared outside arch/"),
+    ("operator's name", "mapper/a.c", 'int f = is(name, "relu");\n', '"relu" is named in'),
+    ("part of a name", "mapper/a.c", 'int f = strstr(op->name, "pool");\n', "name is compared in"),
+    ("a table of names", "mapper/a.c", 'const char *const n[] = {"exp"};\n', '"exp" is named in'),
+    ("an operator found", "mapper/graph/a.c", "f(op_find(name));\n", "takes an operator"),
+    ("an operator taken", "mapper/graph/a.c", "f(&op_fc);\n", "takes an operator"),
 )
 
 

@@ -3,6 +3,7 @@
 
     test_formats.py [CLASS[.TEST]...]
 """
+import json
 import pathlib
 import re
 import tempfile
@@ -96,10 +97,14 @@ class Formats(unittest.TestCase):
 
 
 def functions():
-    """(operator, kind) of mapper/values/vector.def; rows of tables are test_lookup.py's."""
-    text = (cli.ROOT / "mapper/values/vector.def").read_text()
-    return [found for found in re.findall(r"^VECTOR\((\w+), (\w+), \d\)", text, re.M)
-            if found[1] != "LOOKUP"]
+    """(operator, kind) of those that activation.functions may list; rows of tables are
+    test_lookup.py's."""
+    lists = [cli.ROOT / "workloads/ops.def", *(cli.ROOT / "workloads/ops").glob("*.def")]
+    names = [name for file in lists for name in re.findall(r"^FUNCTION\((\w+)\)",
+                                                           file.read_text(), re.M)]
+    kinds = ((name, json.loads(cli.text(cli.run("show", "op", name, "--json", "-").stdout))["kind"])
+             for name in names)
+    return [found for found in kinds if found[1] != "lookup"]
 
 
 # Moves need to be told what goes where; "c" has images of 12 x 9 x 7, "r" 5 rows of 20 features.
@@ -116,13 +121,18 @@ MOVES = {
     ("tile", "r"): "repeats = [2, 1, 3];",
     ("concat", "c"): "axis = 3;",
     ("concat", "r"): "axis = 0;",
+    ("split", "c"): 'axis = 1; split = [5, 4, 3]; outputs = ["c0", "c1", "c2"];',
+    ("split", "r"): 'axis = 2; split = [13, 7]; outputs = ["r0", "r1"];',
     ("stack", "c"): "axis = 2;",
     ("stack", "r"): "axis = 3;",
 }
 
 
 def row_attributes(op, rows):
-    return "axes = [-1]; keepdims = true;" if op.startswith("reduce") else rows
+    """`rows`: the axis of channels, of images."""
+    if not op.startswith("reduce"):
+        return rows
+    return f"axes = [{1 if rows else -1}]; keepdims = true;"
 
 
 def functions_net():
@@ -135,11 +145,11 @@ def functions_net():
             continue  # of numbers below 0 it is none: see test_a_normalisation_by_parts
         binary = op in ("sub", "mul", "div", "max", "min", "squared_difference", "concat", "stack")
         for value, rows in (("c", "axis = 1;"), ("r", "")):
-            of_channels = kind == "ROW" and op not in ("softmax", "log_softmax")
-            if kind == "IMAGE" and value == "r" or of_channels and value == "c":
+            last_alone = op in ("layer_norm", "rms_norm", "scaled_softmax")
+            if kind == "image" and value == "r" or last_alone and value == "c":
                 continue
             inputs = f'["{value}", "{value}"]' if binary else f'["{value}"]'
-            more = row_attributes(op, rows) if kind == "ROW" else MOVES.get((op, value), "")
+            more = row_attributes(op, rows) if kind == "row" else MOVES.get((op, value), "")
             layers.append(f'{{ name = "{op}_{value}"; op = "{op}"; inputs = {inputs}; {more} }}')
     return ('inputs = ( { name = "x"; shape = [3, 9, 7]; }, { name = "y"; shape = [5, 16]; } );\n'
             "layers = (\n  " + ",\n  ".join(layers) + "\n);\n")
@@ -170,6 +180,32 @@ class Functions(unittest.TestCase):
             error = {layer["name"]: layer["check"]["relative_l2_error"] for layer in layers}
             for op, value in MOVES:  # no more than their input's own
                 self.assertLess(error[f"{op}_{value}"], 1.3 * error[value], op)
+
+    def test_a_split_is_one_layer_and_no_slower_than_its_slices(self):
+        """Parts that are read and parts that go to the host; 24 KiB hold some images of the batch."""
+        net = """
+        inputs = ( { name = "x"; shape = [8, 9, 7]; } );
+        layers = (
+          { name = "c"; op = "conv2d"; channels = 12; kernel = 3; pad = 1; },
+          { name = "s"; op = "split"; axis = 1; split = [5, 4, 3]; outputs = ["p", "q", "r"]; },
+          { name = "y"; op = "conv2d"; inputs = ["q"]; channels = 6; kernel = 1; }
+        );
+        outputs = ["p", "y", "r"];
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "split.net"
+            file.write_text(net)
+            for kib in ("1024", "24"):
+                for fidelity in ("event", "analytic"):
+                    records = [run(str(file), "int8", "--batch", "6", "--fidelity", fidelity,
+                                   "--set", f"activation.functions={functions}",
+                                   "--set", f"memory.unified_buffer.size_kib={kib}")
+                               for functions in ('["split"]', '["slice"]')]
+                    for record, n_layer in zip(records, (3, 5)):
+                        self.assertEqual(len(record["layers"]), n_layer)
+                        self.assertTrue(record["check"]["exact"])
+                    cycles = [record["totals"]["cycles"] for record in records]
+                    self.assertLessEqual(cycles[0], cycles[1], (kib, fidelity))
 
     def test_a_normalisation_by_parts_is_exact(self):
         """As other frameworks write it: a mean, differences, their squares as powers, a mean, a

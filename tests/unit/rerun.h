@@ -19,17 +19,16 @@ static inline GByteArray *outputs(const struct accsim *a)
         if (l->kind == LAYER_HOST)
             g_byte_array_append(all, a->io.host[l->out].data, n * 4);
         else
-            g_byte_array_append(all, (const guint8 *)a->io.out[i], n);
+            g_byte_array_append(all, (const guint8 *)a->io.out[l->out], n);
     }
     return all;
 }
 
 static inline void forget_outputs(struct accsim *a)
 {
-    for (int i = 0; i < a->plan->n_layer; i++)
-        if (a->io.out[i])
-            memset(a->io.out[i], 0x55,
-                   (size_t)shape_count(&a->graph->values[a->plan->layers[i].out].shape));
+    for (int v = 0; v < a->graph->n_value; v++)
+        if (a->io.out[v])
+            memset(a->io.out[v], 0x55, (size_t)shape_count(&a->graph->values[v].shape));
 }
 
 static inline bool equal(const GByteArray *a, const GByteArray *b)

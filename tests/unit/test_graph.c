@@ -55,7 +55,6 @@ static const struct op op_dense = {
     .attr_size = sizeof(struct dense_attr),
     .min_data = 1,
     .max_data = 1,
-    .is_matrix = true,
     .infer = dense_infer,
     .params = dense_params,
     .macs = dense_macs,

@@ -95,9 +95,6 @@ START_TEST(test_values_beyond_the_range_saturate_symmetrically)
 END_TEST
 
 /* A machine that does everything, with room for everything. */
-static const struct machine_fusion fusions[] = {
-    {"conv2d", "relu"}, {"fc", "relu"}, {"conv2d", "maxpool"}, {"add", "relu"}, {NULL, NULL}};
-
 static struct machine_memory flat_memories[] = {
     {"weights", "", -1, 1 << 30, 1}, {"buffer", "", 2, 1 << 20, 1}, {"host", "", -1, 0, 1}};
 
@@ -111,14 +108,19 @@ static const struct machine flat_machine = {
     .host_memory = 2,
     .peak_macs_per_cyc = {[NUMBER_int8] = 64},
     .precision = NUMBER_int8,
-    .fusions = fusions,
 };
 
-static bool supports_all(const void *self, const struct graph *g, const struct node *n,
-                         enum number precision, GString *why)
+/* Rectifiers behind products and sums, maxima of windows behind convolutions. */
+static bool supports_all(const void *self, const struct graph *g, const int *nodes, int n,
+                         const struct target_formats *formats, GString *why)
 {
-    (void)self, (void)g, (void)n, (void)precision, (void)why;
-    return true;
+    (void)self, (void)formats, (void)why;
+    const struct traits *first = g->nodes[nodes[0]].traits, *last = g->nodes[nodes[n - 1]].traits;
+    if (n == 1)
+        return true;
+    if (traits_rectifies(last))
+        return traits_has_weights(first) || first->kind == TRAITS_ELEMENT;
+    return traits_is_largest(last) && traits_convolves(first);
 }
 
 static void cost_one(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
@@ -147,8 +149,10 @@ struct fixture {
     int8_t *out[32]; /* by layer */
 };
 
-static bool keep(int i_layer, const void *value, size_t n_byte, void *user, GError **error)
+static bool keep(int i_layer, int i_value, const void *value, size_t n_byte, void *user,
+                 GError **error)
 {
+    (void)i_value;
     (void)error;
     ((struct fixture *)user)->out[i_layer] = g_memdup2(value, n_byte);
     return true;
@@ -229,7 +233,7 @@ static int8_t naive_conv(const struct fixture *f, const struct plan_layer *l, co
                    at(in, &d, n, first + i / (a->kernel.v[0] * a->kernel.v[1]), y, x);
     }
     return scaled(sum, f->quant->layers[l->index].requant[c],
-                  plan_layer_node(f->plan, l, "relu") ? 0 : -127);
+                  plan_layer_cut(f->plan, l).at_zero ? 0 : -127);
 }
 
 static int8_t *quantised_input(const struct fixture *f)

@@ -10,7 +10,7 @@
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/ops/infer.h"
-#include "workloads/ops/matrix.h"
+#include "workloads/ops/attention.h"
 #include "workloads/ops/vector_math.h"
 #include "workloads/threads.h"
 
@@ -35,8 +35,9 @@ static bool attention_infer(const struct op_infer *c, GError **error)
                 k->dim[0] == v->dim[0] && k->dim[1] == v->dim[1] && q->dim[2] == k->dim[2] &&
                 q->dim[2] % a->heads == 0 && v->dim[2] % a->heads == 0;
     if (!fits)
-        return error_set(error, ERROR_INPUT, "queries, keys and values (each batch, steps, heads "
-                                             "times features) do not fit together");
+        return error_set(error, ERROR_INPUT,
+                         "queries, keys and values (each batch, steps, heads "
+                         "times features) do not fit together");
     if (mask && (mask->shape.n_dim != 2 || mask->shape.dim[0] != q->dim[1] ||
                  mask->shape.dim[1] != k->dim[1]))
         return error_set(error, ERROR_INPUT, "the mask is not [queries, keys]");
@@ -115,8 +116,12 @@ static bool attention_forward(const struct op_call *c, GError **error)
 {
     const struct attention_attr *a = c->attr;
     const int64_t *q = c->in[0]->shape.dim;
-    struct attention t = {.c = c, .a = a, .n_query = q[1], .n_key = c->in[1]->shape.dim[1],
-                          .q_width = q[2], .v_width = c->in[2]->shape.dim[2]};
+    struct attention t = {.c = c,
+                          .a = a,
+                          .n_query = q[1],
+                          .n_key = c->in[1]->shape.dim[1],
+                          .q_width = q[2],
+                          .v_width = c->in[2]->shape.dim[2]};
     int64_t n_panel;
     t.scale = (float)(a->scale > 0 ? a->scale : 1 / sqrt((double)q[2] / (double)a->heads));
     if (!int64_mul(&n_panel, q[0], a->heads) ||
@@ -141,6 +146,8 @@ const struct op op_attention = {
     .infer = attention_infer,
     .macs = attention_macs,
     .forward = attention_forward,
+    .expands = attention_expands,
+    .expand = attention_expand,
 };
 
 static const struct cfg_field embedding_fields[] = {
@@ -195,6 +202,12 @@ static bool embedding_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void embedding_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct embedding_attr *a = c->attr;
+    t->lookup = (struct traits_lookup){.table = 1, .indices = 0, .padding = a->padding_idx};
+}
+
 const struct op op_embedding = {
     .name = "embedding",
     .summary = "Rows of a table by their indices.",
@@ -203,7 +216,10 @@ const struct op op_embedding = {
     .min_data = 1,
     .max_data = 1,
     .types = OP_NUMBER,
+    .kind = TRAITS_LOOKUP,
+    .is_sparse = true,
     .infer = embedding_infer,
     .params = embedding_params,
     .forward = embedding_forward,
+    .traits = embedding_traits,
 };

@@ -47,6 +47,13 @@ static bool avgpool_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void avgpool_traits(const struct op_infer *c, struct traits *t)
+{
+    pool_traits(c, t);
+    t->pool.is_mean = true;
+    t->pool.counts_pad = ((const struct pool_attr *)c->attr)->count_pad;
+}
+
 const struct op op_avgpool = {
     .name = "avgpool",
     .summary = "The mean of each window.",
@@ -54,6 +61,9 @@ const struct op op_avgpool = {
     .attr_size = sizeof(struct pool_attr),
     .min_data = 1,
     .max_data = 1,
+    .kind = TRAITS_WINDOW,
+    .reads = 1,
     .infer = pool_infer,
     .forward = avgpool_forward,
+    .traits = avgpool_traits,
 };

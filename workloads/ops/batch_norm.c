@@ -100,6 +100,16 @@ static bool batch_norm_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+/* At training an image depends on the others of its batch. */
+static void batch_norm_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct norm_attr *a = c->attr;
+    if (a->training)
+        *t = (struct traits){.kind = TRAITS_OPAQUE};
+    else
+        t->image = (struct traits_image){true, 1, 2, 3, 4, a->epsilon};
+}
+
 const struct op op_batch_norm = {
     .name = "batch_norm",
     .summary = "Channels by their mean and deviation over the batch, known or its own.",
@@ -108,7 +118,10 @@ const struct op op_batch_norm = {
     .min_data = 1,
     .max_data = 1,
     .max_out = 3,
+    .kind = TRAITS_IMAGE,
+    .reads = 1,
     .infer = batch_norm_infer,
     .params = batch_norm_params,
     .forward = batch_norm_forward,
+    .traits = batch_norm_traits,
 };

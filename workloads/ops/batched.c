@@ -61,6 +61,21 @@ static bool batched_product_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void batched_product_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct shape *out = &c->out[0].shape;
+    t->product = (struct traits_product){
+        .m = out->dim[1],
+        .n = out->dim[2],
+        .k = c->in[0]->shape.dim[2],
+        .groups = out->dim[0],
+        .stacked = true,
+        .stationary = 1,
+        .transposed = ((const struct batched_product_attr *)c->attr)->transpose,
+        .bias = -1,
+        .axis = 2};
+}
+
 const struct op op_batched_product = {
     .name = "batched_product",
     .summary = "Products of matrices, pair by pair.",
@@ -68,10 +83,11 @@ const struct op op_batched_product = {
     .attr_size = sizeof(struct batched_product_attr),
     .min_data = 2,
     .max_data = 2,
-    .is_matrix = true,
+    .kind = TRAITS_PRODUCT,
     .infer = batched_product_infer,
     .macs = batched_product_macs,
     .forward = batched_product_forward,
+    .traits = batched_product_traits,
 };
 
 static const struct cfg_field scaled_softmax_fields[] = {
@@ -136,6 +152,12 @@ static bool scaled_softmax_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void scaled_softmax_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct scaled_softmax_attr *a = c->attr;
+    t->row = (struct traits_row){c->in[0]->shape.n_dim - 1, 1, a->masked ? 1 : -1};
+}
+
 const struct op op_scaled_softmax = {
     .name = "scaled_softmax",
     .summary = "Softmax of the last dimension of a multiple of the input, plus a mask.",
@@ -144,7 +166,10 @@ const struct op op_scaled_softmax = {
     .min_data = 1,
     .max_data = 1,
     .in_place = true,
+    .kind = TRAITS_ROW,
+    .reads = 3,
     .infer = scaled_softmax_infer,
     .params = scaled_softmax_params,
     .forward = scaled_softmax_forward,
+    .traits = scaled_softmax_traits,
 };

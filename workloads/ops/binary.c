@@ -102,7 +102,7 @@ static uint64_t shift_right(uint64_t x, uint64_t n)
     C(greater, x > y)                                                                              \
     C(less_equal, x <= y)                                                                          \
     C(greater_equal, x >= y)                                                                       \
-    C(and, x && y)                                                                                 \
+    C(and, x &&y)                                                                                  \
     C(or, x || y)                                                                                  \
     C(xor, !x != !y)
 
@@ -139,8 +139,8 @@ static void run(const struct op_call *c, enum binary_index index, enum number as
     const struct binary *b = &binaries[index];
     struct elementwise e = {.n_in = 2, .in = {x, y}, .in_as = {as, as}, .out = c->out[0]};
     e.out_as = index >= BINARY_equal ? NUMBER_bool : as;
-    e.fn = as == NUMBER_fp32   ? b->fp32
-           : as == NUMBER_fp64 ? b->fp64
+    e.fn = as == NUMBER_fp32    ? b->fp32
+           : as == NUMBER_fp64  ? b->fp64
            : as == NUMBER_int64 ? b->int64
                                 : b->uint64;
     elementwise_run(&e, c->threads);
@@ -158,39 +158,49 @@ static bool infer_compare(const struct op_infer *c, GError **error)
     return infer_one_type(c, error) && infer_broadcast(c, &c->out[0].shape, error);
 }
 
-#define BINARY(op_name, text, kind, infer_fn)                                                      \
+/* What is behind infer_fn are further members of struct op. */
+#define BINARY(op_name, n_read, text, formats, infer_fn, ...)                                      \
     static bool op_name##_forward(const struct op_call *c, GError **error)                         \
     {                                                                                              \
         (void)error;                                                                               \
         run(c, BINARY_##op_name, elementwise_canonical(c->in[0]->type), c->in[0], c->in[1]);       \
         return true;                                                                               \
     }                                                                                              \
-    const struct op op_##op_name = {                                                               \
-        .name = #op_name,                                                                          \
-        .summary = text,                                                                           \
-        .min_data = 2,                                                                             \
-        .max_data = 2,                                                                             \
-        .in_place = true,                                                                          \
-        .types = kind,                                                                             \
-        .infer = infer_fn,                                                                         \
-        .forward = op_name##_forward,                                                              \
-    };
-BINARY(add, "Sum of two values.", OP_NUMBER, infer_math)
-BINARY(sub, "Difference of two values.", OP_NUMBER, infer_math)
-BINARY(mul, "Product of two values, element by element.", OP_NUMBER, infer_math)
-BINARY(div, "Quotient; of integers cut off, and 0 where the divisor is 0.", OP_NUMBER, infer_math)
-BINARY(squared_difference, "Square of the difference.", OP_NUMBER, infer_math)
-BINARY(prelu, "x, or x times the second input below 0.", OP_NUMBER, infer_math)
-BINARY(atan2, "Angle of the point (y, x), y being the first input.", OP_FLOAT, infer_math)
-BINARY(equal, "Is x = y?", OP_ANY, infer_compare)
-BINARY(not_equal, "Is x different from y?", OP_ANY, infer_compare)
-BINARY(less, "Is x < y?", OP_NUMBER, infer_compare)
-BINARY(greater, "Is x > y?", OP_NUMBER, infer_compare)
-BINARY(less_equal, "Is x <= y?", OP_NUMBER, infer_compare)
-BINARY(greater_equal, "Is x >= y?", OP_NUMBER, infer_compare)
-BINARY(and, "Are both not 0 (true)?", OP_ANY, infer_compare)
-BINARY(or, "Is one of them not 0 (true)?", OP_ANY, infer_compare)
-BINARY(xor, "Is exactly one of them not 0 (true)?", OP_ANY, infer_compare)
+    const struct op op_##op_name = {.name = #op_name,                                              \
+                                    .summary = text,                                               \
+                                    .min_data = 2,                                                 \
+                                    .max_data = 2,                                                 \
+                                    .in_place = true,                                              \
+                                    .types = formats,                                              \
+                                    .kind = TRAITS_ELEMENT,                                        \
+                                    .reads = n_read,                                               \
+                                    .infer = infer_fn,                                             \
+                                    .forward = op_name##_forward,                                  \
+                                    __VA_ARGS__};
+
+static void add_traits(const struct op_infer *c, struct traits *t)
+{
+    (void)c;
+    t->element.adds = true;
+}
+BINARY(add, 1, "Sum of two values.", OP_NUMBER, infer_math, .traits = add_traits)
+
+BINARY(sub, 1, "Difference of two values.", OP_NUMBER, infer_math)
+BINARY(mul, 1, "Product of two values, element by element.", OP_NUMBER, infer_math)
+BINARY(div, 1, "Quotient; of integers cut off, and 0 where the divisor is 0.", OP_NUMBER,
+       infer_math)
+BINARY(squared_difference, 1, "Square of the difference.", OP_NUMBER, infer_math)
+BINARY(prelu, 0, "x, or x times the second input below 0.", OP_NUMBER, infer_math)
+BINARY(atan2, 0, "Angle of the point (y, x), y being the first input.", OP_FLOAT, infer_math)
+BINARY(equal, 0, "Is x = y?", OP_ANY, infer_compare)
+BINARY(not_equal, 0, "Is x different from y?", OP_ANY, infer_compare)
+BINARY(less, 0, "Is x < y?", OP_NUMBER, infer_compare)
+BINARY(greater, 0, "Is x > y?", OP_NUMBER, infer_compare)
+BINARY(less_equal, 0, "Is x <= y?", OP_NUMBER, infer_compare)
+BINARY(greater_equal, 0, "Is x >= y?", OP_NUMBER, infer_compare)
+BINARY(and, 0, "Are both not 0 (true)?", OP_ANY, infer_compare)
+BINARY(or, 0, "Is one of them not 0 (true)?", OP_ANY, infer_compare)
+BINARY(xor, 0, "Is exactly one of them not 0 (true)?", OP_ANY, infer_compare)
 
 /* The base's format; a fraction as an integer's exponent needs fp64 in between. */
 static bool pow_infer(const struct op_infer *c, GError **error)
@@ -215,6 +225,8 @@ const struct op op_pow = {.name = "pow",
                           .min_data = 2,
                           .max_data = 2,
                           .types = OP_NUMBER,
+                          .kind = TRAITS_ELEMENT,
+                          .reads = 1,
                           .infer = pow_infer,
                           .forward = pow_forward};
 
@@ -254,8 +266,7 @@ static const struct cfg_field bitshift_fields[] = {
 static bool bitshift_infer(const struct op_infer *c, GError **error)
 {
     if (number_is_signed(c->in[0]->type))
-        return error_set(error, ERROR_UNSUPPORTED, "%s has a sign",
-                         number_names[c->in[0]->type]);
+        return error_set(error, ERROR_UNSUPPORTED, "%s has a sign", number_names[c->in[0]->type]);
     return infer_math(c, error);
 }
 
@@ -305,24 +316,26 @@ static bool mean_forward(const struct op_call *c, GError **error)
     return true;
 }
 
-#define VARIADIC(op_name, kernel, text, kind, ...)                                                 \
+#define VARIADIC(op_name, kernel, n_read, text, formats)                                           \
     const struct op op_##op_name = {                                                               \
         .name = #op_name,                                                                          \
         .summary = text,                                                                           \
         .min_data = 1,                                                                             \
         .max_data = OP_MAX_IN,                                                                     \
-        .types = kind,                                                                             \
+        .types = formats,                                                                          \
+        .kind = TRAITS_ELEMENT,                                                                    \
+        .reads = n_read,                                                                           \
         .infer = infer_math,                                                                       \
         .forward = kernel,                                                                         \
     };
-#define VARIADIC_OF(op_name, kernel, text)                                                         \
+#define VARIADIC_OF(op_name, kernel, n_read, text)                                                 \
     static bool op_name##_forward(const struct op_call *c, GError **error)                         \
     {                                                                                              \
         (void)error;                                                                               \
         return run_all(c, BINARY_##kernel);                                                        \
     }                                                                                              \
-    VARIADIC(op_name, op_name##_forward, text, OP_NUMBER)
-VARIADIC_OF(max, max, "The largest of its inputs, element by element.")
-VARIADIC_OF(min, min, "The smallest of its inputs, element by element.")
-VARIADIC_OF(sum, add, "Sum of its inputs, element by element.")
-VARIADIC(mean, mean_forward, "Mean of its inputs, element by element.", OP_FLOAT)
+    VARIADIC(op_name, op_name##_forward, n_read, text, OP_NUMBER)
+VARIADIC_OF(max, max, 1, "The largest of its inputs, element by element.")
+VARIADIC_OF(min, min, 1, "The smallest of its inputs, element by element.")
+VARIADIC_OF(sum, add, 0, "Sum of its inputs, element by element.")
+VARIADIC(mean, mean_forward, 0, "Mean of its inputs, element by element.", OP_FLOAT)

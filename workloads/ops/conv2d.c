@@ -121,8 +121,7 @@ static int conv2d_params(const struct op_infer *c, struct op_param *out)
 static uint64_t conv2d_macs(const struct op_infer *c)
 {
     const struct shape weight = weight_shape(c);
-    return op_product(
-        2, (int64_t[]){shape_count(&c->out[0].shape), shape_count_from(&weight, 1)});
+    return op_product(2, (int64_t[]){shape_count(&c->out[0].shape), shape_count_from(&weight, 1)});
 }
 
 struct conv {
@@ -270,6 +269,21 @@ static bool conv2d_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void conv2d_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct conv2d_attr *a = c->attr;
+    const struct shape weight = weight_shape(c);
+    window_traits(&a->kernel, &a->stride, &a->dilation, &a->pad, &t->window);
+    t->product = (struct traits_product){.m = shape_count(&c->out[0].shape) / a->channels,
+                                         .n = a->channels / a->groups,
+                                         .k = shape_count_from(&weight, 1),
+                                         .groups = a->groups,
+                                         .stationary = 1,
+                                         .has_weights = true,
+                                         .transposed = true,
+                                         .bias = c->n_in > 2 ? 2 : -1};
+}
+
 const struct op op_conv2d = {
     .name = "conv2d",
     .summary = "Convolution of images with filters.",
@@ -277,9 +291,10 @@ const struct op op_conv2d = {
     .attr_size = sizeof(struct conv2d_attr),
     .min_data = 1,
     .max_data = 1,
-    .is_matrix = true,
+    .kind = TRAITS_PRODUCT,
     .infer = conv2d_infer,
     .params = conv2d_params,
     .macs = conv2d_macs,
     .forward = conv2d_forward,
+    .traits = conv2d_traits,
 };

@@ -135,6 +135,20 @@ static bool fc_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void fc_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct fc_attr *a = c->attr;
+    t->product = (struct traits_product){.m = shape_count(&c->out[0].shape) / a->features,
+                                         .n = a->features,
+                                         .k = weight_shape(c).dim[1],
+                                         .groups = 1,
+                                         .stationary = 1,
+                                         .has_weights = true,
+                                         .transposed = true,
+                                         .bias = c->n_in > 2 ? 2 : -1,
+                                         .axis = (int)a->axis};
+}
+
 const struct op op_fc = {
     .name = "fc",
     .summary = "Fully connected layer: every feature sees the whole input.",
@@ -142,9 +156,10 @@ const struct op op_fc = {
     .attr_size = sizeof(struct fc_attr),
     .min_data = 1,
     .max_data = 1,
-    .is_matrix = true,
+    .kind = TRAITS_PRODUCT,
     .infer = fc_infer,
     .params = fc_params,
     .macs = fc_macs,
     .forward = fc_forward,
+    .traits = fc_traits,
 };

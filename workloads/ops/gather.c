@@ -167,8 +167,8 @@ static bool gather_nd_forward(const struct op_call *c, GError **error)
     const struct shape *in = &c->in[0]->shape, *at = &c->in[1]->shape;
     const int depth = (int)at->dim[at->n_dim - 1];
     const size_t block = (size_t)shape_count_from(in, b + depth) * number_bytes(c->in[0]->type);
-    const int64_t n_tuple = shape_count(at) / depth, per_batch = n_tuple / MAX(1,
-        shape_count(at) / shape_count_from(at, b));
+    const int64_t n_tuple = shape_count(at) / depth,
+                  per_batch = n_tuple / MAX(1, shape_count(at) / shape_count_from(at, b));
     for (int64_t k = 0; k < n_tuple; k++) {
         int64_t from = k / per_batch;
         if (!tuple_at(c->in[1], k, in, b, &from, error))
@@ -204,10 +204,10 @@ static void reduce_one(void *dst, const void *src, enum number type, enum reduct
         uint64_t x = (uint64_t)number_get_int64(dst, type, 0);
         uint64_t y = (uint64_t)number_get_int64(src, type, 0);
         bool is_more = type == NUMBER_uint64 ? y > x : (int64_t)y > (int64_t)x;
-        uint64_t r = how == REDUCTION_ADD                 ? x + y
-                     : how == REDUCTION_MUL               ? x * y
+        uint64_t r = how == REDUCTION_ADD                ? x + y
+                     : how == REDUCTION_MUL              ? x * y
                      : is_more == (how == REDUCTION_MAX) ? y
-                                                          : x;
+                                                         : x;
         number_cast(dst, type, &r, NUMBER_uint64, 1);
     }
 }
@@ -232,10 +232,9 @@ static bool scatter_elements_forward(const struct op_call *c, GError **error)
         int64_t index;
         if (!index_at(c->in[1], i, in->dim[a->axis], &index, error))
             return false;
-        reduce_one((char *)c->out[0]->data +
-                       (size_t)place_of(i, part, in, (int)a->axis, index) * size,
-                   (const char *)c->in[2]->data + (size_t)i * size, type,
-                   (enum reduction)a->reduction);
+        reduce_one(
+            (char *)c->out[0]->data + (size_t)place_of(i, part, in, (int)a->axis, index) * size,
+            (const char *)c->in[2]->data + (size_t)i * size, type, (enum reduction)a->reduction);
     }
     return true;
 }
@@ -280,22 +279,36 @@ static bool scatter_nd_forward(const struct op_call *c, GError **error)
     return true;
 }
 
-#define OPERATOR(op_name, text, table, attr, n_in)                                                 \
-    const struct op op_##op_name = {                                                               \
-        .name = #op_name,                                                                          \
-        .summary = text,                                                                           \
-        .fields = table,                                                                           \
-        .attr_size = sizeof(struct attr),                                                          \
-        .min_data = n_in,                                                                          \
-        .max_data = n_in,                                                                          \
-        .types = OP_ANY,                                                                           \
-        .infer = op_name##_infer,                                                                  \
-        .forward = op_name##_forward,                                                              \
-    };
-OPERATOR(gather, "Slices along one dimension, by their indices.", axis_0_fields, axis_attr, 2)
+/* Rows of a table along its first dimension; along another one they are moved, if the indices are
+ * known. */
+static void gather_traits(const struct op_infer *c, struct traits *t)
+{
+    const bool of_rows = ((const struct axis_attr *)c->attr)->axis == 0;
+    t->kind = of_rows ? TRAITS_LOOKUP : TRAITS_MOVE;
+    if (of_rows)
+        t->lookup = (struct traits_lookup){0, 1, .padding = -1, .from_end = true};
+    else
+        t->move.told_by = 1;
+}
+
+/* What is behind n_in are further members of struct op. */
+#define OPERATOR(op_name, text, table, attr, n_in, ...)                                            \
+    const struct op op_##op_name = {.name = #op_name,                                              \
+                                    .summary = text,                                               \
+                                    .fields = table,                                               \
+                                    .attr_size = sizeof(struct attr),                              \
+                                    .min_data = n_in,                                              \
+                                    .max_data = n_in,                                              \
+                                    .types = OP_ANY,                                               \
+                                    .infer = op_name##_infer,                                      \
+                                    .forward = op_name##_forward,                                  \
+                                    __VA_ARGS__};
+OPERATOR(gather, "Slices along one dimension, by their indices.", axis_0_fields, axis_attr, 2,
+         .kind = TRAITS_LOOKUP, .is_sparse = true, .traits = gather_traits)
 OPERATOR(gather_elements, "One element for each index, along one dimension.", axis_0_fields,
-         axis_attr, 2)
-OPERATOR(gather_nd, "Slices by tuples of indices.", gather_nd_fields, gather_nd_attr, 2)
+         axis_attr, 2, .is_sparse = true)
+OPERATOR(gather_nd, "Slices by tuples of indices.", gather_nd_fields, gather_nd_attr, 2,
+         .is_sparse = true)
 OPERATOR(scatter_elements, "Its input with single elements replaced, along one dimension.",
          scatter_elements_fields, scatter_attr, 3)
 OPERATOR(scatter_nd, "Its input with slices replaced, by tuples of indices.", scatter_nd_fields,

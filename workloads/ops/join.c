@@ -5,6 +5,7 @@
 
 #include "sim/base/error.h"
 #include "sim/base/size.h"
+#include "workloads/expand_draft.h"
 #include "workloads/ops/axis.h"
 #include "workloads/ops/infer.h"
 #include "workloads/ops/layout.h"
@@ -49,8 +50,8 @@ struct parts {
     struct tensor *const *out;      /* the parts, written, or */
     const struct tensor *const *in; /* read */
     int64_t size[OP_MAX_IN];
-    size_t inner;   /* bytes behind the dimension */
-    size_t pitch;   /* bytes of the whole dimension */
+    size_t inner; /* bytes behind the dimension */
+    size_t pitch; /* bytes of the whole dimension */
     int64_t n_block;
 };
 
@@ -91,6 +92,14 @@ static bool concat_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+/* Channels are dimension 1 of images, the last one of rows. */
+static void concat_traits(const struct op_infer *c, struct traits *t)
+{
+    const int n_dim = c->out[0].shape.n_dim;
+    if (((const struct concat_attr *)c->attr)->axis != (n_dim == 4 ? 1 : n_dim - 1))
+        *t = (struct traits){.kind = TRAITS_MOVE};
+}
+
 const struct op op_concat = {
     .name = "concat",
     .summary = "Puts its inputs one after the other along one dimension.",
@@ -100,8 +109,11 @@ const struct op op_concat = {
     .max_data = OP_MAX_IN,
     .types = OP_ANY,
     .takes_empty = true,
+    .kind = TRAITS_JOIN,
+    .reads = 1,
     .infer = concat_infer,
     .forward = concat_forward,
+    .traits = concat_traits,
 };
 
 static const struct cfg_field stack_fields[] = {
@@ -136,8 +148,8 @@ static bool stack_forward(const struct op_call *c, GError **error)
     int axis = (int)((const struct axis_attr *)c->attr)->axis;
     const struct shape *out = &c->out[0]->shape;
     size_t block = (size_t)shape_count_from(out, axis + 1) * number_bytes(c->out[0]->type);
-    int64_t n_block = shape_count(&c->in[0]->shape) ? shape_count(out) / shape_count_from(out, axis)
-                                                    : 0;
+    int64_t n_block =
+        shape_count(&c->in[0]->shape) ? shape_count(out) / shape_count_from(out, axis) : 0;
     for (int k = 0; k < c->n_in; k++)
         for (int64_t i = 0; i < n_block; i++)
             memcpy((char *)c->out[0]->data + ((size_t)i * (size_t)c->n_in + (size_t)k) * block,
@@ -154,6 +166,7 @@ const struct op op_stack = {
     .max_data = OP_MAX_IN,
     .types = OP_ANY,
     .takes_empty = true,
+    .kind = TRAITS_MOVE,
     .infer = stack_infer,
     .forward = stack_forward,
 };
@@ -211,6 +224,30 @@ static bool split_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+/* As slices. */
+static bool split_expands(const struct graph *g, const struct node *n, const char **why)
+{
+    (void)g, (void)n, (void)why;
+    return true;
+}
+
+static void split_expand(struct expand_draft *d)
+{
+    const struct split_attr *a = d->node->attr;
+    const char *x = d->from->values[d->node->in[0]].name;
+    int64_t first = 0;
+    for (int i = 0; i < d->node->n_out; first += a->sizes[i++]) {
+        if (d->node->out[i] < 0)
+            continue;
+        const struct slice_attr s = {.starts = {1, {first}},
+                                     .ends = {1, {first + a->sizes[i]}},
+                                     .axes = {1, {a->axis}},
+                                     .steps = {1, {1}}};
+        expand_node_to(d, expand_name(d, "%d", i), d->from->values[d->node->out[i]].name, &op_slice,
+                       &s, &x, 1);
+    }
+}
+
 const struct op op_split = {
     .name = "split",
     .summary = "Parts of its input along one dimension.",
@@ -222,8 +259,11 @@ const struct op op_split = {
     .types = OP_ANY,
     .known = 1 << 1,
     .takes_empty = true,
+    .kind = TRAITS_MOVE,
     .infer = split_infer,
     .forward = split_forward,
+    .expands = split_expands,
+    .expand = split_expand,
 };
 
 static bool unstack_infer(const struct op_infer *c, GError **error)

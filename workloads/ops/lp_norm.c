@@ -41,6 +41,11 @@ static bool lp_norm_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void lp_norm_traits(const struct op_infer *c, struct traits *t)
+{
+    t->row = (struct traits_row){(int)((const struct norm_attr *)c->attr)->axis, 1, -1};
+}
+
 const struct op op_lp_norm = {
     .name = "lp_norm",
     .summary = "Vectors divided by their p-norm.",
@@ -48,6 +53,9 @@ const struct op op_lp_norm = {
     .attr_size = sizeof(struct norm_attr),
     .min_data = 1,
     .max_data = 1,
+    .kind = TRAITS_ROW,
+    .reads = 2,
     .infer = lp_norm_infer,
     .forward = lp_norm_forward,
+    .traits = lp_norm_traits,
 };

@@ -97,6 +97,12 @@ static bool lrn_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void lrn_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct lrn_attr *a = c->attr;
+    t->norm = (struct traits_norm){a->size, a->alpha, a->beta, a->k};
+}
+
 const struct op op_lrn = {
     .name = "lrn",
     .summary = "Local response normalisation across channels.",
@@ -104,6 +110,9 @@ const struct op op_lrn = {
     .attr_size = sizeof(struct lrn_attr),
     .min_data = 1,
     .max_data = 1,
+    .kind = TRAITS_NORM,
+    .reads = 1,
     .infer = lrn_infer,
     .forward = lrn_forward,
+    .traits = lrn_traits,
 };

@@ -6,8 +6,10 @@
 
 #include "sim/base/error.h"
 #include "sim/base/size.h"
+#include "workloads/expand_draft.h"
 #include "workloads/ops/infer.h"
 #include "workloads/ops/matrix.h"
+#include "workloads/ops/ops.h"
 #include "workloads/threads.h"
 
 #define LD           G_GINT64_FORMAT
@@ -16,7 +18,7 @@
 
 /* Both sides as stacks of matrices; a vector is a row, or a column. */
 struct product {
-    struct shape batch; /* of the output */
+    struct shape batch;                                   /* of the output */
     int64_t a_step[SHAPE_MAX_DIM], b_step[SHAPE_MAX_DIM]; /* matrices; 0: broadcast */
     int64_t m, n, k, n_batch;
 };
@@ -73,8 +75,7 @@ static bool matmul_infer(const struct op_infer *c, GError **error)
 {
     struct product p;
     struct shape *out = &c->out[0].shape;
-    if (!infer_one_type(c, error) ||
-        !product_of(&c->in[0]->shape, &c->in[1]->shape, &p, error))
+    if (!infer_one_type(c, error) || !product_of(&c->in[0]->shape, &c->in[1]->shape, &p, error))
         return false;
     *out = p.batch;
     if (c->in[0]->shape.n_dim > 1)
@@ -167,8 +168,8 @@ static bool matmul_forward(const struct op_call *c, GError **error)
         return error_set(error, ERROR_LIMIT, "the product is too large for OpenBLAS");
     j.n_col = int64_div_up(j.p.n, PANEL_COLS);
     j.per_panel = MAX(1, STACK_FLOATS / MAX(1, j.p.m * j.p.n));
-    threads_run(c->threads, (int)(j.n_col * int64_div_up(j.p.n_batch, j.per_panel)),
-                multiply_panel, &j);
+    threads_run(c->threads, (int)(j.n_col * int64_div_up(j.p.n_batch, j.per_panel)), multiply_panel,
+                &j);
     return true;
 }
 
@@ -177,6 +178,49 @@ static bool halves_infer(const struct op_infer *c, GError **error)
     if (c->in[0]->type == NUMBER_fp16 || c->in[0]->type == NUMBER_bf16)
         return error_set(error, ERROR_UNSUPPORTED, "%s", number_names[c->in[0]->type]);
     return matmul_infer(c, error);
+}
+
+/* As a product of one stack of matrices each. Four dimensions are images, which lie in another
+ * order. */
+static bool matmul_expands(const struct graph *g, const struct node *n, const char **why)
+{
+    const struct value *a = &g->values[n->in[0]], *b = &g->values[n->in[1]];
+    bool same = a->kind != VALUE_PARAM && b->kind != VALUE_PARAM && a->shape.n_dim >= 2 &&
+                a->shape.n_dim != 4 && a->shape.n_dim == b->shape.n_dim && a->type == NUMBER_fp32 &&
+                shape_count(&g->values[n->out[0]].shape) > 0;
+    for (int i = 0; same && i < a->shape.n_dim - 2; i++)
+        same = a->shape.dim[i] == b->shape.dim[i];
+    *why = "its operands are no stacks of as many matrices";
+    return same;
+}
+
+/* One stack of what a stack of stacks has. */
+static const char *one_stack(struct expand_draft *d, const char *what, int i_in)
+{
+    const struct value *v = &d->from->values[d->node->in[i_in]];
+    const int n = v->shape.n_dim;
+    if (n == 3)
+        return v->name;
+    return expand_reshape(d, expand_name(d, "%s", what), NULL, v->name, 3,
+                          (int64_t[]){-1, v->shape.dim[n - 2], v->shape.dim[n - 1]});
+}
+
+static void matmul_expand(struct expand_draft *d)
+{
+    const struct value *out = &d->from->values[d->node->out[0]];
+    const struct batched_product_attr along = {.transpose = false};
+    const char *in[] = {one_stack(d, "first", 0), one_stack(d, "second", 1)};
+    const int n = out->shape.n_dim;
+    int64_t dim[SHAPE_MAX_DIM];
+    if (n == 3) {
+        expand_node_to(d, expand_name(d, "products"), out->name, &op_batched_product, &along, in,
+                       2);
+        return;
+    }
+    memcpy(dim, out->shape.dim, sizeof(dim));
+    dim[0] = -1;
+    const char *y = expand_node(d, expand_name(d, "products"), &op_batched_product, &along, in, 2);
+    expand_reshape(d, expand_name(d, "out"), out->name, y, n, dim);
 }
 
 const struct op op_matmul = {
@@ -188,6 +232,8 @@ const struct op op_matmul = {
     .infer = halves_infer,
     .macs = matmul_macs,
     .forward = matmul_forward,
+    .expands = matmul_expands,
+    .expand = matmul_expand,
 };
 
 static const struct cfg_field gemm_fields[] = {
@@ -222,8 +268,8 @@ static bool gemm_infer(const struct op_infer *c, GError **error)
 static uint64_t gemm_macs(const struct op_infer *c)
 {
     const struct gemm_attr *a = c->attr;
-    return op_product(
-        2, (int64_t[]){shape_count(&c->out[0].shape), c->in[0]->shape.dim[!a->trans_a]});
+    return op_product(2,
+                      (int64_t[]){shape_count(&c->out[0].shape), c->in[0]->shape.dim[!a->trans_a]});
 }
 
 /* beta C, broadcast, for the product to be added to. */
@@ -232,8 +278,8 @@ static void begin_gemm(const struct op_call *c)
     const struct gemm_attr *a = c->attr;
     const struct shape *out = &c->out[0]->shape;
     const struct tensor *bias = c->n_in > 2 ? c->in[2] : NULL;
-    const int64_t rows = bias && dim_from_end(&bias->shape, 2) > 1, cols = bias &&
-                         dim_from_end(&bias->shape, 1) > 1;
+    const int64_t rows = bias && dim_from_end(&bias->shape, 2) > 1,
+                  cols = bias && dim_from_end(&bias->shape, 1) > 1;
     for (int64_t i = 0; i < out->dim[0]; i++)
         for (int64_t k = 0; k < out->dim[1]; k++) {
             const int64_t at = rows * i * (cols ? out->dim[1] : 1) + cols * k;

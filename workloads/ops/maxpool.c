@@ -75,6 +75,9 @@ const struct op op_maxpool = {
     .max_data = 1,
     .max_out = 2,
     .types = OP_NUMBER,
+    .kind = TRAITS_WINDOW,
+    .reads = 1,
     .infer = pool_infer,
     .forward = maxpool_forward,
+    .traits = pool_traits,
 };

@@ -188,6 +188,12 @@ static bool rms_norm_forward(const struct op_call *c, GError **error)
     return normalise_rows(c, true);
 }
 
+static void rows_traits(const struct op_infer *c, struct traits *t)
+{
+    const int axis = (int)((const struct norm_attr *)c->attr)->axis;
+    t->row = (struct traits_row){axis, c->in[0]->shape.n_dim - axis, -1};
+}
+
 const struct op op_layer_norm = {
     .name = "layer_norm",
     .summary = "Rows by their own mean and deviation (Ba, Kiros, Hinton 2016); also mean and "
@@ -197,9 +203,12 @@ const struct op op_layer_norm = {
     .min_data = 1,
     .max_data = 1,
     .max_out = 3,
+    .kind = TRAITS_ROW,
+    .reads = 3,
     .infer = layer_norm_infer,
     .params = layer_norm_params,
     .forward = layer_norm_forward,
+    .traits = rows_traits,
 };
 const struct op op_rms_norm = {
     .name = "rms_norm",
@@ -208,9 +217,12 @@ const struct op op_rms_norm = {
     .attr_size = sizeof(struct norm_attr),
     .min_data = 1,
     .max_data = 1,
+    .kind = TRAITS_ROW,
+    .reads = 2,
     .infer = layer_norm_infer,
     .params = rms_norm_params,
     .forward = rms_norm_forward,
+    .traits = rows_traits,
 };
 
 static const struct cfg_field instance_norm_fields[] = {NORM_EPSILON("1e-5"), {0}};

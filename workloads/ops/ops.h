@@ -12,8 +12,10 @@
 #include "sim/cfg/cfg.h"
 #include "workloads/op.h"
 
-#define OP(name) extern const struct op op_##name;
+#define OP(name)       extern const struct op op_##name;
+#define FUNCTION(name) OP(name)
 #include "workloads/ops.def"
+#undef FUNCTION
 #undef OP
 
 /* [N, C, H, W] to [N, channels, OH, OW]; weight [channels, C / groups, R, S], bias [channels]. A

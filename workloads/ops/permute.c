@@ -46,6 +46,12 @@ static bool transpose_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+static void transpose_traits(const struct op_infer *c, struct traits *t)
+{
+    t->move.transposes = true;
+    perm_of(c->attr, c->in[0]->shape.n_dim, t->move.perm);
+}
+
 const struct op op_transpose = {
     .name = "transpose",
     .summary = "Its input with the dimensions in another order.",
@@ -55,8 +61,10 @@ const struct op op_transpose = {
     .max_data = 1,
     .types = OP_ANY,
     .takes_empty = true,
+    .kind = TRAITS_MOVE,
     .infer = transpose_infer,
     .forward = transpose_forward,
+    .traits = transpose_traits,
 };
 
 static const char *const block_modes[] = {"dcr", "crd", NULL};
@@ -65,7 +73,8 @@ static const struct cfg_field depth_to_space_fields[] = {
      "Edge of the squares.", NULL},
     {"mode", CFG_ENUM, offsetof(struct block_attr, mode), 0, 0, "dcr", NULL,
      "Which of the channels' digits is the place in a square: the first, or the last (CRD, as "
-     "pixel shuffle).", block_modes},
+     "pixel shuffle).",
+     block_modes},
     {0},
 };
 static const struct cfg_field space_to_depth_fields[] = {
@@ -89,8 +98,8 @@ static bool depth_to_space_infer(const struct op_infer *c, GError **error)
     if (in->dim[1] % (b * b))
         return error_set(error, ERROR_INPUT,
                          "the channels are not a multiple of the squares' area");
-    c->out[0].shape = (struct shape){4, {in->dim[0], in->dim[1] / b / b, in->dim[2] * b,
-                                         in->dim[3] * b}};
+    c->out[0].shape =
+        (struct shape){4, {in->dim[0], in->dim[1] / b / b, in->dim[2] * b, in->dim[3] * b}};
     return true;
 }
 
@@ -100,9 +109,8 @@ static bool depth_to_space_forward(const struct op_call *c, GError **error)
     static const int64_t dcr[] = {0, 3, 4, 1, 5, 2}, crd[] = {0, 1, 4, 2, 5, 3};
     const struct block_attr *a = c->attr;
     const int64_t *in = c->in[0]->shape.dim, b = a->blocksize, depth = in[1] / b / b;
-    const struct shape wide =
-        a->mode ? (struct shape){6, {in[0], depth, b, b, in[2], in[3]}}
-                : (struct shape){6, {in[0], b, b, depth, in[2], in[3]}};
+    const struct shape wide = a->mode ? (struct shape){6, {in[0], depth, b, b, in[2], in[3]}}
+                                      : (struct shape){6, {in[0], b, b, depth, in[2], in[3]}};
     permute(c->out[0]->data, c->in[0]->data, number_bytes(c->in[0]->type), &wide,
             a->mode ? crd : dcr, c->threads);
     return true;
@@ -116,8 +124,8 @@ static bool space_to_depth_infer(const struct op_infer *c, GError **error)
         return false;
     if (in->dim[2] % b || in->dim[3] % b)
         return error_set(error, ERROR_INPUT, "the image is no whole number of squares");
-    c->out[0].shape = (struct shape){4, {in->dim[0], in->dim[1] * b * b, in->dim[2] / b,
-                                         in->dim[3] / b}};
+    c->out[0].shape =
+        (struct shape){4, {in->dim[0], in->dim[1] * b * b, in->dim[2] / b, in->dim[3] / b}};
     return true;
 }
 

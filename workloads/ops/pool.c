@@ -34,6 +34,13 @@ bool pool_infer(const struct op_infer *c, GError **error)
     return true;
 }
 
+void pool_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct pool_attr *a = c->attr;
+    if (c->in[0]->shape.n_dim == 4)
+        window_traits(&a->kernel, &a->stride, &a->dilation, &a->pad, &t->window);
+}
+
 bool pool_is_plain(const struct op_call *c)
 {
     const struct pool_attr *a = c->attr;
@@ -67,8 +74,7 @@ static void find_window(const struct pool_attr *a, const struct shape *in, const
         const int64_t n_now = MAX(last - first, 0);
         for (int64_t k = w->n - 1; k >= 0; k--) /* each place so far becomes n_now of them */
             for (int64_t r = n_now - 1; r >= 0; r--)
-                at[k * n_now + r] =
-                    at[k] * in->dim[2 + i] + begin + (first + r) * a->dilation.v[i];
+                at[k * n_now + r] = at[k] * in->dim[2 + i] + begin + (first + r) * a->dilation.v[i];
         w->n *= n_now;
         w->n_window *= padded;
     }

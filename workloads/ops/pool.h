@@ -11,22 +11,53 @@
 #include "workloads/ops/window.h"
 
 #define POOL_FIELDS                                                                                \
-    {"kernel", CFG_INTS, offsetof(struct pool_attr, kernel), 1, WINDOW_MAX, NULL, NULL,            \
-     "Size of the window: one number or one a dimension.", NULL},                                  \
-        {"stride", CFG_INTS, offsetof(struct pool_attr, stride), 1, WINDOW_MAX, "", NULL, \
-         "Step between neighbouring windows; the kernel's size where none is given.", NULL},       \
-        {"pad", CFG_INTS, offsetof(struct pool_attr, pad), 0, WINDOW_MAX, "0", NULL,               \
+    {"kernel",                                                                                     \
+     CFG_INTS,                                                                                     \
+     offsetof(struct pool_attr, kernel),                                                           \
+     1,                                                                                            \
+     WINDOW_MAX,                                                                                   \
+     NULL,                                                                                         \
+     NULL,                                                                                         \
+     "Size of the window: one number or one a dimension.",                                         \
+     NULL},                                                                                        \
+        {"stride",                                                                                 \
+         CFG_INTS,                                                                                 \
+         offsetof(struct pool_attr, stride),                                                       \
+         1,                                                                                        \
+         WINDOW_MAX,                                                                               \
+         "",                                                                                       \
+         NULL,                                                                                     \
+         "Step between neighbouring windows; the kernel's size where none is given.",              \
+         NULL},                                                                                    \
+        {"pad",                                                                                    \
+         CFG_INTS,                                                                                 \
+         offsetof(struct pool_attr, pad),                                                          \
+         0,                                                                                        \
+         WINDOW_MAX,                                                                               \
+         "0",                                                                                      \
+         NULL,                                                                                     \
          "Padding around the input: one number, one a dimension, or those before and then those "  \
          "behind.",                                                                                \
          NULL},                                                                                    \
-        {"ceil", CFG_BOOL, offsetof(struct pool_attr, ceil), 0, 0, "false", NULL,                  \
-         "Rounds the output's size up, so that a last window may stick out.", NULL},               \
+        {"ceil",                                                                                   \
+         CFG_BOOL,                                                                                 \
+         offsetof(struct pool_attr, ceil),                                                         \
+         0,                                                                                        \
+         0,                                                                                        \
+         "false",                                                                                  \
+         NULL,                                                                                     \
+         "Rounds the output's size up, so that a last window may stick out.",                      \
+         NULL},                                                                                    \
         WINDOW_AUTO_PAD(pool_attr)
 #define POOL_DILATION                                                                              \
-    {"dilation", CFG_INTS, offsetof(struct pool_attr, dilation), 1, WINDOW_MAX, "1", NULL,         \
-     "Step between the inputs of one window.", NULL}
+    {                                                                                              \
+        "dilation", CFG_INTS, offsetof(struct pool_attr, dilation), 1, WINDOW_MAX, "1", NULL,      \
+            "Step between the inputs of one window.", NULL                                         \
+    }
 
 bool pool_infer(const struct op_infer *c, GError **error);
+/* The window; of images alone. */
+void pool_traits(const struct op_infer *c, struct traits *t);
 
 /* The real elements [begin, end) under one window along one dimension, at least one of them;
  * `padded` counts the padding too. */

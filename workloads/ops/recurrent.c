@@ -159,6 +159,14 @@ static uint64_t macs_of(const struct op_infer *c, const struct recurrent_kind *k
     {                                                                                              \
         return recurrent_run(c, &recurrent_##op_name, error);                                      \
     }                                                                                              \
+    static bool op_name##_expands(const struct graph *g, const struct node *n, const char **why)   \
+    {                                                                                              \
+        return recurrent_expands(g, n, &recurrent_##op_name, why);                                 \
+    }                                                                                              \
+    static void op_name##_expand(struct expand_draft *d)                                           \
+    {                                                                                              \
+        recurrent_expand(d, &recurrent_##op_name);                                                 \
+    }                                                                                              \
     const struct op op_##op_name = {                                                               \
         .name = #op_name,                                                                          \
         .summary = text,                                                                           \
@@ -171,6 +179,8 @@ static uint64_t macs_of(const struct op_infer *c, const struct recurrent_kind *k
         .params = op_name##_params,                                                                \
         .macs = op_name##_macs,                                                                    \
         .forward = op_name##_forward,                                                              \
+        .expands = op_name##_expands,                                                              \
+        .expand = op_name##_expand,                                                                \
     };
 OPERATOR(rnn, "Recurrent layer: a function of the input and its own last output.")
 OPERATOR(gru, "Gated recurrent unit (Cho et al. 2014).")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recurrent layers: what their operators (recurrent.c) and their arithmetic (recurrent_run.c)
- * share. */
+/* Recurrent layers: what their operators (recurrent.c), their arithmetic (recurrent_run.c) and
+ * their form in simpler operators (recurrent_expand.c) share. */
 #pragma once
 
 #include "workloads/op.h"
@@ -31,3 +31,7 @@ recurrent_activation recurrent_find_activation(const char *name); /* NULL: there
 
 /* An operator's forward(). */
 bool recurrent_run(const struct op_call *c, const struct recurrent_kind *k, GError **error);
+/* An operator's expands() and expand(): the layer by steps. */
+bool recurrent_expands(const struct graph *g, const struct node *n, const struct recurrent_kind *k,
+                       const char **why);
+void recurrent_expand(struct expand_draft *d, const struct recurrent_kind *k);

@@ -42,7 +42,7 @@ WHOLE(max, INT64_MIN, x[i] > r ? x[i] : r)
 REAL(min, INFINITY, x[i] < r || x[i] != x[i] ? x[i] : r, r)
 WHOLE(min, INT64_MAX, x[i] < r ? x[i] : r)
 REAL(prod, 1, r *x[i], r)
-WHOLE(prod, 1, (int64_t)(U r * U x[i]))
+WHOLE(prod, 1, (int64_t)(U r *U x[i]))
 REAL(l1, 0, r + fabs(x[i]), r)
 WHOLE(l1, 0, (int64_t)(U r + (x[i] < 0 ? 0 - U x[i] : U x[i])))
 REAL(l2, 0, r + x[i] * x[i], sqrt(r))
@@ -184,12 +184,15 @@ static bool reduce(const struct op_call *c, const struct row_function *r, GError
 {
     bool flags[SHAPE_MAX_DIM], ok = flags_of(c->attr, c->in[0]->shape.n_dim, flags, error);
     void *rows = ok ? gather_rows(c, flags, &ok, error) : NULL;
-    struct rows j = {.r = r, .data = rows ? rows : c->in[0]->data, .out = c->out[0],
-                     .type = c->in[0]->type, .n_row = shape_count(&c->out[0]->shape)};
+    struct rows j = {.r = r,
+                     .data = rows ? rows : c->in[0]->data,
+                     .out = c->out[0],
+                     .type = c->in[0]->type,
+                     .n_row = shape_count(&c->out[0]->shape)};
     j.n = shape_count(&c->in[0]->shape) / MAX(j.n_row, 1);
     if (ok) {
-        j.scratch = g_try_malloc_n((gsize)threads_count(c->threads) * (gsize)MAX(j.n, 1),
-                                   sizeof(double));
+        j.scratch =
+            g_try_malloc_n((gsize)threads_count(c->threads) * (gsize)MAX(j.n, 1), sizeof(double));
         ok = j.scratch || error_set(error, ERROR_LIMIT, "no memory for a reduction");
     }
     if (ok)
@@ -199,7 +202,16 @@ static bool reduce(const struct op_call *c, const struct row_function *r, GError
     return ok;
 }
 
-#define OPERATOR(op_name, text, table, kind, ...)                                                  \
+/* Of one dimension, which leaves a value there. */
+static void reduce_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct reduce_attr *a = c->attr;
+    const int n_dim = c->in[0]->shape.n_dim;
+    const int axis = (int)(a->axes.v[0] < 0 ? a->axes.v[0] + n_dim : a->axes.v[0]);
+    t->row = (struct traits_row){axis, a->keepdims && a->axes.n == 1, -1};
+}
+
+#define OPERATOR(op_name, n_read, text, table, formats, ...)                                       \
     static bool reduce_##op_name##_forward(const struct op_call *c, GError **error)                \
     {                                                                                              \
         static const struct row_function r = __VA_ARGS__;                                          \
@@ -212,32 +224,36 @@ static bool reduce(const struct op_call *c, const struct row_function *r, GError
         .attr_size = sizeof(struct reduce_attr),                                                   \
         .min_data = 1,                                                                             \
         .max_data = 2,                                                                             \
-        .types = kind,                                                                             \
+        .types = formats,                                                                          \
         .known = 1 << 1,                                                                           \
+        .kind = TRAITS_ROW,                                                                        \
+        .reads = n_read,                                                                           \
         .infer = reduce_infer,                                                                     \
         .forward = reduce_##op_name##_forward,                                                     \
+        .traits = reduce_traits,                                                                   \
     };
-OPERATOR(sum, "Sum over dimensions.", reduce_fields, OP_NUMBER, {sum_real, sum_whole})
-OPERATOR(mean, "Mean over dimensions; of integers cut off.", reduce_fields, OP_NUMBER,
+OPERATOR(sum, 1, "Sum over dimensions.", reduce_fields, OP_NUMBER, {sum_real, sum_whole})
+OPERATOR(mean, 1, "Mean over dimensions; of integers cut off.", reduce_fields, OP_NUMBER,
          {mean_real, NULL})
-OPERATOR(max, "The largest element over dimensions.", reduce_fields, OP_NUMBER,
+OPERATOR(max, 1, "The largest element over dimensions.", reduce_fields, OP_NUMBER,
          {max_real, max_whole})
-OPERATOR(min, "The smallest element over dimensions.", reduce_fields, OP_NUMBER,
+OPERATOR(min, 1, "The smallest element over dimensions.", reduce_fields, OP_NUMBER,
          {min_real, min_whole})
-OPERATOR(prod, "Product over dimensions.", reduce_fields, OP_NUMBER, {prod_real, prod_whole})
-OPERATOR(l1, "Sum of absolute values over dimensions.", reduce_fields, OP_NUMBER,
+OPERATOR(prod, 0, "Product over dimensions.", reduce_fields, OP_NUMBER, {prod_real, prod_whole})
+OPERATOR(l1, 0, "Sum of absolute values over dimensions.", reduce_fields, OP_NUMBER,
          {l1_real, l1_whole})
-OPERATOR(l2, "Square root of the sum of squares over dimensions.", reduce_fields, OP_NUMBER,
+OPERATOR(l2, 0, "Square root of the sum of squares over dimensions.", reduce_fields, OP_NUMBER,
          {l2_real, NULL})
-OPERATOR(log_sum, "Logarithm of the sum over dimensions.", reduce_fields, OP_NUMBER,
+OPERATOR(log_sum, 0, "Logarithm of the sum over dimensions.", reduce_fields, OP_NUMBER,
          {log_sum_real, NULL})
-OPERATOR(log_sum_exp, "Logarithm of the sum of exponentials over dimensions.", reduce_fields,
+OPERATOR(log_sum_exp, 0, "Logarithm of the sum of exponentials over dimensions.", reduce_fields,
          OP_NUMBER, {log_sum_exp_real, NULL})
-OPERATOR(sum_square, "Sum of squares over dimensions.", reduce_fields, OP_NUMBER,
+OPERATOR(sum_square, 0, "Sum of squares over dimensions.", reduce_fields, OP_NUMBER,
          {sum_square_real, sum_square_whole})
-OPERATOR(any, "1 where an element over dimensions is not 0.", reduce_fields, OP_ANY,
+OPERATOR(any, 0, "1 where an element over dimensions is not 0.", reduce_fields, OP_ANY,
          {any_real, NULL})
-OPERATOR(all, "1 where no element over dimensions is 0.", reduce_fields, OP_ANY, {all_real, NULL})
+OPERATOR(all, 0, "1 where no element over dimensions is 0.", reduce_fields, OP_ANY,
+         {all_real, NULL})
 
 static bool var_forward(const struct op_call *c, GError **error)
 {
@@ -254,8 +270,10 @@ const struct op op_reduce_var = {
     .max_data = 2,
     .types = OP_FLOAT,
     .known = 1 << 1,
+    .kind = TRAITS_ROW,
     .infer = reduce_infer,
     .forward = var_forward,
+    .traits = reduce_traits,
 };
 
 static const struct cfg_field global_fields[] = {
@@ -277,8 +295,8 @@ static bool global_infer(const struct op_infer *c, GError **error)
 /* All behind the channels. */
 static bool global(const struct op_call *c, const struct row_function *r, GError **error)
 {
-    const struct reduce_attr a = {
-        .axes = {c->in[0]->shape.n_dim - 2, {2, 3, 4, 5, 6, 7}}, .keepdims = true};
+    const struct reduce_attr a = {.axes = {c->in[0]->shape.n_dim - 2, {2, 3, 4, 5, 6, 7}},
+                                  .keepdims = true};
     struct op_call call = *c;
     call.attr = &a;
     return reduce(&call, r, error);
@@ -305,7 +323,7 @@ static bool global_lp_pool_forward(const struct op_call *c, GError **error)
     return global(c, &norms[p - 1], error);
 }
 
-#define GLOBAL(op_name, text, table, attr_bytes)                                                   \
+#define GLOBAL(op_name, n_read, text, table, attr_bytes)                                           \
     const struct op op_##op_name = {                                                               \
         .name = #op_name,                                                                          \
         .summary = text,                                                                           \
@@ -313,9 +331,11 @@ static bool global_lp_pool_forward(const struct op_call *c, GError **error)
         .attr_size = attr_bytes,                                                                   \
         .min_data = 1,                                                                             \
         .max_data = 1,                                                                             \
+        .kind = TRAITS_IMAGE,                                                                      \
+        .reads = n_read,                                                                           \
         .infer = global_infer,                                                                     \
         .forward = op_name##_forward,                                                              \
     };
-GLOBAL(global_avgpool, "The mean of each channel.", NULL, 0)
-GLOBAL(global_maxpool, "The largest element of each channel.", NULL, 0)
-GLOBAL(global_lp_pool, "The p-norm of each channel.", global_fields, sizeof(struct pool_attr))
+GLOBAL(global_avgpool, 1, "The mean of each channel.", NULL, 0)
+GLOBAL(global_maxpool, 1, "The largest element of each channel.", NULL, 0)
+GLOBAL(global_lp_pool, 0, "The p-norm of each channel.", global_fields, sizeof(struct pool_attr))

@@ -46,9 +46,10 @@ static bool clip_infer(const struct op_infer *c, GError **error)
 static void bound(const struct tensor *t, double attr, int i, struct elementwise_scalars *s,
                   enum number as)
 {
-    s->f[i] = t ? number_get_fp64(t->data, t->type, 0) : attr >= 1e300 ? INFINITY
-                                                     : attr <= -1e300  ? -INFINITY
-                                                                       : attr;
+    s->f[i] = t                ? number_get_fp64(t->data, t->type, 0)
+              : attr >= 1e300  ? INFINITY
+              : attr <= -1e300 ? -INFINITY
+                               : attr;
     if (t && !number_is_float(t->type))
         s->i[i] = number_get_int64(t->data, t->type, 0);
     else
@@ -73,6 +74,13 @@ static bool clip_forward(const struct op_call *c, GError **error)
     return true;
 }
 
+/* Bounds that are inputs are not known here. */
+static void clip_traits(const struct op_infer *c, struct traits *t)
+{
+    const struct clip_attr *a = c->attr;
+    t->element = (struct traits_element){.clamps = c->n_in == 1, .lo = a->min, .hi = a->max};
+}
+
 const struct op op_clip = {.name = "clip",
                            .summary = "x, or the nearest bound beyond.",
                            .fields = clip_fields,
@@ -81,8 +89,11 @@ const struct op op_clip = {.name = "clip",
                            .max_data = 3,
                            .in_place = true,
                            .types = OP_NUMBER,
+                           .kind = TRAITS_ELEMENT,
+                           .reads = 1,
                            .infer = clip_infer,
-                           .forward = clip_forward};
+                           .forward = clip_forward,
+                           .traits = clip_traits};
 
 /* Elements are moved by their size. */
 #define WHERE(fn, type)                                                                            \

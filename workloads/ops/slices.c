@@ -302,7 +302,7 @@ static bool pad_forward(const struct op_call *c, GError **error)
     return finish(&m, ok, c);
 }
 
-#define OPERATOR(op_name, text, attr, most, known_bits)                                            \
+#define OPERATOR(op_name, is, text, attr, most, known_bits)                                        \
     const struct op op_##op_name = {                                                               \
         .name = #op_name,                                                                          \
         .summary = text,                                                                           \
@@ -312,14 +312,17 @@ static bool pad_forward(const struct op_call *c, GError **error)
         .max_data = most,                                                                          \
         .types = OP_ANY,                                                                           \
         .known = known_bits,                                                                       \
+        .kind = is,                                                                                \
         .takes_empty = true,                                                                       \
         .infer = op_name##_infer,                                                                  \
         .forward = op_name##_forward,                                                              \
     };
-OPERATOR(expand, "Its input repeated along dimensions of 1, as broadcasting does.", reshape_attr, 2,
-         1 << 1)
-OPERATOR(tile, "Copies of its input side by side.", axes_attr, 2, 1 << 1)
-OPERATOR(reverse, "Its input in the opposite order along some dimensions.", axes_attr, 1, 0)
-OPERATOR(slice, "A part of its input: every step-th element between bounds.", slice_attr, 5,
-         1 << 1 | 1 << 2 | 1 << 3 | 1 << 4)
-OPERATOR(pad, "Its input with elements added around it.", pad_attr, 4, 1 << 1 | 1 << 3)
+OPERATOR(expand, TRAITS_MOVE, "Its input repeated along dimensions of 1, as broadcasting does.",
+         reshape_attr, 2, 1 << 1)
+OPERATOR(tile, TRAITS_MOVE, "Copies of its input side by side.", axes_attr, 2, 1 << 1)
+OPERATOR(reverse, TRAITS_MOVE, "Its input in the opposite order along some dimensions.", axes_attr,
+         1, 0)
+OPERATOR(slice, TRAITS_MOVE, "A part of its input: every step-th element between bounds.",
+         slice_attr, 5, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4)
+OPERATOR(pad, TRAITS_OPAQUE, "Its input with elements added around it.", pad_attr, 4,
+         1 << 1 | 1 << 3)

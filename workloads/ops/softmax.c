@@ -116,7 +116,12 @@ static bool run_rows(const struct op_call *c, row_fn row)
     return true;
 }
 
-#define OPERATOR(op_name, text, overwrites)                                                        \
+static void rows_traits(const struct op_infer *c, struct traits *t)
+{
+    t->row = (struct traits_row){(int)((const struct softmax_attr *)c->attr)->axis, 1, -1};
+}
+
+#define OPERATOR(op_name, n_read, text, overwrites)                                                \
     static bool op_name##_forward(const struct op_call *c, GError **error)                         \
     {                                                                                              \
         (void)error;                                                                               \
@@ -130,9 +135,12 @@ static bool run_rows(const struct op_call *c, row_fn row)
         .min_data = 1,                                                                             \
         .max_data = 1,                                                                             \
         .in_place = overwrites,                                                                    \
+        .kind = TRAITS_ROW,                                                                        \
+        .reads = n_read,                                                                           \
         .infer = softmax_infer,                                                                    \
         .forward = op_name##_forward,                                                              \
+        .traits = rows_traits,                                                                     \
     };
-OPERATOR(softmax, "Exponentials divided by their sum.", true)
-OPERATOR(log_softmax, "Logarithms of the softmax.", true)
-OPERATOR(hardmax, "1 at the first of the largest elements, 0 elsewhere.", false)
+OPERATOR(softmax, 3, "Exponentials divided by their sum.", true)
+OPERATOR(log_softmax, 3, "Logarithms of the softmax.", true)
+OPERATOR(hardmax, 0, "1 at the first of the largest elements, 0 elsewhere.", false)

@@ -62,8 +62,13 @@ static int64_t negate(int64_t x)
     F(sigmoid, vm_sigmoid(x), 1 / (1 + exp(-x)))                                                   \
     F(softplus, (x > 0 ? x : 0) + log1pf(vm_exp(-vm_abs(x))), fmax(x, 0) + log1p(exp(-fabs(x))))   \
     F(softsign, x / (1 + vm_abs(x)), x / (1 + fabs(x)))                                            \
-    F(hardswish, x * (x <= -3 ? 0 : x >= 3 ? 1 : x / 6 + 0.5f),                                    \
-      x * (x <= -3 ? 0 : x >= 3 ? 1 : x / 6 + 0.5))                                                \
+    F(hardswish,                                                                                   \
+      x *(x <= -3  ? 0                                                                             \
+          : x >= 3 ? 1                                                                             \
+                   : x / 6 + 0.5f),                                                                \
+      x *(x <= -3  ? 0                                                                             \
+          : x >= 3 ? 1                                                                             \
+                   : x / 6 + 0.5))                                                                 \
     F(mish, x *vm_tanh((x > 0 ? x : 0) + log1pf(vm_exp(-vm_abs(x)))),                              \
       x *tanh(fmax(x, 0) + log1p(exp(-fabs(x)))))                                                  \
     F(gelu_exact, 0.5f * x * (1 + vm_erf(x * 0.70710678f)), x * 0.5 * (1 + erf(x * M_SQRT1_2)))    \
@@ -76,7 +81,7 @@ static int64_t negate(int64_t x)
     F(celu, x > 0 ? x : a * expm1f(x / a), x > 0 ? x : a * expm1(x / a))                           \
     F(hard_sigmoid, fminf(fmaxf(a *x + b, 0), 1), fmin(fmax(a *x + b, 0), 1))                      \
     F(thresholded_relu, x > a ? x : 0, x > a ? x : 0)                                              \
-    F(shrink, x < -a ? x + b : x > a ? x - b : 0, x < -a ? x + b : x > a ? x - b : 0)
+    F(shrink, x<-a ? x + b : x> a ? x - b : 0, x<-a ? x + b : x> a ? x - b : 0)
 #define NUMBER_ROWS(N)                                                                             \
     N(abs, vm_abs(x), fabs(x), x < 0 ? negate(x) : x)                                              \
     N(neg, -x, -x, negate(x))                                                                      \
@@ -98,7 +103,7 @@ struct unary {
 };
 
 static const struct unary unaries[] = {
-#define ROW_FLOAT(name, e32, e64)          {run_##name##_fp32, run_##name##_fp64, NULL},
+#define ROW_FLOAT(name, e32, e64) {run_##name##_fp32, run_##name##_fp64, NULL},
 #define ROW_NUMBER(name, e32, e64, e_int)                                                          \
     {run_##name##_fp32, run_##name##_fp64, run_##name##_int64},
     FLOAT_ROWS(ROW_FLOAT) NUMBER_ROWS(ROW_NUMBER)};
@@ -112,8 +117,8 @@ static bool run(const struct op_call *c, enum unary_index index, const double *s
 {
     const struct unary *u = &unaries[index];
     const enum number as = elementwise_canonical(c->in[0]->type);
-    struct elementwise e = {.n_in = 1, .in = {c->in[0]}, .in_as = {as}, .out_as = as,
-                            .out = c->out[0]};
+    struct elementwise e = {
+        .n_in = 1, .in = {c->in[0]}, .in_as = {as}, .out_as = as, .out = c->out[0]};
     e.fn = as == NUMBER_fp32 ? u->fp32 : as == NUMBER_fp64 ? u->fp64 : u->int64;
     if (scalars)
         e.scalars = (struct elementwise_scalars){{scalars[0], scalars[1]}, {0}};
@@ -129,63 +134,75 @@ static bool infer_number(const struct op_infer *c, GError **error)
     return infer_as_first(c, error);
 }
 
-#define OPERATOR(op_name, kernel, text, kind, infer_fn, ...)                                       \
+/* What is behind infer_fn are further members of struct op. */
+#define OPERATOR(op_name, kernel, n_read, text, formats, infer_fn, ...)                            \
     static bool op_name##_forward(const struct op_call *c, GError **error)                         \
     {                                                                                              \
         (void)error;                                                                               \
-        return run(c, UNARY_##kernel, __VA_ARGS__);                                                \
+        return run(c, UNARY_##kernel, NULL);                                                       \
     }                                                                                              \
-    const struct op op_##op_name = {                                                               \
-        .name = #op_name,                                                                          \
-        .summary = text,                                                                           \
-        .min_data = 1,                                                                             \
-        .max_data = 1,                                                                             \
-        .in_place = true,                                                                          \
-        .types = kind,                                                                             \
-        .infer = infer_fn,                                                                         \
-        .forward = op_name##_forward,                                                              \
-    };
-#define PLAIN_FLOAT(name, text)  OPERATOR(name, name, text, OP_FLOAT, infer_as_first, NULL)
-#define PLAIN_NUMBER(name, text) OPERATOR(name, name, text, OP_NUMBER, infer_number, NULL)
+    const struct op op_##op_name = {.name = #op_name,                                              \
+                                    .summary = text,                                               \
+                                    .min_data = 1,                                                 \
+                                    .max_data = 1,                                                 \
+                                    .in_place = true,                                              \
+                                    .types = formats,                                              \
+                                    .kind = TRAITS_ELEMENT,                                        \
+                                    .reads = n_read,                                               \
+                                    .infer = infer_fn,                                             \
+                                    .forward = op_name##_forward,                                  \
+                                    __VA_ARGS__};
+#define PLAIN_FLOAT(name, n_read, text)  OPERATOR(name, name, n_read, text, OP_FLOAT, infer_as_first)
+#define PLAIN_NUMBER(name, n_read, text) OPERATOR(name, name, n_read, text, OP_NUMBER, infer_number)
 
-PLAIN_NUMBER(abs, "Absolute value.")
-PLAIN_NUMBER(neg, "The negative.")
-PLAIN_NUMBER(square, "The square.")
-PLAIN_NUMBER(sign, "-1, 0 or 1.")
-PLAIN_NUMBER(relu, "Rectifier: the larger of x and 0.")
-PLAIN_FLOAT(reciprocal, "1 / x.")
-PLAIN_FLOAT(sqrt, "Square root.")
-PLAIN_FLOAT(rsqrt, "1 / square root.")
-PLAIN_FLOAT(floor, "The largest integer that is not above x.")
-PLAIN_FLOAT(ceil, "The smallest integer that is not below x.")
-PLAIN_FLOAT(round, "The nearest integer, of two the even one.")
-PLAIN_FLOAT(exp, "Exponential.")
-PLAIN_FLOAT(log, "Natural logarithm.")
-PLAIN_FLOAT(sin, "Sine.")
-PLAIN_FLOAT(cos, "Cosine.")
-PLAIN_FLOAT(tan, "Tangent.")
-PLAIN_FLOAT(asin, "Arc sine.")
-PLAIN_FLOAT(acos, "Arc cosine.")
-PLAIN_FLOAT(atan, "Arc tangent.")
-PLAIN_FLOAT(sinh, "Hyperbolic sine.")
-PLAIN_FLOAT(cosh, "Hyperbolic cosine.")
-PLAIN_FLOAT(tanh, "Hyperbolic tangent.")
-PLAIN_FLOAT(asinh, "Inverse hyperbolic sine.")
-PLAIN_FLOAT(acosh, "Inverse hyperbolic cosine.")
-PLAIN_FLOAT(atanh, "Inverse hyperbolic tangent.")
-PLAIN_FLOAT(erf, "Error function.")
-PLAIN_FLOAT(sigmoid, "Logistic function 1 / (1 + e^-x).")
-PLAIN_FLOAT(softplus, "log(1 + e^x).")
-PLAIN_FLOAT(softsign, "x / (1 + |x|).")
-PLAIN_FLOAT(hardswish, "x times max(0, min(1, x / 6 + 1/2)).")
-PLAIN_FLOAT(mish, "x tanh(softplus(x)).")
+PLAIN_NUMBER(abs, 1, "Absolute value.")
+PLAIN_NUMBER(neg, 1, "The negative.")
+PLAIN_NUMBER(square, 1, "The square.")
+PLAIN_NUMBER(sign, 0, "-1, 0 or 1.")
+
+static void rectify_traits(const struct op_infer *c, struct traits *t)
+{
+    (void)c;
+    t->element = (struct traits_element){.clamps = true, .lo = 0, .hi = INFINITY};
+}
+OPERATOR(relu, relu, 1, "Rectifier: the larger of x and 0.", OP_NUMBER, infer_number,
+         .traits = rectify_traits)
+
+PLAIN_FLOAT(reciprocal, 1, "1 / x.")
+PLAIN_FLOAT(sqrt, 1, "Square root.")
+PLAIN_FLOAT(rsqrt, 1, "1 / square root.")
+PLAIN_FLOAT(floor, 0, "The largest integer that is not above x.")
+PLAIN_FLOAT(ceil, 0, "The smallest integer that is not below x.")
+PLAIN_FLOAT(round, 0, "The nearest integer, of two the even one.")
+PLAIN_FLOAT(exp, 1, "Exponential.")
+PLAIN_FLOAT(log, 1, "Natural logarithm.")
+PLAIN_FLOAT(sin, 1, "Sine.")
+PLAIN_FLOAT(cos, 1, "Cosine.")
+PLAIN_FLOAT(tan, 0, "Tangent.")
+PLAIN_FLOAT(asin, 0, "Arc sine.")
+PLAIN_FLOAT(acos, 0, "Arc cosine.")
+PLAIN_FLOAT(atan, 0, "Arc tangent.")
+PLAIN_FLOAT(sinh, 0, "Hyperbolic sine.")
+PLAIN_FLOAT(cosh, 0, "Hyperbolic cosine.")
+PLAIN_FLOAT(tanh, 1, "Hyperbolic tangent.")
+PLAIN_FLOAT(asinh, 0, "Inverse hyperbolic sine.")
+PLAIN_FLOAT(acosh, 0, "Inverse hyperbolic cosine.")
+PLAIN_FLOAT(atanh, 0, "Inverse hyperbolic tangent.")
+PLAIN_FLOAT(erf, 1, "Error function.")
+PLAIN_FLOAT(sigmoid, 1, "Logistic function 1 / (1 + e^-x).")
+PLAIN_FLOAT(softplus, 1, "log(1 + e^x).")
+PLAIN_FLOAT(softsign, 1, "x / (1 + |x|).")
+PLAIN_FLOAT(hardswish, 1, "x times max(0, min(1, x / 6 + 1/2)).")
+PLAIN_FLOAT(mish, 1, "x tanh(softplus(x)).")
 
 /* Attributes of one or two numbers. */
 #define SCALAR(i, name, def, text)                                                                 \
-    {name, CFG_FLOAT, offsetof(struct scalars_attr, v) + (i) * sizeof(double), -1e30, 1e30, def,   \
-     NULL, text, NULL}
+    {                                                                                              \
+        name, CFG_FLOAT, offsetof(struct scalars_attr, v) + (i) * sizeof(double), -1e30, 1e30,     \
+            def, NULL, text, NULL                                                                  \
+    }
 #undef OPERATOR
-#define OPERATOR(op_name, kernel, text, kind, infer_fn, ...)                                       \
+#define OPERATOR(op_name, kernel, text, formats, infer_fn, ...)                                    \
     static const struct cfg_field op_name##_fields[] = {__VA_ARGS__, {0}};                         \
     static bool op_name##_forward(const struct op_call *c, GError **error)                         \
     {                                                                                              \
@@ -200,7 +217,9 @@ PLAIN_FLOAT(mish, "x tanh(softplus(x)).")
         .min_data = 1,                                                                             \
         .max_data = 1,                                                                             \
         .in_place = true,                                                                          \
-        .types = kind,                                                                             \
+        .types = formats,                                                                          \
+        .kind = TRAITS_ELEMENT,                                                                    \
+        .reads = 1,                                                                                \
         .infer = infer_fn,                                                                         \
         .forward = op_name##_forward,                                                              \
     };
@@ -244,6 +263,8 @@ const struct op op_gelu = {
     .max_data = 1,
     .in_place = true,
     .types = OP_FLOAT,
+    .kind = TRAITS_ELEMENT,
+    .reads = 1,
     .infer = infer_as_first,
     .forward = gelu_forward,
 };

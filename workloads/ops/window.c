@@ -84,10 +84,9 @@ static bool too_large(const struct window *w, const struct shape *in, int n, GEr
         padded.dim[i] = in->dim[2 + i] + w->pad->v[i] + w->pad->v[n + i];
     }
     struct arena *a = arena_new();
-    g_autofree char *dilated =
-        shape_equal(&kernel, &extent)
-            ? g_strdup("")
-            : g_strdup_printf(", dilated to %s,", shape_text(&extent, 0, a));
+    g_autofree char *dilated = shape_equal(&kernel, &extent)
+                                   ? g_strdup("")
+                                   : g_strdup_printf(", dilated to %s,", shape_text(&extent, 0, a));
     error_set(error, ERROR_INPUT, "kernel %s%s is larger than the padded input %s",
               shape_text(&kernel, 0, a), dilated, shape_text(&padded, 0, a));
     arena_free(a);
@@ -133,4 +132,17 @@ bool window_shape(const struct window *w, const struct shape *in, int64_t channe
         out->dim[2 + i] = count;
     }
     return true;
+}
+
+void window_traits(const struct cfg_ints *kernel, const struct cfg_ints *stride,
+                   const struct cfg_ints *dilation, const struct cfg_ints *pad,
+                   struct traits_window *out)
+{
+    for (int i = 0; i < 2; i++) {
+        out->kernel[i] = kernel->v[i];
+        out->stride[i] = stride->v[i];
+        out->dilation[i] = dilation->v[i];
+        out->pad[i] = pad->v[i];
+        out->pad[2 + i] = pad->v[2 + i];
+    }
 }

@@ -42,8 +42,6 @@ enum { MEM_WEIGHTS, MEM_BUFFER, MEM_HOST, N_MEM };
 
 extern const struct arch_family arch_scalar;
 
-static const struct machine_fusion fusions[] = {{"fc", "relu"}, {NULL, NULL}};
-
 static const struct record_cause causes[] = {
     {"non_matrix", "the multipliers have nothing to do", false},
 };
@@ -68,7 +66,6 @@ static void *scalar_create(const void *cfg, const char *file, struct machine *m,
     m->host_memory = MEM_HOST;
     m->precision = NUMBER_int8;
     m->peak_macs_per_cyc[NUMBER_int8] = (double)s->lanes;
-    m->fusions = fusions;
     m->host_fallback = s->host_fallback;
     m->search = (enum machine_search)s->search;
     m->causes = causes;
@@ -76,14 +73,18 @@ static void *scalar_create(const void *cfg, const char *file, struct machine *m,
     return s;
 }
 
-static bool scalar_supports(const void *self, const struct graph *g, const struct node *n,
-                            enum number precision, GString *why)
+/* Fully connected layers, and rectifiers on their way out. */
+static bool scalar_supports(const void *self, const struct graph *g, const int *nodes, int n,
+                            const struct target_formats *formats, GString *why)
 {
-    (void)self, (void)g, (void)precision;
-    if (!strcmp(n->op->name, "fc"))
-        return true;
-    g_string_assign(why, "it has multipliers for fully connected layers alone");
-    return false;
+    (void)self, (void)formats;
+    const struct traits *first = g->nodes[nodes[0]].traits;
+    bool can = traits_has_weights(first) && !traits_convolves(first);
+    for (int i = 1; i < n; i++)
+        can &= traits_rectifies(g->nodes[nodes[i]].traits);
+    if (!can)
+        g_string_assign(why, "it has multipliers for fully connected layers alone");
+    return can;
 }
 
 /* Cycles of a computation: its products, or its weights where they take longer. */
@@ -180,7 +181,7 @@ static void multiply(struct scalar_run *r, const struct plan_step *st)
     const struct quant_layer *q = &r->values->quant->layers[st->layer];
     const int8_t *x = r->buffer + st->in_address[0], *w = q->weight;
     int8_t *y = r->buffer + st->address;
-    const int8_t lo = plan_layer_node(r->plan, l, "relu") ? 0 : -127;
+    const int8_t lo = plan_layer_cut(r->plan, l).at_zero ? 0 : -127;
     for (int64_t i = 0; i < st->region.n_image; i++)
         for (int64_t n = 0; n < l->gemm.n; n++) {
             int64_t sum = q->bias[n];
@@ -188,7 +189,7 @@ static void multiply(struct scalar_run *r, const struct plan_step *st)
                 sum += x[i * l->gemm.k + k] * w[n * l->gemm.k + k];
             y[i * l->gemm.n + n] = requant_clamp(requant_round(sum, q->requant[n]), lo);
         }
-    memcpy((int8_t *)r->values->out[st->layer] + st->region.image * l->gemm.n, y,
+    memcpy((int8_t *)r->values->out[l->out] + st->region.image * l->gemm.n, y,
            (size_t)(st->region.n_image * l->gemm.n));
 }
 

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attention by parts: heads are brought side by side, [batch heads, steps, features]; then scores,
- * their softmax, the weighted values, and heads back. Split becomes slices, a product of two stacks
- * of matrices one of a single stack each. */
+ * their softmax, the weighted values, and heads back. */
 #include <math.h>
 #include <string.h>
 
-#include "mapper/graph/expand_draft.h"
+#include "workloads/expand_draft.h"
 #include "workloads/ops/layout.h"
-#include "workloads/ops/matrix.h"
+#include "workloads/ops/attention.h"
 #include "workloads/ops/ops.h"
 
 enum { IN_QUERY, IN_KEY, IN_VALUE, IN_MASK };
 
-bool expand_attention_possible(const struct graph *g, const struct node *n, const char **why)
+bool attention_expands(const struct graph *g, const struct node *n, const char **why)
 {
     const int mask = n->n_data > IN_MASK ? n->in[IN_MASK] : -1;
     *why = "its mask is not known before the run";
@@ -71,7 +70,7 @@ static const char *mask_of(struct expand_draft *d)
     return name;
 }
 
-void expand_attention(struct expand_draft *d)
+void attention_expand(struct expand_draft *d)
 {
     const struct attention_attr *a = d->node->attr;
     const int64_t *q = dims(d, IN_QUERY), *v = dims(d, IN_VALUE);
@@ -90,71 +89,4 @@ void expand_attention(struct expand_draft *d)
     if (a->heads > 1)
         y = turn(d, "sums", y, a->heads, q[1], v[2] / a->heads);
     expand_reshape(d, expand_name(d, "out"), output, y, 3, (int64_t[]){-1, q[1], v[2]});
-}
-
-bool expand_split_possible(const struct graph *g, const struct node *n, const char **why)
-{
-    (void)g;
-    (void)n;
-    *why = "";
-    return true;
-}
-
-void expand_split(struct expand_draft *d)
-{
-    const struct split_attr *a = d->node->attr;
-    const char *x = d->from->values[d->node->in[0]].name;
-    int64_t first = 0;
-    for (int i = 0; i < d->node->n_out; first += a->sizes[i++]) {
-        if (d->node->out[i] < 0)
-            continue;
-        const struct slice_attr s = {.starts = {1, {first}},
-                                     .ends = {1, {first + a->sizes[i]}},
-                                     .axes = {1, {a->axis}},
-                                     .steps = {1, {1}}};
-        expand_node_to(d, expand_name(d, "%d", i), d->from->values[d->node->out[i]].name, &op_slice,
-                       &s, &x, 1);
-    }
-}
-
-/* Four dimensions are images, which lie in another order. */
-bool expand_matmul_possible(const struct graph *g, const struct node *n, const char **why)
-{
-    const struct value *a = &g->values[n->in[0]], *b = &g->values[n->in[1]];
-    bool same = a->kind != VALUE_PARAM && b->kind != VALUE_PARAM && a->shape.n_dim >= 2 &&
-                a->shape.n_dim != 4 && a->shape.n_dim == b->shape.n_dim && a->type == NUMBER_fp32 &&
-                shape_count(&g->values[n->out[0]].shape) > 0;
-    for (int i = 0; same && i < a->shape.n_dim - 2; i++)
-        same = a->shape.dim[i] == b->shape.dim[i];
-    *why = "its operands are no stacks of as many matrices";
-    return same;
-}
-
-/* One stack of what a stack of stacks has. */
-static const char *one_stack(struct expand_draft *d, const char *what, int i_in)
-{
-    const struct value *v = &d->from->values[d->node->in[i_in]];
-    const int n = v->shape.n_dim;
-    if (n == 3)
-        return v->name;
-    return expand_reshape(d, expand_name(d, "%s", what), NULL, v->name, 3,
-                          (int64_t[]){-1, v->shape.dim[n - 2], v->shape.dim[n - 1]});
-}
-
-void expand_matmul(struct expand_draft *d)
-{
-    const struct value *out = &d->from->values[d->node->out[0]];
-    const struct batched_product_attr along = {.transpose = false};
-    const char *in[] = {one_stack(d, "first", 0), one_stack(d, "second", 1)};
-    const int n = out->shape.n_dim;
-    int64_t dim[SHAPE_MAX_DIM];
-    if (n == 3) {
-        expand_node_to(d, expand_name(d, "products"), out->name, &op_batched_product, &along, in,
-                       2);
-        return;
-    }
-    memcpy(dim, out->shape.dim, sizeof(dim));
-    dim[0] = -1;
-    const char *y = expand_node(d, expand_name(d, "products"), &op_batched_product, &along, in, 2);
-    expand_reshape(d, expand_name(d, "out"), out->name, y, n, dim);
 }

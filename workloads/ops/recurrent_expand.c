@@ -4,13 +4,12 @@
  * all steps share, and applies the gates. A first step without a state lacks what would be zero. */
 #include <string.h>
 
-#include "mapper/graph/expand_draft.h"
+#include "workloads/expand_draft.h"
 #include "workloads/ops/elementwise.h"
-#include "workloads/ops/matrix.h"
 #include "workloads/ops/ops.h"
+#include "workloads/ops/recurrent.h"
 
 enum { PARAM_WEIGHT, PARAM_RECURRENT, PARAM_BIAS };
-enum { IN_X, IN_LENGTHS, IN_H, IN_C };
 enum { LSTM_I, LSTM_O, LSTM_F, LSTM_C };
 
 static const struct {
@@ -20,24 +19,6 @@ static const struct {
     {"sigmoid", &op_sigmoid},   {"tanh", &op_tanh},         {"relu", &op_relu},
     {"softsign", &op_softsign}, {"softplus", &op_softplus}, {"hardsigmoid", &op_hard_sigmoid},
 };
-
-enum kind { KIND_RNN, KIND_GRU, KIND_LSTM };
-
-static const struct {
-    int n_gate, n_state, n_activation;
-    const char *defaults[3];
-} kinds[] = {
-    [KIND_RNN] = {1, 1, 1, {"tanh"}},
-    [KIND_GRU] = {3, 1, 2, {"sigmoid", "tanh"}},
-    [KIND_LSTM] = {4, 2, 3, {"sigmoid", "tanh", "tanh"}},
-};
-
-static enum kind kind_of(const struct node *n)
-{
-    return !strcmp(n->op->name, "lstm")  ? KIND_LSTM
-           : !strcmp(n->op->name, "gru") ? KIND_GRU
-                                         : KIND_RNN;
-}
 
 static bool is_given(const struct node *n, int i)
 {
@@ -58,11 +39,12 @@ static bool has_state(const struct graph *g, const struct node *n, int i)
     return !data;
 }
 
-bool expand_recurrent_possible(const struct graph *g, const struct node *n, const char **why)
+bool recurrent_expands(const struct graph *g, const struct node *n, const struct recurrent_kind *k,
+                       const char **why)
 {
     const struct recurrent_attr *a = n->attr;
     const struct shape *x = &g->values[n->in[IN_X]].shape;
-    const bool is_gru = kind_of(n) == KIND_GRU;
+    const bool is_gru = k == &recurrent_gru;
     const struct {
         bool wrong;
         const char *why;
@@ -88,7 +70,7 @@ bool expand_recurrent_possible(const struct graph *g, const struct node *n, cons
 struct pass {
     struct expand_draft *d;
     const struct recurrent_attr *a;
-    enum kind kind;
+    const struct recurrent_kind *kind;
     int dir;
     int64_t steps, depth, hidden;
     const char *inputs;       /* products of all steps, a row of gates for each */
@@ -100,9 +82,9 @@ struct pass {
 
 static const struct op *function(const struct pass *p, int i)
 {
-    const int n = kinds[p->kind].n_activation;
+    const int n = p->kind->n_activation;
     const char *name =
-        p->a->activations.n ? p->a->activations.v[p->dir * n + i] : kinds[p->kind].defaults[i];
+        p->a->activations.n ? p->a->activations.v[p->dir * n + i] : p->kind->defaults[i];
     size_t k = 0;
     while (strcmp(activations[k].name, name))
         g_assert(++k < G_N_ELEMENTS(activations));
@@ -154,7 +136,7 @@ static const char *columns(const struct pass *p, int64_t step, const char *what,
 
 static int64_t gates(const struct pass *p)
 {
-    return kinds[p->kind].n_gate * p->hidden;
+    return p->kind->n_gate * p->hidden;
 }
 
 /* Biases lie [inputs' gates, states' gates]; both are added at once, but those of a GRU's candidate
@@ -162,7 +144,7 @@ static int64_t gates(const struct pass *p)
 static void make_biases(struct pass *p)
 {
     const int64_t n = gates(p), first = p->dir * 2 * n;
-    const bool apart = p->kind == KIND_GRU && p->a->linear_before_reset;
+    const bool apart = p->kind == &recurrent_gru && p->a->linear_before_reset;
     if (!p->a->bias)
         return;
     p->bias = expand_param(
@@ -185,9 +167,9 @@ static void make_inputs(struct pass *p)
     const struct fc_attr a = {.features = 1, .bias = p->bias != NULL, .axis = 2};
     p->inputs =
         expand_node(p->d, expand_name(p->d, "%d.inputs", p->dir), &op_fc, &a, in, p->bias ? 3 : 2);
-    const int64_t parts[] = {p->kind == KIND_GRU ? 2 * p->hidden : n, p->hidden};
+    const int64_t parts[] = {p->kind == &recurrent_gru ? 2 * p->hidden : n, p->hidden};
     int64_t first = p->dir * n * p->hidden;
-    for (int i = 0; i < (p->kind == KIND_GRU ? 2 : 1); i++) {
+    for (int i = 0; i < (p->kind == &recurrent_gru ? 2 : 1); i++) {
         p->recurrent[i] = expand_param(
             p->d, expand_name(p->d, "%d.recurrent%d", p->dir, i),
             &(struct shape){2, {parts[i], p->hidden}},
@@ -283,12 +265,12 @@ static void run_pass(struct pass *p)
     const bool is_reverse = p->dir == 1 || p->a->direction == DIRECTION_REVERSE;
     make_inputs(p);
     p->h = initial(p, IN_H, "h");
-    p->c = p->kind == KIND_LSTM ? initial(p, IN_C, "c") : NULL;
+    p->c = p->kind == &recurrent_lstm ? initial(p, IN_C, "c") : NULL;
     for (int64_t i = 0; i < p->steps; i++) {
         const int64_t step = is_reverse ? p->steps - 1 - i : i;
-        if (p->kind == KIND_RNN)
+        if (p->kind == &recurrent_rnn)
             step_rnn(p, step);
-        else if (p->kind == KIND_GRU)
+        else if (p->kind == &recurrent_gru)
             step_gru(p, step);
         else
             step_lstm(p, step);
@@ -312,7 +294,7 @@ static void join(struct expand_draft *d, int i_out, const char *what, const char
     expand_reshape(d, expand_name(d, "%s", what), v->name, all, s.n_dim, s.dim);
 }
 
-void expand_recurrent(struct expand_draft *d)
+void recurrent_expand(struct expand_draft *d, const struct recurrent_kind *k)
 {
     const struct recurrent_attr *a = d->node->attr;
     const struct shape *x = &d->from->values[d->node->in[IN_X]].shape;
@@ -324,7 +306,7 @@ void expand_recurrent(struct expand_draft *d)
     for (int i = 0; i < n_dir; i++) {
         struct pass p = {.d = d,
                          .a = a,
-                         .kind = kind_of(d->node),
+                         .kind = k,
                          .dir = i,
                          .steps = steps,
                          .depth = x->dim[2],

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How an operator is written out; private to mapper/expand*.c. Names are of values; an error is
- * kept in the draft and ends it, so that callers need not look after each node. */
+/* How an operator is written out in simpler ones: what op->expand() calls to add nodes and
+ * parameters in the place of its node. Names are of values; an error is kept in the draft and ends
+ * it, so that callers need not look after each node. Whoever writes out a graph makes a draft for
+ * each such node (mapper/graph/expand.c). */
 #pragma once
 
 #include "sim/base/arena.h"
@@ -18,6 +20,7 @@ struct expand_draft {
     struct graph *to;
     const struct graph *from;
     const struct node *node; /* that is written out */
+    int max_joined;          /* values that one node may join */
     GArray *parts;           /* struct expand_part */
     GHashTable *maker;       /* name of a node of `to` -> 1 + index of the one written out */
     struct arena *arena;     /* of names */
@@ -50,15 +53,3 @@ const char *expand_reshape(struct expand_draft *d, const char *name, const char 
 /* [first, first + n) of a dimension. */
 const char *expand_slice(struct expand_draft *d, const char *name, const char *input, int64_t axis,
                          int64_t first, int64_t n);
-
-/* expand_recurrent.c: rnn, gru, lstm. Whether the node can be written out, else *why tells. */
-bool expand_recurrent_possible(const struct graph *g, const struct node *n, const char **why);
-void expand_recurrent(struct expand_draft *d);
-
-/* expand_attention.c: attention, split as slices, and products of stacks of matrices. */
-bool expand_attention_possible(const struct graph *g, const struct node *n, const char **why);
-void expand_attention(struct expand_draft *d);
-bool expand_split_possible(const struct graph *g, const struct node *n, const char **why);
-void expand_split(struct expand_draft *d);
-bool expand_matmul_possible(const struct graph *g, const struct node *n, const char **why);
-void expand_matmul(struct expand_draft *d);
