@@ -10,8 +10,8 @@
 #include "sim/cfg/cfg.h"
 #include "sim/stat/record.h"
 
-/* How --fidelity analytic stands to the events: the same cycles; an estimate, off by a share at
- * most, of a run of the suite's size; or a bound that they do not go below. */
+/* How --fidelity analytic stands to the events: the same cycles; an estimate, off by a share of
+ * them at most; or a bound, which they do not pass. */
 enum analytic_kind { ANALYTIC_SAME, ANALYTIC_ESTIMATE, ANALYTIC_BOUND };
 
 /* The values of a run. What it makes goes to memory that lives as long as the run is open, shared
@@ -60,7 +60,7 @@ struct arch_family {
     uint64_t (*bound)(const void *self, const struct plan *p, int i_layer);
     /* Without events: what collect() would tell of a lowered plan. NULL: the sum of the costs. */
     bool (*estimate)(const void *self, const struct plan *p, struct record *r, GError **error);
-    /* Steps -> plan->program, once; nothing changes the plan after it. */
+    /* Steps -> plan->program, once; nothing changes the plan after it. NULL: the plan is enough. */
     bool (*lower)(const void *self, struct plan *p, GError **error);
 
     /* A run of a lowered plan: what it allocates is its own, until close(). Names of its processes,
@@ -87,7 +87,7 @@ struct arch_family {
      * in the machine's documented order, in code that its units do not share. NULL: of a tiled plan
      * mapper/values/twin.h, else the CPU reference. */
     struct executor *(*twin)(const void *self, const struct plan *p, GError **error);
-    /* The program as text; the caller frees it. */
+    /* The program as text; the caller frees it. NULL: the layers are all there is. */
     char *(*print)(const void *self, const struct plan *p);
 };
 

@@ -158,7 +158,7 @@ static bool map(struct accsim *a, GError **error)
     if (!a->plan || (a->options.save_mapping && !save_mapping(a, error)))
         return false;
     progress(a, "lowering", 0);
-    return f->lower(a->machine->self, a->plan, error) &&
+    return (!f->lower || f->lower(a->machine->self, a->plan, error)) &&
            (a->run = f->open(a->machine->self, a->plan, "", error)) != NULL;
 }
 
@@ -212,7 +212,15 @@ const struct graph *accsim_graph(const struct accsim *a)
 
 char *accsim_plan_text(const struct accsim *a)
 {
-    return a->machine ? a->machine->family->print(a->machine->self, a->plan) : NULL;
+    if (!a->machine)
+        return NULL;
+    if (a->machine->family->print)
+        return a->machine->family->print(a->machine->self, a->plan);
+    GString *out = g_string_new(NULL);
+    for (int i = 0; i < a->plan->n_layer; i++)
+        g_string_append_printf(out, "%4d  %-16s%s\n", i, a->plan->layers[i].name,
+                               a->plan->layers[i].op);
+    return g_string_free(out, FALSE);
 }
 
 struct accsim_mapping accsim_mapping(const struct accsim *a)

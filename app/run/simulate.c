@@ -6,7 +6,8 @@
 
 bool computes_values(const struct accsim *a)
 {
-    return a->options.mode == ACCSIM_FUNCTIONAL || (a->plan && a->plan->times_by_value);
+    return a->options.mode == ACCSIM_FUNCTIONAL ||
+           (a->options.fidelity == ACCSIM_EVENT && a->plan && a->plan->times_by_value);
 }
 
 static bool quantise(struct accsim *a, GError **error)

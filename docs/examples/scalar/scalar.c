@@ -108,18 +108,17 @@ static double value_bytes(const struct plan *p, int value, int64_t n_image)
 /* What a layer moves over the link to the host, as the mapper plans it. */
 static struct record_bytes host_bytes(const struct plan *p, const struct plan_layer *l)
 {
-    const int64_t batch = dims_of(&p->graph->values[l->out].shape).n;
     struct record_bytes bytes = {0, 0};
     for (int j = 0; j < l->n_in; j++) {
         const struct home *h = &p->homes[l->in[j]];
-        const uint64_t n = (uint64_t)value_bytes(p, l->in[j], batch);
+        const uint64_t n = (uint64_t)value_bytes(p, l->in[j], plan_dims(p, l->in[j]).n);
         if (l->kind != LAYER_HOST && h->loaded && h->first_layer == l->index)
             bytes.read += n;
         else if (l->kind == LAYER_HOST && !h->loaded && !h->stored)
             bytes.write += n;
     }
     if (l->kind == LAYER_MATRIX && p->homes[l->out].stored)
-        bytes.write += (uint64_t)value_bytes(p, l->out, batch);
+        bytes.write += (uint64_t)value_bytes(p, l->out, plan_dims(p, l->out).n);
     return bytes;
 }
 
@@ -204,7 +203,10 @@ static bool execute(struct scalar_run *r, const struct plan_step *st, GError **e
     case STEP_LOAD: {
         struct tensor t = r->values->host[st->value];
         t.data = (float *)t.data + first;
-        t.shape.dim[0] = st->region.n_image;
+        if (t.shape.n_dim == 4)
+            t.shape.dim[0] = st->region.n_image;
+        else /* rows of features, however they are grouped */
+            t.shape = shape_make(2, (int64_t[]){st->region.n_image, plan_dims(p, st->value).c});
         storage_to_nhwc(r->buffer + st->address, &t, quant_storage(p, q, st->value));
         return true;
     }
