@@ -39,6 +39,7 @@ static void *spikes_create(const void *cfg, const char *file, struct machine *m,
     (void)file, (void)error;
     struct spikes_cfg *s = ARENA_NEW(arena, struct spikes_cfg);
     *s = *(const struct spikes_cfg *)cfg;
+    m->memories = ARENA_ARRAY(arena, struct machine_memory, N_MEM);
     m->clock_hz = s->clock_mhz * 1e6;
     m->memories[MEM_SYNAPSES] = (struct machine_memory){"synapses", "weights", -1, 1ull << 40,
                                                         (double)s->lanes * sizeof(float)};
