@@ -39,6 +39,7 @@ static void *spikes_create(const void *cfg, const char *file, struct machine *m,
     (void)file, (void)error;
     struct spikes_cfg *s = ARENA_NEW(arena, struct spikes_cfg);
     *s = *(const struct spikes_cfg *)cfg;
+    m->memories = ARENA_ARRAY(arena, struct machine_memory, N_MEM);
     m->clock_hz = s->clock_mhz * 1e6;
     m->memories[MEM_SYNAPSES] = (struct machine_memory){"synapses", "weights", -1, 1ull << 40,
                                                         (double)s->lanes * sizeof(float)};
@@ -52,13 +53,14 @@ static void *spikes_create(const void *cfg, const char *file, struct machine *m,
     return s;
 }
 
-static bool spikes_supports(const void *self, const struct graph *g, const struct node *n,
-                            enum number precision, GString *why)
+static bool spikes_supports(const void *self, const struct graph *g, const int *nodes, int n_node,
+                            const struct target_formats *formats, GString *why)
 {
     static const char *const ops[] = {"fc", "add", "sub", "mul", "sign", "relu", NULL};
-    (void)self, (void)precision;
+    (void)self, (void)formats;
+    const struct node *n = &g->nodes[nodes[0]];
     g_string_assign(why, "neurons add, subtract, multiply, compare with 0 and sum up inputs");
-    return (!n->op->forward || g_strv_contains(ops, n->op->name)) && n->n_out == 1 &&
+    return n_node == 1 && (!n->op->forward || g_strv_contains(ops, n->op->name)) && n->n_out == 1 &&
            g->values[n->out[0]].type == NUMBER_fp32;
 }
 
@@ -67,8 +69,9 @@ static struct plan *spikes_plan(const void *self, const struct graph *g, const s
                                 GError **error)
 {
     g_autoptr(GString) why = g_string_new(NULL);
+    const struct target_formats formats = {NUMBER_fp32, NUMBER_fp32};
     for (int i = 0; i < g->n_node; i++) {
-        if (spikes_supports(self, g, &g->nodes[i], NUMBER_fp32, why))
+        if (spikes_supports(self, g, &i, 1, &formats, why))
             continue;
         error_set(error, ERROR_UNSUPPORTED, "%s: layer '%s' does not run on %s: %s",
                   g->nodes[i].origin, g->nodes[i].name, t->machine->name, why->str);
