@@ -79,6 +79,16 @@ struct plan_cut plan_layer_cut(const struct plan *p, const struct plan_layer *l)
     return cut;
 }
 
+const struct node *plan_layer_sum(const struct plan *p, const struct plan_layer *l)
+{
+    for (int i = 1; i < l->n_node && l->added; i++) {
+        const struct node *n = &p->graph->nodes[l->nodes[i]];
+        if (n->traits->kind == TRAITS_ELEMENT && n->traits->element.adds)
+            return n;
+    }
+    return NULL;
+}
+
 const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l)
 {
     return tail_of(p, l, TRAITS_WINDOW);

@@ -6,6 +6,12 @@
 #include "mapper/plan.h"
 #include "sim/base/size.h"
 
+/* It has the shape of the output. */
+static bool is_added(const struct plan_layer *l, int i_in)
+{
+    return i_in > 0 && i_in == l->added;
+}
+
 void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
                      const struct region *out, int64_t *row, int64_t *n_row)
 {
@@ -14,6 +20,11 @@ void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
     if (out->n_row == o.h) {
         *row = 0;
         *n_row = in.h;
+        return;
+    }
+    if (is_added(l, i_in)) {
+        *row = out->row;
+        *n_row = out->n_row;
         return;
     }
     const struct traits_window *w = &plan_layer_traits(p, l)->window;
@@ -30,6 +41,8 @@ struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i
     const struct node *n = &g->nodes[l->nodes[0]];
     if (l->lookup) /* an index is what a row of the output needs */
         return (struct dims){shape_count(&g->values[l->in[0]].shape), 1, 1, 1};
+    if (is_added(l, i_in))
+        return plan_dims(p, l->in[i_in]);
     const struct shape *root = &g->values[l->in[i_in]].shape, *own = &g->values[n->in[i_in]].shape;
     if (root->n_dim == 4 || own->n_dim == 4)
         return plan_dims(p, l->in[i_in]);

@@ -65,9 +65,11 @@ struct plan_layer {
     int64_t packed;       /* groups of the operator in one of gemm's: block-diagonal weights */
     bool stationary_is_activation; /* what stays in the array is no parameter: input 1, which a
                                       layer makes */
-    bool turned;                   /* stationary_is_activation: its matrices lie transposed */
-    uint64_t *stationary_address;  /* stationary_is_activation: by chunk, of input 1 in the
-                                      activation memory */
+    int added;   /* input that is added to the sums on their way out, before they are cut off, image
+                  * by   image and pixel by pixel of the output's; 0: none */
+    bool turned; /* stationary_is_activation: its matrices lie transposed */
+    uint64_t *stationary_address; /* stationary_is_activation: by chunk, of input 1 in the
+                                     activation memory */
 
     /* LAYER_VECTOR */
     const struct plan_permute *permute; /* it moves values (mapper/values/permute.h); else NULL */
@@ -116,6 +118,9 @@ const struct node *plan_layer_affine(const struct plan *p, const struct plan_lay
 /* The pooling that a layer's values go through on their way out, or NULL: a layer has one at most,
  * and a ReLU behind it commutes with it. */
 const struct node *plan_layer_pool(const struct plan *p, const struct plan_layer *l);
+
+/* The sum of two that a layer ends in, one of them an input (plan_layer.added), or NULL. */
+const struct node *plan_layer_sum(const struct plan *p, const struct plan_layer *l);
 
 /* What a layer's values are clamped to on their way out, by a ReLU or a clip that is fused. */
 struct plan_cut {

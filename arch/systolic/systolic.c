@@ -79,6 +79,8 @@ static bool follows(const struct systolic *s, const struct graph *g, const int *
     bool can = false;
     if (last->traits->kind == TRAITS_IMAGE) {
         can = has_weights; /* which it is folded into */
+    } else if (last->traits->kind == TRAITS_ELEMENT && last->traits->element.adds) {
+        can = has_weights && s->cfg.adds;
     } else if (traits_rectifies(last->traits)) {
         can = has_weights || (first->kind == TRAITS_ELEMENT && first->element.adds);
     } else if (last->traits->kind == TRAITS_ELEMENT) { /* with a ceiling */
@@ -383,6 +385,11 @@ const struct cfg_field systolic_fields[] = {
           "concat; embedding and gather are rows of tables that the DMA engine reads; all: every "
           "one that there could be",
           op_function_names),
+    FIELD(
+        "activation.adds", CFG_BOOL, adds, 0, 0, "false", NULL,
+        "a value of the unified buffer can be added to sums on their way out of the accumulators: "
+        "additions behind products (residual connections) are no passes of their own",
+        NULL),
     FIELD("activation.transposes", CFG_BOOL, transposes, 0, 0, "false", NULL,
           "a unit turns squares of array.cols x array.cols values, a row in and a row out a cycle; "
           "else a move that turns the innermost dimension takes a cycle a value",

@@ -54,7 +54,7 @@ struct systolic_cfg {
     double buffer_kib;
     int64_t buffer_ports; /* 0: as many as there are arrays */
     struct cfg_strings functions;
-    bool transposes;
+    bool adds, transposes;
     bool pack_groups;
     bool host_fallback;
     double host_bandwidth_gb_s, host_latency_ns, dma_setup_ns, host_gflops, host_memory_gb_s;

@@ -21,12 +21,13 @@ static double array_cyc(const struct systolic *s, const struct plan *p, const st
 }
 
 /* Every row of sums passes the activation unit. */
-static double activate_cyc(const struct systolic *s, const struct plan_layer *l)
+static double activate_cyc(const struct systolic *s, const struct plan *p,
+                           const struct plan_layer *l)
 {
     const struct gemm *g = &l->gemm;
     const bool is = s->cfg.dataflow == FLOW_IS;
     return (double)(g->groups * int64_div_up(is ? g->m : g->n, s->cfg.cols)) *
-           (double)systolic_activate_cyc(s, is ? g->n : g->m) / (double)s->cfg.n_array;
+           (double)systolic_activate_cyc(s, p, l, is ? g->n : g->m) / (double)s->cfg.n_array;
 }
 
 /* Bytes a cycle; 0: any number. */
@@ -67,7 +68,7 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     if (s->cfg.timing == TIMING_SCALESIM)
         return systolic_scalesim_layer_cyc(s, l);
     if (l->kind == LAYER_MATRIX)
-        return (uint64_t)MAX(MAX(array_cyc(s, p, l), fetch_cyc(s, l)), activate_cyc(s, l));
+        return (uint64_t)MAX(MAX(array_cyc(s, p, l), fetch_cyc(s, l)), activate_cyc(s, p, l));
     if (l->kind == LAYER_LOOKUP)
         return (uint64_t)rows_cyc(s, p, l);
     uint64_t cycles = 0;

@@ -127,10 +127,14 @@ uint64_t systolic_stream_start(const struct systolic *s, const struct in_array *
     return start;
 }
 
-uint64_t systolic_activate_cyc(const struct systolic *s, int64_t m)
+uint64_t systolic_activate_cyc(const struct systolic *s, const struct plan *p,
+                               const struct plan_layer *l, int64_t m)
 {
     const int64_t values = s->cfg.activation_values ? s->cfg.activation_values : s->cfg.cols;
-    return (uint64_t)MAX(m, int64_div_up(m * s->cfg.cols, values));
+    const int64_t row_bytes =
+        l->added ? s->cfg.cols * plan_element_bytes(p, l->in[l->added]) : 0; /* read beside */
+    const int64_t path_cyc = 1 + int64_div_up(row_bytes, systolic_path_bytes(s));
+    return (uint64_t)MAX(m * path_cyc, int64_div_up(m * s->cfg.cols, values));
 }
 
 bool systolic_shifts_sideways(const struct systolic *s, const struct plan_layer *l)

@@ -142,8 +142,10 @@ uint64_t systolic_stream_start(const struct systolic *s, const struct in_array *
                                int64_t rows, uint64_t stream_cyc, bool begins, bool ends);
 /* Cycles of Activate of m rows of sums, at the rate of the activation unit: whole rows, also where
  * fewer columns are used, one a cycle at most. A row of sums lies at one address of all columns'
- * RAMs (Jouppi et al. 2017, section 2); nothing published says that unused ones save time. */
-uint64_t systolic_activate_cyc(const struct systolic *s, int64_t m);
+ * RAMs (Jouppi et al. 2017, section 2); nothing published says that unused ones save time. What is
+ * added to the sums comes over the path that results leave by, a row at a time. */
+uint64_t systolic_activate_cyc(const struct systolic *s, const struct plan *p,
+                               const struct plan_layer *l, int64_t m);
 /* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
  * as a row of the array. */
 uint64_t systolic_pixel_cyc(const struct systolic *s, const struct plan *p,

@@ -68,10 +68,11 @@ static void count_activate(const struct systolic *s, const struct plan *p, const
     const struct systolic_energy *e = &s->cfg.energy;
     const struct plan_layer *pl = &p->layers[in->layer];
     const int64_t values = in->m * in->n;
-    count_output(s, in->count, 0, l);
+    const int64_t added = pl->added ? values : 0;
+    count_output(s, in->count, (uint64_t)(added * plan_element_bytes(p, pl->in[pl->added])), l);
     l->energy_pj[ENERGY_ACCUMULATORS] +=
         (double)(values * (int64_t)systolic_sum_bytes(p, pl)) * e->accumulator_byte_pj;
-    l->energy_pj[ENERGY_ACTIVATION] += (double)values * e->activation_pj;
+    l->energy_pj[ENERGY_ACTIVATION] += (double)(values + added) * e->activation_pj;
 }
 
 static void count_vector(const struct systolic *s, const struct plan *p, const struct insn *in,

@@ -28,7 +28,7 @@ struct machine_state {
     void *square;     /* is: sums of a stream before they are turned: cols x cols */
     void *turned;     /* is: a row of sums, as they are read */
     void **host;      /* host memory by value: NHWC of the whole batch, as stored */
-    void *lhs, *rhs, *sums;     /* scratch of products: fp32 or fp64 */
+    void *lhs, *rhs, *sums;     /* scratch of products: fp32 or fp64; what is added to sums */
     struct permute_table moves; /* of the layer that moved values last */
     bool is_used;               /* a step has begun */
 };

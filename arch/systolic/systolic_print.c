@@ -118,6 +118,9 @@ void systolic_insn_print(const struct systolic *s, const struct plan *p, const s
         break;
     case INSN_ACTIVATE:
         g_string_append_printf(out, " acc=%" PRId64 " ub=0x%" PRIx64, in->first, st->address);
+        if (p->layers[in->layer].added)
+            g_string_append_printf(out, " added=ub=0x%" PRIx64,
+                                   st->in_address[p->layers[in->layer].added]);
         print_block(s, in, out);
         break;
     case INSN_NORMALIZE_POOL:

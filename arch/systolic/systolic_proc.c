@@ -518,9 +518,11 @@ static void activation_unit(void *arg)
     struct unit_state *u = arg;
     struct sim *s = u->sim;
     for (const struct insn *in; (in = queue_next(u));) {
-        const uint64_t cycles = in->op == INSN_ACTIVATE
-                                    ? systolic_activate_cyc(s->self, systolic_entries(s->self, in))
-                                    : systolic_share_cyc(s->self, in->count);
+        const uint64_t cycles =
+            in->op == INSN_ACTIVATE
+                ? systolic_activate_cyc(s->self, s->plan, &s->plan->layers[in->layer],
+                                        systolic_entries(s->self, in))
+                : systolic_share_cyc(s->self, in->count);
         occupy(u, in, sk_now() + cycles);
         struct meeting *meeting;
         if (insn_n_array(in) > 1 && !sim_meet(s, in, &meeting))

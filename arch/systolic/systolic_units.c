@@ -132,7 +132,7 @@ void systolic_units_begin(struct units *u, const struct systolic *s, const struc
     if (matrix && systolic_parts(s, l) > 1) {
         const struct places places = systolic_places(s, p, l);
         u->piece_rows = places.rows;
-        u->piece_cyc = systolic_activate_cyc(s, places.rows);
+        u->piece_cyc = systolic_activate_cyc(s, p, l, places.rows);
         u->n_place = (int)MIN(places.n, MOST_PLACES);
     }
     for (int i = 0; i < N_UNIT; i++) {
@@ -642,7 +642,7 @@ static void drain_pieces(struct units *u, const struct block *b)
         if (i > 0)
             pieces_stream(u, &t, last ? block_stream_cyc(u, t.last_rows) : t.pass.stream_cyc);
         if (last && t.last_rows < u->piece_rows)
-            drain_cyc = systolic_activate_cyc(u->s, t.last_rows);
+            drain_cyc = systolic_activate_cyc(u->s, u->p, u->l, t.last_rows);
         pieces_next(u, &t, UNIT_MATRIX, &t.matrix);
         pieces_next(u, &t, UNIT_ACTIVATION, &t.activation);
         t.activation.free = MAX(t.activation.free, t.matrix.free + t.pass.latency_cyc);
@@ -766,5 +766,5 @@ void systolic_units_block(struct units *u, const struct block *b)
                               stay_os, b);
     else
         systolic_units_repeat(u, u->tiles_k, units_alike(u, b->n_tile), stay_is, b);
-    drain(u, systolic_activate_cyc(u->s, b->entries));
+    drain(u, systolic_activate_cyc(u->s, u->p, u->l, b->entries));
 }

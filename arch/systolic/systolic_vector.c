@@ -393,6 +393,7 @@ static void sink_put(const struct sink *s, int64_t image, int64_t y, int64_t x, 
 struct sums {
     const void *at; /* int32, int64 or fp32 */
     int64_t c0, n;
+    const void *added; /* what joins them: int32 or fp32; NULL: nothing */
 };
 
 static void activate_integers(struct machine_state *m, const struct plan_layer *l,
@@ -406,7 +407,10 @@ static void activate_integers(struct machine_state *m, const struct plan_layer *
     uint64_t saturated = 0;
     for (int64_t j = 0; j < s->n; j++) {
         const int64_t acc = is_wide ? ((const int64_t *)s->at)[j] : ((const int32_t *)s->at)[j];
-        const int64_t y = requant_round(acc + q->bias[s->c0 + j], q->requant[s->c0 + j]);
+        const int64_t c = s->c0 + j;
+        const int64_t y = s->added ? requant_round_two(acc + q->bias[c], q->requant[c],
+                                                       ((const int32_t *)s->added)[j], q->added[c])
+                                   : requant_round(acc + q->bias[c], q->requant[c]);
         /* What the operator itself cuts off is not lost. */
         saturated += (y > limit && upper > limit) || (y < -limit && !cut->at_zero);
         v[j] = (int32_t)CLAMP(y, lo, hi);
@@ -420,9 +424,24 @@ static void activate_floats(const struct machine_state *m, const struct plan_lay
     const float *bias = m->io->quant->layers[l->index].float_bias;
     for (int64_t j = 0; j < s->n; j++) {
         v[j] = ((const float *)s->at)[j] + bias[s->c0 + j];
+        v[j] = s->added ? v[j] + ((const float *)s->added)[j] : v[j];
         v[j] = cut->at_zero && v[j] < 0 ? 0 : v[j];
         v[j] = v[j] > (float)cut->upper ? (float)cut->upper : v[j];
     }
+}
+
+/* n elements of what is added to the sums of a step, from channel c0 of its i-th pixel on, in the
+ * format of the sums' arithmetic. */
+static void load_added(const struct machine_state *m, const struct insn *in, int64_t i, int64_t c0,
+                       int64_t n, enum number lanes, void *v)
+{
+    const struct plan_layer *l = &m->plan->layers[in->layer];
+    const enum number format = m->plan->formats[l->in[l->added]];
+    const int64_t at = i * plan_dims(m->plan, l->out).c + c0;
+    number_convert(v, lanes,
+                   m->buffer.data + m->plan->steps[in->step].in_address[l->added] +
+                       at * (int64_t)number_bytes(format),
+                   format, (size_t)n);
 }
 
 /* Columns [j0, j0 + n) of a block, no more than the activation unit takes at a time. */
@@ -448,7 +467,10 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
     uint8_t stored[sizeof(v)];
     g_assert(n <= (int64_t)G_N_ELEMENTS(v.integers));
     for (int64_t i = 0; i < in->m; i++) {
-        const struct sums s = {systolic_state_sums(m, in, i, j0, n), c0, n};
+        const struct sums s = {systolic_state_sums(m, in, i, j0, n), c0, n,
+                               l->added ? m->sums : NULL};
+        if (l->added)
+            load_added(m, in, m0 + i, c0, n, is_float ? NUMBER_fp32 : NUMBER_int32, m->sums);
         if (is_float)
             activate_floats(m, l, &s, &sink.cut, v.floats);
         else

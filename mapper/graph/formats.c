@@ -60,6 +60,17 @@ bool formats_set(struct plan *p, struct plan_layer *l, const struct node *n, GEr
     return true;
 }
 
+bool formats_meet(enum number value, enum number layer)
+{
+    return value == NUMBER_COUNT || arithmetic_of(value) == arithmetic_of(layer);
+}
+
+void formats_take(struct plan *p, int value, enum number layer)
+{
+    if (p->formats[value] == NUMBER_COUNT)
+        p->formats[value] = layer;
+}
+
 void formats_finish(struct plan *p)
 {
     for (int v = 0; v < p->graph->n_value; v++)

@@ -190,18 +190,47 @@ static void find_roots(struct layers_builder *b)
         b->n_reader[roots[g->values[g->states[i]].next]]++;
 }
 
-/* Whether a layer can have a node on its way out at all: a normalisation is folded into weights, so
- * that nothing may come between; values are cut off from 0 on, and go through one window. */
-static bool can_follow(const struct plan *p, const struct plan_layer *l, const struct traits *tail)
+/* What a sum of two takes besides the layer's own output, if it is there before the layer, as it
+ * lies there and in the same arithmetic; else -1. What the layer reads already has one slot. */
+static int other_operand(const struct plan *p, const struct plan_layer *l, const struct node *n)
 {
+    const struct value *values = p->graph->values;
+    const int other = n->n_data == 2 ? p->roots[n->in[n->in[0] == l->out]] : -1;
+    if (other < 0 || other == l->in[0] || other == l->out ||
+        (values[other].kind != VALUE_INPUT && values[other].kind != VALUE_NODE) ||
+        values[other].type != NUMBER_fp32 || values[other].node >= l->nodes[0] ||
+        !shape_equal(&values[other].shape, &values[l->out].shape) ||
+        !shape_equal(&values[n->out[0]].shape, &values[l->out].shape) ||
+        !formats_meet(p->formats[other], l->format))
+        return -1;
+    return other;
+}
+
+/* Only folded into its weights came anything between. */
+static bool is_bare_product(const struct plan *p, const struct plan_layer *l)
+{
+    return traits_has_weights(plan_layer_traits(p, l)) &&
+           l->n_node == 1 + (plan_layer_affine(p, l) != NULL);
+}
+
+/* Whether a layer can have a node on its way out at all: a normalisation is folded into weights, so
+ * that nothing may come between; what is added is so before values are cut off; they are from 0 on,
+ * and go through one window. */
+static bool can_follow(const struct plan *p, const struct plan_layer *l, const struct node *n)
+{
+    const struct traits *tail = n->traits;
+    if (n->n_data > 1 && !(tail->kind == TRAITS_ELEMENT && tail->element.adds))
+        return false;
     switch (tail->kind) {
     case TRAITS_IMAGE:
         return tail->image.is_affine && l->n_node == 1 &&
                traits_has_weights(plan_layer_traits(p, l));
     case TRAITS_ELEMENT:
+        if (tail->element.adds)
+            return is_bare_product(p, l) && other_operand(p, l, n) >= 0;
         return tail->element.clamps && tail->element.lo == 0 && tail->element.hi >= 0;
     case TRAITS_WINDOW:
-        return traits_is_largest(tail) && !plan_layer_pool(p, l);
+        return traits_is_largest(tail) && !plan_layer_pool(p, l) && !l->added;
     default:
         return false;
     }
@@ -211,13 +240,20 @@ static bool can_follow(const struct plan *p, const struct plan_layer *l, const s
 static bool fuse(const struct layers_builder *b, struct plan_layer *l, const struct node *n)
 {
     g_autoptr(GString) why = g_string_new(NULL);
-    if (!can_follow(b->plan, l, n->traits))
+    if (!can_follow(b->plan, l, n))
         return false;
+    const int other = n->n_data > 1 ? other_operand(b->plan, l, n) : -1;
     l->nodes[l->n_node++] = n->index;
-    if (supported(b, l, why))
-        return true;
-    l->n_node--;
-    return false;
+    if (!supported(b, l, why)) {
+        l->n_node--;
+        return false;
+    }
+    if (other >= 0) {
+        l->added = l->n_in;
+        l->in[l->n_in++] = other;
+        formats_take(b->plan, other, l->format);
+    }
+    return true;
 }
 
 /* Parameters that change from step to step are folded into no others. */
@@ -238,7 +274,8 @@ static void fuse_tails(struct layers_builder *b, struct plan_layer *l)
         if (i < 0)
             return; /* the one reader is an output of the graph */
         const struct node *n = &g->nodes[i];
-        if (b->no_fuse[i] || n->n_data != 1 || n->n_out != 1 || n->in[0] != l->out ||
+        const bool reads = n->in[0] == l->out || (n->n_data == 2 && n->in[1] == l->out);
+        if (b->no_fuse[i] || n->n_data > 2 || n->n_out != 1 || !reads ||
             g->values[n->out[0]].shape.n_dim != g->values[l->out].shape.n_dim ||
             changes_params(g, n) || !fuse(b, l, n))
             return;

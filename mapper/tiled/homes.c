@@ -487,6 +487,11 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
         l->chunk_row = int64_div_up(l->chunk_row, 2);
     if (layer_stage_bytes(p, l) <= capacity)
         return true;
+    const struct node *sum = plan_layer_sum(p, l);
+    if (sum) {
+        *unfuse = sum->index;
+        return false;
+    }
     if (l->permute || l->stationary_is_activation || l->broadcast) { /* the host can */
         *unfuse = l->nodes[0];
         return false;

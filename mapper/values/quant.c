@@ -214,7 +214,14 @@ static void matrix_numbers(struct quant *q, const struct matrix *m)
         }
         const double steps = bias / (s_in * s_w); /* of the sums */
         ql->bias[i] = m->is_wide ? rounded(steps) : int32_from_fp32((float)steps);
-        ql->requant[i] = requant_make(MIN(s_in * s_w / s_out, 0x1p29));
+        if (ql->added) {
+            struct requant both[2];
+            requant_make_two(s_in * s_w / s_out, q->scale[m->l->in[m->l->added]] / s_out, both);
+            ql->requant[i] = both[0];
+            ql->added[i] = both[1];
+        } else {
+            ql->requant[i] = requant_make(MIN(s_in * s_w / s_out, 0x1p29));
+        }
     }
 }
 
@@ -264,6 +271,8 @@ static bool matrix_params(struct quant *q, const struct plan *p, const struct pl
     } else {
         ql->bias = ARENA_ARRAY(q->arena, int64_t, (size_t)m.rows);
         ql->requant = ARENA_ARRAY(q->arena, struct requant, (size_t)m.rows);
+        if (l->added)
+            ql->added = ARENA_ARRAY(q->arena, struct requant, (size_t)m.rows);
     }
     m.row = g_new(float, m.k);
     matrix_numbers(q, &m);
@@ -308,11 +317,8 @@ static void lrn_params(struct quant *q, const struct plan *p, const struct plan_
 static void add_params(struct quant *q, const struct plan_layer *l)
 {
     struct requant *r = q->layers[l->index].requant = ARENA_ARRAY(q->arena, struct requant, 2);
-    const double a = MIN((double)q->scale[l->in[0]] / q->scale[l->out], 0x1p28);
-    const double b = MIN((double)q->scale[l->in[1]] / q->scale[l->out], 0x1p28);
-    const int shift = requant_make(MAX(MAX(a, b), 0x1p-30)).shift;
-    r[0] = (struct requant){(int32_t)llrint(ldexp(a, shift) * 0.5), shift - 1};
-    r[1] = (struct requant){(int32_t)llrint(ldexp(b, shift) * 0.5), shift - 1};
+    requant_make_two((double)q->scale[l->in[0]] / q->scale[l->out],
+                     (double)q->scale[l->in[1]] / q->scale[l->out], r);
 }
 
 static void vector_params(struct quant *q, const struct plan *p, const struct plan_layer *l)

@@ -31,6 +31,8 @@ struct quant_layer {
     float *float_bias;       /* matrix of a floating-point format: by output channel */
     struct requant *requant; /* matrix of integers: by output channel. Vector: by input; avgpool: by
                               * how many elements the window has, less 1 */
+    struct requant *added;   /* matrix of integers with an input that is added on the way out: of
+                              * that, by output channel, with requant's shift */
     /* lrn: the normalisation factor s_in/s_out * (k + alpha/size * s_in^2 * sum)^-beta, tabulated
      * over the integer sum of squares and interpolated linearly between nodes. */
     int32_t *lrn_table; /* [QUANT_LRN_NODES], lrn_bits of each fractional */

@@ -20,3 +20,12 @@ struct requant requant_make(double factor)
         return (struct requant){.mult = 0, .shift = 1};
     return (struct requant){.mult = (int32_t)mult, .shift = shift};
 }
+
+void requant_make_two(double a, double b, struct requant out[2])
+{
+    a = MIN(a, 0x1p28);
+    b = MIN(b, 0x1p28);
+    const int shift = requant_make(MAX(MAX(a, b), 0x1p-30)).shift;
+    out[0] = (struct requant){(int32_t)llrint(ldexp(a, shift) * 0.5), shift - 1};
+    out[1] = (struct requant){(int32_t)llrint(ldexp(b, shift) * 0.5), shift - 1};
+}

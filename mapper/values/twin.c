@@ -108,8 +108,15 @@ static float within(const struct job *j, float x)
     return x > j->cut.upper ? (float)j->cut.upper : x;
 }
 
+/* The element of what is added to the sums that joins element i of the output. */
+static float float_added(const struct job *j, int64_t i)
+{
+    return j->l->added ? ((const float *)j->x[j->l->added])[i] : 0;
+}
+
+/* One row of sums, of output elements i and on. */
 static void features(const struct job *j, const float *w, const float *x, const float *bias,
-                     const struct sums *s, float *out)
+                     const struct sums *s, int64_t i, float *out)
 {
     const struct gemm gemm = plan_operator_gemm(j->l), *g = &gemm;
     const int64_t sum_k = j->l->sum_k ? j->l->sum_k : g->k;
@@ -121,7 +128,8 @@ static void features(const struct job *j, const float *w, const float *x, const 
         add(s->total, s->part, g->n);
     }
     for (int64_t c = 0; c < g->n; c++) {
-        out[c] = within(j, s->total[c] + bias[c]);
+        const float y = s->total[c] + bias[c];
+        out[i + c] = within(j, j->l->added ? y + float_added(j, i + c) : y);
     }
 }
 
@@ -152,8 +160,7 @@ static void float_convolution(const struct job *j, void *out)
         g_autofree float *w = turned_weights(j, group);
         for (int64_t i = 0; i < j->out.n * j->out.h * j->out.w; i++) {
             float_patch(j, i, group, window);
-            features(j, w, window, bias + group * g->n, &s,
-                     (float *)out + i * j->out.c + group * g->n);
+            features(j, w, window, bias + group * g->n, &s, i * j->out.c + group * g->n, out);
         }
     }
 }
@@ -165,7 +172,7 @@ static void float_rows(const struct job *j, void *out)
     g_autofree float *w = turned_weights(j, 0), *scratch = g_new(float, 2 * g->n);
     const struct sums s = {scratch, scratch + g->n};
     for (int64_t i = 0; i < g->m; i++)
-        features(j, w, (const float *)j->x[0] + i * g->k, bias, &s, (float *)out + i * g->n);
+        features(j, w, (const float *)j->x[0] + i * g->k, bias, &s, i * g->n, out);
 }
 
 static void float_stack(const struct job *j, void *result)
@@ -180,7 +187,7 @@ static void float_stack(const struct job *j, void *result)
         for (int64_t k = 0; k < g->k * g->n; k++)
             w[k] = turned ? y[k % g->n * g->k + k / g->n] : y[k];
         for (int64_t m = i * g->m; m < (i + 1) * g->m; m++)
-            features(j, w, (const float *)j->x[0] + m * g->k, bias, &s, (float *)result + m * g->n);
+            features(j, w, (const float *)j->x[0] + m * g->k, bias, &s, m * g->n, result);
     }
 }
 
@@ -310,14 +317,21 @@ static void integer_patch(const struct job *j, const int16_t *image, int64_t gro
     }
 }
 
-/* One sum on its way out, of output channel c. */
-static int16_t feature(const struct job *j, const int16_t *weight, const int16_t *x, int64_t c)
+/* One sum on its way out, of output channel c: element i of the output. */
+static int16_t feature(const struct job *j, const int16_t *weight, const int16_t *x, int64_t c,
+                       int64_t i)
 {
     const struct quant_layer *q = &j->t->quant->layers[j->l->index];
     const int64_t k = plan_operator_gemm(j->l).k;
     const bool is_wide = plan_sum_words(j->t->plan, j->l) > 1;
     const int64_t sum = is_wide ? wide_dot(x, weight + c * k, k) : dot(x, weight + c * k, k);
-    return clamped(j, scaled(sum + q->bias[c], q->requant[c]));
+    if (!j->l->added)
+        return clamped(j, scaled(sum + q->bias[c], q->requant[c]));
+    /* Both in units of 2^-shift of the output's steps; half a step more, then cut off. */
+    const int64_t added = ((const int16_t *)j->x[j->l->added])[i];
+    const __int128 units =
+        (__int128)(sum + q->bias[c]) * q->requant[c].mult + (__int128)added * q->added[c].mult;
+    return clamped(j, (int64_t)(((units >> (q->requant[c].shift - 1)) + 1) >> 1));
 }
 
 static int16_t *wide_weights(const struct job *j)
@@ -342,7 +356,7 @@ static void integer_convolution(const struct job *j, void *result)
         for (int64_t g = 0; g < groups; g++) {
             integer_patch(j, image, g, i / o->w % o->h, i % o->w, window);
             for (int64_t c = g * n; c < (g + 1) * n; c++)
-                out[i * o->c + c] = feature(j, weight, window, c);
+                out[i * o->c + c] = feature(j, weight, window, c, i * o->c + c);
         }
     }
 }
@@ -354,7 +368,8 @@ static void integer_rows(const struct job *j, void *result)
     int16_t *out = result;
     for (int64_t c = 0; c < g->n; c++)
         for (int64_t i = 0; i < g->m; i++)
-            out[i * g->n + c] = feature(j, weight, (const int16_t *)j->x[0] + i * g->k, c);
+            out[i * g->n + c] =
+                feature(j, weight, (const int16_t *)j->x[0] + i * g->k, c, i * g->n + c);
 }
 
 /* Column c of a matrix of the second operand. */

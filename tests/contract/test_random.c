@@ -110,6 +110,7 @@ static void set_array(struct machine_case *m, int number)
     GRand *rand = g_rand_new_with_seed((guint32)number + 2000000);
     set_word(m, "array.dataflow", dataflows[pick(rand, 0, 2)]);
     set_word(m, "array.edge", pick(rand, 0, 1) ? "full" : "trimmed");
+    set_word(m, "activation.adds", pick(rand, 0, 1) ? "true" : "false");
     g_rand_free(rand);
 }
 

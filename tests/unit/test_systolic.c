@@ -48,13 +48,20 @@ START_TEST(test_core_rules)
     ck_assert_uint_eq(systolic_shift_start(100, 110), 110);
     struct accsim *a = load(SINGLE, ACCSIM_TIMING, NULL);
     const struct systolic *s = a->machine->self;
-    struct systolic rated = {.cfg = {.cols = 256}};
-    ck_assert_uint_eq(systolic_activate_cyc(&rated, 7),
+    struct systolic rated = {.cfg = {.cols = 256}, .native = NUMBER_int8};
+    enum number formats[] = {NUMBER_int8, NUMBER_int16};
+    const struct plan plan = {.formats = formats};
+    struct plan_layer layer = {.in = {0, 0}};
+    ck_assert_uint_eq(systolic_activate_cyc(&rated, &plan, &layer, 7),
                       7); /* a row a cycle, where nothing is said */
     rated.cfg.activation_values = 100;
-    ck_assert_uint_eq(systolic_activate_cyc(&rated, 7), 18); /* 1792 values */
+    ck_assert_uint_eq(systolic_activate_cyc(&rated, &plan, &layer, 7), 18); /* 1792 values */
     rated.cfg.activation_values = 1000;
-    ck_assert_uint_eq(systolic_activate_cyc(&rated, 7), 7);
+    ck_assert_uint_eq(systolic_activate_cyc(&rated, &plan, &layer, 7), 7);
+    layer.added = 1; /* comes over the path that results leave by */
+    ck_assert_uint_eq(systolic_activate_cyc(&rated, &plan, &layer, 7), 14);
+    layer.in[1] = 1; /* in two halves */
+    ck_assert_uint_eq(systolic_activate_cyc(&rated, &plan, &layer, 7), 21);
     ck_assert_uint_eq(systolic_row_cyc(s, NUMBER_int8, NUMBER_int8), 1);
     ck_assert_uint_eq(systolic_row_cyc(s, NUMBER_int16, NUMBER_int8), 2);
     ck_assert_uint_eq(systolic_row_cyc(s, NUMBER_int16, NUMBER_int16), 4);
