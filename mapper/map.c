@@ -16,7 +16,7 @@
 static bool layout(struct plan *p, const struct target *t, bool *no_fuse, struct mapping *m,
                    GError **error)
 {
-    const bool weights_last = t->machine->shares_memory && t->machine->streams_weights;
+    const bool weights_last = machine_shares_weights(t->machine) && t->machine->streams_weights;
     for (;;) {
         int unfuse = -1;
         p->weight_bytes = 0;
@@ -68,12 +68,13 @@ static bool states_fit(const struct plan *p, GError **error)
 static bool find(struct plan *p, const struct target *t, struct mapping *m, GError **error)
 {
     bool *no_fuse = ARENA_ARRAY(p->arena, bool, p->graph->n_node);
-    if (!layout(p, t, no_fuse, NULL, error) || !states_fit(p, error) || (m && !layout(p, t, no_fuse, m, error)))
+    if (!layout(p, t, no_fuse, NULL, error) || !states_fit(p, error) ||
+        (m && !layout(p, t, no_fuse, m, error)))
         return false;
     const struct search_result present = groups_improve(p, t, search_layers(p, t));
     if (!m)
         residency_improve(p, t, present);
-    return true;
+    return homes_place_outside(p, error);
 }
 
 /* Of this thread: the mapper has one. */

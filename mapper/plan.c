@@ -163,6 +163,19 @@ int64_t plan_image_bytes(const struct plan *p, int value)
     return d.h * plan_row_bytes(p, value);
 }
 
+uint64_t plan_outside_address(const struct plan *p, int value, const struct region *r)
+{
+    return p->homes[value].outside_address +
+           (uint64_t)(r->image * plan_image_bytes(p, value) + r->row * plan_row_bytes(p, value));
+}
+
+double plan_outside_cyc(const struct plan *p, int value)
+{
+    const struct home *h = &p->homes[value];
+    const double rate = p->machine->memories[h->outside].bytes_per_cyc;
+    return rate > 0 ? (double)h->size_bytes / rate : 0;
+}
+
 bool plan_is_local(const struct plan *p, int value)
 {
     const struct home *h = &p->homes[value];

@@ -41,13 +41,18 @@ struct plan_slot {
 
 /* Where an activation lives between layers. */
 struct home {
-    bool used;     /* by a layer on the machine */
-    bool loaded;   /* an input of the graph, or made on the host: comes over the host link */
-    bool stored;   /* an output of the graph made on the machine: goes back over it */
-    bool resident; /* in the activation memory, at `address`; else in host memory, or, where one
-                    * group makes it and reads it, nowhere as a whole */
+    bool used;       /* by a layer on the machine */
+    bool loaded;     /* an input of the graph, or made on the host: comes over the host link */
+    bool stored;     /* an output of the graph made on the machine: goes back over it */
+    bool host_reads; /* by a layer on the host */
+    bool resident;   /* in the activation memory, at `address`; else in host memory, or, where one
+                      * group makes it and reads it, nowhere as a whole */
     uint64_t address, size_bytes;
     int first_layer, last_layer; /* that write or read it */
+    /* While it is not on the chip: that of inputs where the network's user or the host knows it,
+     * else that of spilled activations; and its address there, if it ever is. */
+    int outside;
+    uint64_t outside_address;
 };
 
 enum step_kind { STEP_LOAD, STEP_STORE, STEP_COMPUTE, STEP_HOST, STEP_WEIGHTS };
@@ -142,6 +147,9 @@ static inline struct dims plan_dims(const struct plan *p, int value)
 int64_t plan_element_bytes(const struct plan *p, int value);
 int64_t plan_row_bytes(const struct plan *p, int value);
 int64_t plan_image_bytes(const struct plan *p, int value);
+/* Where a region of a value begins in its memory outside; cycles in which all of it crosses. */
+uint64_t plan_outside_address(const struct plan *p, int value, const struct region *r);
+double plan_outside_cyc(const struct plan *p, int value);
 /* Whether one group makes the value and reads it, and nothing of it leaves the chip. */
 bool plan_is_local(const struct plan *p, int value);
 bool plan_is_alone(const struct plan *p, const struct plan_layer *l); /* in its group */

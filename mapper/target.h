@@ -14,11 +14,12 @@ struct plan;
 struct search_memo;
 
 /* The analytic model between two layers. Zero before the first one. */
-enum { COST_STATE_WORDS = 96 };
+enum { COST_STATE_WORDS = 128 };
 struct cost_state {
     uint64_t now_cyc; /* the next layer begins */
     uint64_t end_cyc; /* all layers so far have ended, also what the next one does not wait for */
-    double group_cyc, link_cyc;        /* of the group so far: in all, and of the host link */
+    /* Of the group so far: in all, of transfers, and of tiles on the bus of transfers. */
+    double group_cyc, link_cyc, tile_cyc;
     uint64_t family[COST_STATE_WORDS]; /* the family's own: what its units do over a layer's end */
 };
 

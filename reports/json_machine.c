@@ -60,7 +60,7 @@ static void put_legends(json_t *o, const struct record *r)
     json_t *memories = json_array();
     for (int i = 0; i < r->n_memory; i++) {
         json_t *memory = json_legend(&r->memories[i]);
-        json_put_bool(memory, "is_dram", i == r->dram_memory);
+        json_put_bool(memory, "is_dram", record_is_dram(r, i));
         if (r->memory_bytes_per_cyc[i] > 0)
             json_put_real(memory, "bytes_per_cycle", r->memory_bytes_per_cyc[i]);
         json_array_append_new(memories, memory);

@@ -138,9 +138,13 @@ json_t *json_totals(const struct record *r)
     if (r->area_mm2 > 0)
         json_put_real(o, "area_mm2", r->area_mm2);
     json_put_object(o, "area", area_object(r));
-    if (r->dram_memory >= 0) {
-        json_put_count(o, "dram_read_bytes", total->bytes[r->dram_memory].read);
-        json_put_count(o, "dram_write_bytes", total->bytes[r->dram_memory].write);
+    bool has_dram = false;
+    for (int i = 0; i < r->n_memory; i++)
+        has_dram |= record_is_dram(r, i);
+    if (has_dram) {
+        const struct record_bytes bytes = record_dram_bytes(r, total->bytes);
+        json_put_count(o, "dram_read_bytes", bytes.read);
+        json_put_count(o, "dram_write_bytes", bytes.write);
     }
     json_put_object(o, "bytes", bytes_object(r, total->bytes));
     put_bound(o, r, total);

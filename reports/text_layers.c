@@ -65,9 +65,12 @@ static char *cell_bound(const struct place *at)
 
 static char *cell_off_chip(const struct place *at)
 {
-    if (at->r->dram_memory < 0)
+    bool any = false;
+    for (int i = 0; i < at->r->n_memory; i++)
+        any |= at->r->memory_place[i] != PLACE_ON_CHIP;
+    if (!any)
         return NULL;
-    struct record_bytes bytes = at->l->bytes[at->r->dram_memory];
+    const struct record_bytes bytes = record_off_chip_bytes(at->r, at->l->bytes);
     return text_si(at->t, (double)bytes.read + (double)bytes.write, "B");
 }
 

@@ -5,28 +5,35 @@
 
 #include "reports/text.h"
 
-static void put_traffic(struct text *t, const struct record *r)
+/* What one memory moved, and how much of its bandwidth that took. */
+static void add_traffic(GString *body, struct text *t, const struct record *r, int i_memory)
 {
-    if (r->dram_memory < 0)
-        return;
-    struct record_bytes bytes = record_memory_bytes(r, r->dram_memory);
-    g_autofree char *name = text_spoken(t, r->memories[r->dram_memory].name);
+    const struct record_bytes bytes = record_memory_bytes(r, i_memory);
+    g_autofree char *name = text_spoken(t, r->memories[i_memory].name);
     g_autofree char *read = text_si(t, (double)bytes.read, "B");
     g_autofree char *write = text_si(t, (double)bytes.write, "B");
-    GString *body = g_string_new(NULL);
-    g_string_printf(body, "%s read, %s written (%s memory)", read, write, name);
-    if (r->total_cyc > 0 && r->clock_hz > 0) {
-        double rate = ((double)bytes.read + (double)bytes.write) / record_seconds(r);
-        double peak = r->memory_bytes_per_cyc[r->dram_memory] * r->clock_hz;
-        g_autofree char *moved = text_si(t, rate, "B/s");
-        g_string_append_printf(body, ", %s", moved);
-        if (peak > 0) {
-            g_autofree char *share = text_percent(rate / peak, 1), *most = text_si(t, peak, "B/s");
-            g_string_append_printf(body, " = %s of its %s", share, most);
-        }
+    g_string_append_printf(body, "%s%s read, %s written (%s memory)", body->len ? "; " : "", read,
+                           write, name);
+    if (r->total_cyc == 0 || r->clock_hz <= 0)
+        return;
+    const double rate = ((double)bytes.read + (double)bytes.write) / record_seconds(r);
+    const double peak = r->memory_bytes_per_cyc[i_memory] * r->clock_hz;
+    g_autofree char *moved = text_si(t, rate, "B/s");
+    g_string_append_printf(body, ", %s", moved);
+    if (peak > 0) {
+        g_autofree char *share = text_percent(rate / peak, 1), *most = text_si(t, peak, "B/s");
+        g_string_append_printf(body, " = %s of its %s", share, most);
     }
-    text_paragraph(t, TEXT_BOLD, "off-chip", body->str);
-    g_string_free(body, TRUE);
+}
+
+static void put_traffic(struct text *t, const struct record *r)
+{
+    g_autoptr(GString) body = g_string_new(NULL);
+    for (int i = 0; i < r->n_memory; i++)
+        if (r->memory_place[i] != PLACE_ON_CHIP)
+            add_traffic(body, t, r, i);
+    if (body->len > 0)
+        text_paragraph(t, TEXT_BOLD, "off-chip", body->str);
 }
 
 /* Parameters that come over the host link. */

@@ -149,10 +149,12 @@ static int busiest_memory(const struct record *r)
 static bool reads_weights_once(const struct record *r)
 {
     const char *digits = r->precision ? strpbrk(r->precision, "0123456789") : NULL;
-    if (!digits || r->dram_memory < 0)
+    if (!digits)
         return false;
-    double weight_bytes = (double)r->net_parameters * atoi(digits) / 8;
-    return 2 * weight_bytes >= (double)record_memory_bytes(r, r->dram_memory).read;
+    double weight_bytes = (double)r->net_parameters * atoi(digits) / 8, read = 0;
+    for (int i = 0; i < r->n_memory; i++)
+        read += record_is_dram(r, i) ? (double)record_memory_bytes(r, i).read : 0;
+    return read > 0 && 2 * weight_bytes >= read;
 }
 
 static void add_memory_remedy(GString *body, const struct text *t, const struct record *r,

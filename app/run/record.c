@@ -35,7 +35,6 @@ static void describe_machine(const struct accsim *a, struct record *r)
     r->n_cause = m->n_cause;
     r->causes = m->causes;
     r->n_memory = m->n_memory;
-    r->dram_memory = m->shares_memory ? m->host_memory : m->weight_memory; /* off the chip */
     r->n_component = m->n_component;
     r->components = m->components;
     r->area_mm2 = m->area_mm2;
@@ -51,12 +50,15 @@ static void describe_memories(const struct accsim *a, struct record *r)
     const struct machine *m = &a->machine->machine;
     struct stat_desc *memories = ARENA_ARRAY(r->arena, struct stat_desc, (size_t)m->n_memory);
     double *bytes_per_cyc = ARENA_ARRAY(r->arena, double, (size_t)m->n_memory);
+    enum record_place *places = ARENA_ARRAY(r->arena, enum record_place, (size_t)m->n_memory);
     for (int i = 0; i < m->n_memory; i++) {
         memories[i] = (struct stat_desc){m->memories[i].name, "byte", m->memories[i].help};
         bytes_per_cyc[i] = m->moves_free ? 0 : m->memories[i].bytes_per_cyc;
+        places[i] = m->memories[i].place;
     }
     r->memories = memories;
     r->memory_bytes_per_cyc = bytes_per_cyc;
+    r->memory_place = places;
 }
 
 static void describe_layers(const struct accsim *a, struct record *r)
@@ -84,7 +86,6 @@ static void describe_reference(const struct accsim *a, struct record *r)
     r->arch_name = r->arch_family = "reference";
     r->precision = number_names[NUMBER_fp32];
     r->known_error = "This is what machines are compared with: fp32 on the CPU, without cycles.";
-    r->dram_memory = -1;
     r->n_layer = a->graph->n_node;
 }
 

@@ -126,19 +126,33 @@ bool systolic_check_energy(const struct systolic *s, const char *file, GError **
     return true;
 }
 
+/* A byte of the memory that weights lie in: as given, else by its commands, else by its standard.
+ * Weights in the unified buffer take what its other bytes take. */
+static void fill_memory_energy(struct systolic *s, const char *standard)
+{
+    struct systolic_energy *e = &s->cfg.energy;
+    double *read = systolic_has_dram(s) ? &e->dram_read_pj : &e->weight_byte_pj;
+    const bool given = *read >= 0 || (systolic_has_dram(s) && e->dram_write_pj >= 0);
+    s->has_prices = !given && dram_prices(s->memory, &s->prices);
+    double from_tables = technology_dram_pj_per_byte(standard);
+    if (s->cfg.shared)
+        from_tables = e->buffer_byte_pj;
+    fill(read, s->has_prices ? s->prices.read_pj_per_byte : from_tables);
+    if (systolic_has_dram(s))
+        fill(&e->dram_write_pj, s->has_prices ? s->prices.write_pj_per_byte : from_tables);
+    s->read_byte_pj = *read;
+    s->write_byte_pj = systolic_has_dram(s) ? e->dram_write_pj : 0;
+}
+
 void systolic_fill_energy(struct systolic *s)
 {
     const struct systolic_cfg *c = &s->cfg;
     struct systolic_energy *e = &s->cfg.energy;
     const double nm = (double)c->technology_nm;
     const double tile_bytes = (double)(c->rows * c->cols) * (double)number_bytes(s->native);
-    const char *standard = dram_standard_names[c->weights.standard];
+    const char *standard = dram_standard_names[s->memory->standard];
     const double sum_bytes = 4;
     fill(&e->mac_pj, technology_mac_pj(s->native, nm));
-    s->has_prices = e->weight_byte_pj < 0 && dram_prices(&c->weights, &s->prices);
-    if (s->has_prices)
-        e->weight_byte_pj = s->prices.read_pj_per_byte;
-    fill(&e->weight_byte_pj, technology_dram_pj_per_byte(standard));
     /* A memory a column of the array, for a tile's part of the FIFO and for its sums. */
     fill(&e->fifo_byte_pj,
          technology_sram_pj_per_byte(tile_bytes * (double)c->fifo_tiles / (double)c->cols, nm));
@@ -146,9 +160,11 @@ void systolic_fill_energy(struct systolic *s)
     fill(&e->accumulator_byte_pj,
          technology_sram_pj_per_byte((double)c->accumulators * sum_bytes, nm));
     fill(&e->activation_pj, technology_scale_pj(nm));
+    fill_memory_energy(s, standard);
     /* Without lanes of its own a machine keeps in off-chip memory what does not fit on the die. */
-    fill(&e->host_byte_pj, c->area.host_lanes > 0 ? technology_pcie_pj_per_byte()
-                                                  : technology_dram_pj_per_byte(standard));
+    if (systolic_has_link(s))
+        fill(&e->host_byte_pj, c->area.host_lanes > 0 ? technology_pcie_pj_per_byte()
+                                                      : technology_dram_pj_per_byte(standard));
 }
 
 void systolic_fill_idle(struct systolic *s)
@@ -160,12 +176,11 @@ void systolic_fill_idle(struct systolic *s)
 }
 
 /* Without events a stream opens each row once, and refreshes come when they are due. */
-static void expect_commands(const struct systolic *s, const struct record *r, double *n_activate,
-                            double *n_refresh)
+static void expect_commands(const struct systolic *s, const struct record *r, double bytes,
+                            double *n_activate, double *n_refresh)
 {
-    const struct dram_cfg *d = &s->cfg.weights;
+    const struct dram_cfg *d = s->memory;
     const struct dram_standard *standard = &dram_standards[d->standard];
-    const double bytes = (double)record_memory_bytes(r, MEM_WEIGHTS).read;
     *n_activate = bytes / standard->row_bytes;
     *n_refresh =
         record_seconds(r) / (standard->tREFI.ns * 1e-9) * (double)(d->n_channel * d->n_rank);
@@ -173,24 +188,28 @@ static void expect_commands(const struct systolic *s, const struct record *r, do
 
 void systolic_price_memory(const struct systolic *s, struct record *r)
 {
-    struct record_dram *d = &r->drams[MEM_WEIGHTS];
-    const double bytes = (double)record_memory_bytes(r, MEM_WEIGHTS).read;
+    const int memory = machine_index(s->machine, ROLE_WEIGHTS);
+    struct record_dram *d = &r->drams[memory];
+    const struct record_bytes moved = record_memory_bytes(r, memory);
+    const double bytes = (double)moved.read + (double)moved.write;
     double n_activate = (double)d->activates, n_refresh = (double)d->refreshes;
     if (!s->has_prices || r->total_cyc == 0)
         return;
     if (!d->known)
-        expect_commands(s, r, &n_activate, &n_refresh);
+        expect_commands(s, r, bytes, &n_activate, &n_refresh);
     d->priced = true;
-    d->access_pj = bytes * s->prices.read_pj_per_byte;
+    d->access_pj = (double)moved.read * s->prices.read_pj_per_byte +
+                   (double)moved.write * s->prices.write_pj_per_byte;
     d->activate_pj = n_activate * s->prices.activate_pj;
     d->refresh_pj = n_refresh * s->prices.refresh_pj;
     d->background_pj = s->prices.background_w * record_seconds(r) * 1e12;
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
-        const double of_bytes = bytes > 0 ? (double)l->bytes[MEM_WEIGHTS].read / bytes : 0;
+        const double own = (double)l->bytes[memory].read + (double)l->bytes[memory].write;
+        const double of_bytes = bytes > 0 ? own / bytes : 0;
         const double of_time = (double)l->cycles / (double)r->total_cyc;
-        l->energy_pj[ENERGY_WEIGHTS] +=
-            of_bytes * d->activate_pj + of_time * (d->refresh_pj + d->background_pj);
+        systolic_spend(s, l->energy_pj, ENERGY_WEIGHTS,
+                       of_bytes * d->activate_pj + of_time * (d->refresh_pj + d->background_pj));
     }
 }
 
@@ -251,16 +270,16 @@ static double activation_um2(const struct systolic *s)
 
 static double memory_phy_mm2(const struct systolic *s)
 {
-    const struct dram_cfg *d = &s->cfg.weights;
+    const struct dram_cfg *d = s->memory;
     const int width_bits = d->standard > 0 ? dram_standards[d->standard].width_bits : 0;
     return area_memory_phy_mm2(dram_standard_names[d->standard],
                                (double)(d->n_channel * width_bits), (double)s->cfg.technology_nm);
 }
 
-/* On the die: of activations, and of weights where they share it. */
+/* On the die: of activations, and of weights where they share it, whose size is then for both. */
 static double buffer_bytes(const struct systolic_cfg *c)
 {
-    return 1024 * (c->shared ? MAX(c->buffer_kib, c->weights.size_kib) : c->buffer_kib);
+    return 1024 * (c->shared ? c->weights.size_kib : c->buffer_kib);
 }
 
 bool systolic_fill_area(const struct systolic *s, const char *file, struct machine *m,
@@ -326,7 +345,7 @@ const struct cfg_field systolic_fields[] = {
           "columns of the matrix unit: outputs computed side by side", NULL),
     FIELD("array.count", CFG_INT, n_array, 1, MAX_ARRAY, "1", NULL,
           "equal arrays, each with its own weight FIFO, shadow registers, accumulators and "
-          "activation unit; buffer, weight memory and host link are shared",
+          "activation unit; buffer, off-chip memory and host link are shared",
           NULL),
     FIELD("array.broadcast", CFG_BOOL, broadcast, 0, 0, "true", NULL,
           "with several arrays: a weight tile that some of them need next is read once for all of "
@@ -356,23 +375,22 @@ const struct cfg_field systolic_fields[] = {
           "shadow registers take the next weight tile while the array computes", NULL),
     FIELD("accumulators.entries", CFG_INT, accumulators, 1, 1 << 20, NULL, NULL,
           "rows of 32-bit sums, one sum a column of the array; of each array", NULL),
-    FIELD(
-        "weight_fifo.tiles", CFG_INT, fifo_tiles, 1, 1024, "4", NULL,
-        "weight tiles on their way from the weight memory or waiting for the array; of each array",
-        NULL),
+    FIELD("weight_fifo.tiles", CFG_INT, fifo_tiles, 1, 1024, "4", NULL,
+          "weight tiles on their way from memory or waiting for the array; of each array", NULL),
     FIELD("activation.values_per_cycle", CFG_INT, activation_values, 0, 1 << 20, "0", NULL,
           "sums that the activation unit takes from the accumulators a cycle, at most a row of "
           "them; 0: array.cols; of each array",
           NULL),
     FIELD("controller.queue_depth", CFG_INT, queue_depth, 1, 1 << 16, "64", NULL,
           "instructions waiting at each unit; one is issued a cycle", NULL),
-    DRAM_FIELDS("memory.weights", struct systolic_cfg, weights, NULL, NULL, "0"),
+    DRAM_FIELDS("memory.dram", struct systolic_cfg, dram, "", "", "0"),
+    DRAM_FIELDS("memory.weights", struct systolic_cfg, weights, "", "", "0"),
     FIELD("memory.weights.overflow", CFG_ENUM, overflow, 0, 0, "refuse", NULL,
           "a network whose parameters do not fit is refused, or (stream) each layer whose find no "
           "room fetches them over the host link whenever it uses them",
           overflow_names),
     FIELD("memory.weights.shared", CFG_BOOL, shared, 0, 0, "false", NULL,
-          "weights lie in the memory of activations, size_kib of it for both: with overflow = "
+          "weights lie in the memory of activations, whose size size_kib then is: with overflow = "
           "\"stream\" activations take what they need and weights what is left, else weights come "
           "first",
           NULL),
@@ -396,8 +414,11 @@ const struct cfg_field systolic_fields[] = {
           NULL),
     FIELD("host.fallback", CFG_BOOL, host_fallback, 0, 0, "false", NULL,
           "operators that the machine lacks run on the host", NULL),
-    FIELD("host.bandwidth_gb_s", CFG_FLOAT, host_bandwidth_gb_s, 1e-6, 1e6, NULL, "GB/s",
-          "effective bandwidth of the link to the host, both directions one after another", NULL),
+    FIELD(
+        "host.bandwidth_gb_s", CFG_FLOAT, host_bandwidth_gb_s, 0, 1e6, "0", "GB/s",
+        "effective bandwidth of the link to the host, both directions one after another; 0, beside "
+        "memory.dram: there is none, inputs and outputs lie in the DRAM",
+        NULL),
     FIELD("host.latency_ns", CFG_FLOAT, host_latency_ns, 0, 1e9, "0", "ns",
           "start-up time of a transfer over the host link", NULL),
     FIELD("host.dma_setup_ns", CFG_FLOAT, dma_setup_ns, 0, 1e9, "0", "ns",
@@ -426,7 +447,11 @@ const struct cfg_field systolic_fields[] = {
           "technology_nm, from built-in tables",
           NULL),
     FIELD("energy.weight_memory_pj_per_byte", CFG_FLOAT, energy.weight_byte_pj, -1, 1e6, "-1",
-          "pJ/byte", "a byte read from the off-chip weight memory, device and I/O", NULL),
+          "pJ/byte", "a byte read from memory.weights, device and I/O", NULL),
+    FIELD("energy.dram_read_pj_per_byte", CFG_FLOAT, energy.dram_read_pj, -1, 1e6, "-1", "pJ/byte",
+          "a byte read from memory.dram, device and I/O", NULL),
+    FIELD("energy.dram_write_pj_per_byte", CFG_FLOAT, energy.dram_write_pj, -1, 1e6, "-1",
+          "pJ/byte", "a byte written to memory.dram, device and I/O", NULL),
     FIELD("energy.weight_fifo_pj_per_byte", CFG_FLOAT, energy.fifo_byte_pj, -1, 1e6, "-1",
           "pJ/byte", "a weight byte written to the FIFO or read from it", NULL),
     FIELD("energy.unified_buffer_pj_per_byte", CFG_FLOAT, energy.buffer_byte_pj, -1, 1e6, "-1",
@@ -437,7 +462,7 @@ const struct cfg_field systolic_fields[] = {
           "a value requantised, normalised or pooled", NULL),
     FIELD("energy.host_link_pj_per_byte", CFG_FLOAT, energy.host_byte_pj, -1, 1e6, "-1", "pJ/byte",
           "a byte over the host link, this die's end; -1: PCIe's where area.host_lanes are given, "
-          "else a byte's of memory.weights.standard",
+          "else a byte's of the off-chip memory's standard",
           NULL),
     FIELD("energy.idle_w", CFG_FLOAT, energy.idle_w, -1, 1e6, "-1", "W",
           "power of the die while nothing computes; -1: leakage alone, by technology_nm", NULL),
@@ -473,29 +498,88 @@ static const struct stat_desc components[N_ENERGY] = {
                      "bytes over the host link: this end of PCIe, or off-chip memory"},
     [ENERGY_IDLE] = {"idle", "pJ", "power of the die while nothing computes, over the whole time"},
 };
+static const struct stat_desc dram_component = {"dram", "pJ",
+                                                "off-chip reads and writes, outside the die"};
+
+/* The components that the machine has. */
+static void fill_components(struct systolic *s, struct machine *m, struct arena *arena)
+{
+    struct stat_desc *all = ARENA_ARRAY(arena, struct stat_desc, N_ENERGY);
+    for (int i = 0; i < N_ENERGY; i++) {
+        if ((i == ENERGY_WEIGHTS && s->cfg.shared) || (i == ENERGY_HOST && !systolic_has_link(s)))
+            continue;
+        s->components[i] = m->n_component;
+        all[m->n_component++] =
+            i == ENERGY_WEIGHTS && systolic_has_dram(s) ? dram_component : components[i];
+    }
+    m->components = all;
+    if (s->cfg.shared)
+        s->components[ENERGY_WEIGHTS] = s->components[ENERGY_BUFFER];
+}
+
+static int add_memory(struct machine *m, const struct machine_memory *memory)
+{
+    m->memories[m->n_memory] = *memory;
+    return m->n_memory++;
+}
+
+/* The memory of weights, if it has one of its own; then the buffer; then the host's, if a link
+ * leads there. */
+static void fill_memories(struct systolic *s, struct machine *m, struct arena *arena)
+{
+    const struct systolic_cfg *c = &s->cfg;
+    const bool dram = systolic_has_dram(s), link = systolic_has_link(s);
+    struct machine_device *device = &m->devices[m->n_device++];
+    m->memories = ARENA_ARRAY(arena, struct machine_memory, MOST_MEM);
+    struct dram memory;
+    dram_init(&memory, s->memory, s->clock_hz);
+    s->stream_bytes_per_cyc = dram_stream_bytes_per_cyc(&memory);
+    s->first_byte_cyc = memory.first_byte_cyc;
+    const double rate = dram_bytes_per_cyc(&memory);
+    dram_clear(&memory);
+    int weights = -1;
+    if (!c->shared)
+        weights = add_memory(
+            m, &(struct machine_memory){.name = dram ? "dram" : "weights",
+                                        .help = dram ? "off-chip memory" : "off-chip weight memory",
+                                        .parent = -1,
+                                        .size_bytes = (uint64_t)(s->memory->size_kib * 1024),
+                                        .bytes_per_cyc = rate,
+                                        .place = PLACE_OFF_CHIP});
+    /* A row of values in and one out a cycle, at each port; weights have one of their own. */
+    const int buffer = add_memory(
+        m, &(struct machine_memory){
+               .name = "unified_buffer",
+               .help = c->shared ? "on-chip activations and weights" : "on-chip activations",
+               .size_bytes = (uint64_t)buffer_bytes(c),
+               .bytes_per_cyc = 2.0 * (double)(systolic_path_bytes(s) * systolic_core_ports(s)) +
+                                (c->shared ? rate : 0)});
+    int host = -1;
+    if (link)
+        host = add_memory(
+            m, &(struct machine_memory){.name = "host",
+                                        .help = "host memory over the link",
+                                        .parent = -1,
+                                        .bytes_per_cyc = c->host_bandwidth_gb_s * 1e9 / s->clock_hz,
+                                        .place = PLACE_HOST});
+    const double burst_bytes = (double)systolic_burst_bytes(s);
+    s->burst_cyc[BUS_MEMORY] =
+        s->stream_bytes_per_cyc > 0 ? burst_bytes / s->stream_bytes_per_cyc : 0;
+    s->burst_cyc[BUS_LINK] = link ? burst_bytes / m->memories[host].bytes_per_cyc : 0;
+    device->name = "accelerator";
+    device->roles[ROLE_ACTIVATIONS] = buffer;
+    device->roles[ROLE_WEIGHTS] = c->shared ? buffer : weights;
+    device->roles[ROLE_INPUTS] = link ? host : weights;
+    device->roles[ROLE_SPILL] = dram ? weights : host;
+    m->memories[buffer].parent = device->roles[ROLE_SPILL];
+}
 
 static void fill_machine(struct systolic *s, struct machine *m, struct arena *arena)
 {
     const struct systolic_cfg *c = &s->cfg;
-    const uint64_t weights_bytes = (uint64_t)(c->weights.size_kib * 1024);
-    struct dram weights;
-    dram_init(&weights, &c->weights, s->clock_hz);
-    s->stream_bytes_per_cyc = dram_stream_bytes_per_cyc(&weights);
-    s->first_byte_cyc = weights.first_byte_cyc;
     m->clock_hz = s->clock_hz;
-    m->memories = ARENA_ARRAY(arena, struct machine_memory, N_MEM);
-    m->memories[MEM_WEIGHTS] = (struct machine_memory){"weights", "off-chip weight memory", -1,
-                                                       weights_bytes, dram_bytes_per_cyc(&weights)};
-    dram_clear(&weights);
-    m->memories[MEM_BUFFER] = (struct machine_memory){
-        "unified_buffer", "on-chip activations", MEM_HOST, (uint64_t)(c->buffer_kib * 1024),
-        2.0 * (double)(c->cols * systolic_core_ports(s))};
-    m->memories[MEM_HOST] = (struct machine_memory){"host", "host memory over the link", -1, 0,
-                                                    c->host_bandwidth_gb_s * 1e9 / s->clock_hz};
-    m->n_memory = N_MEM;
-    m->weight_memory = MEM_WEIGHTS;
-    m->activation_memory = MEM_BUFFER;
-    m->host_memory = MEM_HOST;
+    fill_memories(s, m, arena);
+    fill_components(s, m, arena);
     m->precision = s->native;
     for (int i = 0; i < c->formats.n; i++) {
         enum number n;
@@ -510,13 +594,55 @@ static void fill_machine(struct systolic *s, struct machine *m, struct arena *ar
     m->objective = (enum machine_objective)c->objective;
     m->search = (enum machine_search)c->search;
     m->streams_weights = c->overflow == OVERFLOW_STREAM;
-    m->shares_memory = c->shared;
     m->keeps_weights = c->stationary_from_buffer && !c->shared;
     m->known_error = c->known_error;
     m->causes = causes;
     m->n_cause = N_CAUSE;
-    m->components = components;
-    m->n_component = N_ENERGY;
+}
+
+/* One memory for everything, or one of weights and a link to the host: which of them the file
+ * describes. */
+static bool find_memory(struct systolic *s, const char *file, GError **error)
+{
+    const struct systolic_cfg *c = &s->cfg;
+    const bool dram = dram_is_given(&c->dram), weights = dram_is_given(&c->weights);
+    s->memory = dram ? &c->dram : &c->weights;
+    if (dram && weights)
+        return error_set(error, ERROR_INPUT,
+                         "%s: memory.dram and memory.weights are both given: where weights have a "
+                         "memory of their own that is memory.weights, where they share one with "
+                         "activations memory.dram, and the other is left out",
+                         file);
+    if (!dram && !weights)
+        return error_set(error, ERROR_INPUT,
+                         "%s: neither memory.dram nor memory.weights is given: weights need a "
+                         "memory, size_kib and bandwidth_gb_s of memory.dram, or of memory.weights "
+                         "where they have one of their own",
+                         file);
+    if (dram && (c->shared || c->overflow == OVERFLOW_STREAM))
+        return error_set(error, ERROR_INPUT,
+                         "%s: memory.weights.%s is for memory.weights, and this machine has "
+                         "memory.dram: it is to be %s",
+                         file, c->shared ? "shared" : "overflow",
+                         c->shared ? "false" : "\"refuse\"");
+    if (!dram && !systolic_has_link(s))
+        return error_set(error, ERROR_INPUT,
+                         "%s: host.bandwidth_gb_s is missing: memory.weights holds weights alone, "
+                         "inputs and outputs come and go over the host link; where they lie in the "
+                         "memory of weights, that is memory.dram",
+                         file);
+    return dram_check(s->memory, file, dram ? "memory.dram" : "memory.weights", error);
+}
+
+static bool tile_fits(const struct systolic *s, const char *file, GError **error)
+{
+    const int64_t tile_bytes = s->cfg.rows * s->cfg.cols * (int64_t)number_bytes(s->native);
+    return s->memory->size_kib * 1024 >= (double)tile_bytes ||
+           error_set(error, ERROR_UNSUPPORTED,
+                     "%s: memory.%s.size_kib = %g holds not one tile of %" PRId64
+                     " bytes (array.rows x array.cols)",
+                     file, systolic_has_dram(s) ? "dram" : "weights", s->memory->size_kib,
+                     tile_bytes);
 }
 
 static void *systolic_create(const void *cfg, const char *file, struct machine *m,
@@ -528,18 +654,10 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     s->machine = m;
     const bool is_known = number_from_name(s->cfg.formats.v[0], &s->native);
     g_assert(is_known);
-    if (!systolic_check_energy(s, file, error))
+    if (!find_memory(s, file, error) || !systolic_check_energy(s, file, error))
         return NULL;
     systolic_fill_energy(s);
-    const int64_t tile_bytes = s->cfg.rows * s->cfg.cols * (int64_t)number_bytes(s->native);
-    if (s->cfg.weights.size_kib * 1024 < (double)tile_bytes) {
-        error_set(error, ERROR_UNSUPPORTED,
-                  "%s: memory.weights.size_kib = %g holds not one tile of %" PRId64
-                  " bytes (array.rows x array.cols)",
-                  file, s->cfg.weights.size_kib, tile_bytes);
-        return NULL;
-    }
-    if (!dram_check(&s->cfg.weights, file, "memory.weights", error))
+    if (!tile_fits(s, file, error))
         return NULL;
     if (s->cfg.timing == TIMING_SCALESIM && s->cfg.n_array > 1) {
         error_set(error, ERROR_INPUT,

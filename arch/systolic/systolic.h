@@ -5,6 +5,7 @@
 #pragma once
 
 #include "arch/arch.h"
+#include "arch/systolic/systolic_blocks.h"
 #include "arch/systolic/systolic_insn.h"
 #include "sim/cfg/cfg.h"
 #include "sim/parts/dram.h"
@@ -14,8 +15,8 @@
 
 /* pJ an action; see the rows of the field table for what an action is. Negative: not given. */
 struct systolic_energy {
-    double mac_pj, weight_byte_pj, fifo_byte_pj, buffer_byte_pj, accumulator_byte_pj, activation_pj,
-        host_byte_pj, idle_w;
+    double mac_pj, weight_byte_pj, dram_read_pj, dram_write_pj, fifo_byte_pj, buffer_byte_pj,
+        accumulator_byte_pj, activation_pj, host_byte_pj, idle_w;
 };
 
 /* What the area is worked out from and no table gives: shares of the die (placed, control) and of a
@@ -48,7 +49,7 @@ struct systolic_cfg {
     int64_t queue_depth;
     double clock_mhz;
     int64_t technology_nm;
-    struct dram_cfg weights;
+    struct dram_cfg weights, dram; /* exactly one of them is given */
     int overflow;
     bool shared;
     double buffer_kib;
@@ -67,19 +68,7 @@ struct systolic_cfg {
 
 extern const struct cfg_field systolic_fields[];
 
-struct systolic {
-    struct systolic_cfg cfg;
-    double clock_hz;
-    enum number native; /* what a multiplier takes at full speed: the first of array.formats */
-    double stream_bytes_per_cyc, first_byte_cyc; /* of the weight memory; 0: unlimited */
-    bool has_prices; /* the weight memory's commands have `prices`; else its bytes alone cost energy
-                      */
-    struct dram_prices prices;
-    const struct machine *machine;
-};
-
 /* Indices into the tables of the record. */
-enum { MEM_WEIGHTS, MEM_BUFFER, MEM_HOST, N_MEM };
 enum {
     CAUSE_WEIGHT_STALL,
     CAUSE_WEIGHT_SHIFT,
@@ -89,6 +78,8 @@ enum {
 
     N_CAUSE
 };
+/* What energy is spent on. Where weights lie in the unified buffer, theirs is that of the buffer.
+ */
 enum {
     ENERGY_MATRIX,
     ENERGY_WEIGHTS,
@@ -101,12 +92,49 @@ enum {
     N_ENERGY
 };
 
+struct systolic {
+    struct systolic_cfg cfg;
+    double clock_hz;
+    enum number native; /* what a multiplier takes at full speed: the first of array.formats */
+    const struct dram_cfg *memory; /* that weights lie in: &cfg.weights or &cfg.dram */
+    double stream_bytes_per_cyc, first_byte_cyc; /* of it; 0: unlimited */
+    double read_byte_pj, write_byte_pj;          /* the same */
+    bool has_prices; /* its commands have `prices`; else its bytes alone cost energy */
+    struct dram_prices prices;
+    double burst_cyc[N_BUS]; /* of the DMA engine, on each bus; 0: it takes no time */
+    const struct machine *machine;
+    int components[N_ENERGY]; /* where each stands in the record's table */
+};
+
+static inline bool systolic_has_link(const struct systolic *s)
+{
+    return s->cfg.host_bandwidth_gb_s > 0;
+}
+
+static inline bool systolic_has_dram(const struct systolic *s)
+{
+    return s->memory == &s->cfg.dram;
+}
+
+/* Whether a transfer of the value crosses the link to the host; else it is from or to the DRAM. */
+static inline bool systolic_crosses_link(const struct systolic *s, const struct plan *p, int value)
+{
+    return !systolic_has_dram(s) ||
+           p->homes[value].outside != machine_index(s->machine, ROLE_WEIGHTS);
+}
+
+/* Bytes of a burst of the DMA engine. */
+uint64_t systolic_burst_bytes(const struct systolic *s);
+
+/* Memories of a machine, at most. */
+enum { MOST_MEM = 3 };
+
 /* What is counted of a layer while the program runs. */
 struct tally {
     uint64_t macs, host_cyc;
     uint64_t stall_cyc[N_CAUSE]; /* of all arrays together */
-    struct record_bytes bytes[N_MEM];
-    double energy_pj[N_ENERGY];
+    struct record_bytes bytes[MOST_MEM];
+    double energy_pj[N_ENERGY];  /* by component of the record */
     uint64_t start_cyc, end_cyc; /* where nothing overlaps: TIMING_SCALESIM */
 };
 
@@ -114,6 +142,11 @@ struct tally {
  * once for each instruction by the processes. */
 void systolic_count_insn(const struct systolic *s, const struct plan *p, const struct insn *in,
                          struct tally *l);
+/* Adds energy of a kind to a layer's, by component of the record. */
+static inline void systolic_spend(const struct systolic *s, double *energy_pj, int kind, double pj)
+{
+    energy_pj[s->components[kind]] += pj;
+}
 /* Idle energy and bound of a layer once its cycles are known. */
 void systolic_count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc);
 
@@ -131,8 +164,8 @@ void systolic_scalesim_process(void *arg); /* struct sim; takes the place of all
  * the file and the setting; then those that it leaves out, from tables of its process node. */
 bool systolic_check_energy(const struct systolic *s, const char *file, GError **error);
 void systolic_fill_energy(struct systolic *s);
-/* Activates, refreshes and the background of the weight memory, shared among the layers by their
- * bytes and cycles. */
+/* Activates, refreshes and the background of the memory of weights, shared among the layers by
+ * their bytes and cycles. */
 void systolic_price_memory(const struct systolic *s, struct record *r);
 void systolic_fill_idle(struct systolic *s); /* once the die is known */
 

@@ -33,8 +33,9 @@ static double activate_cyc(const struct systolic *s, const struct plan *p,
 /* Bytes a cycle; 0: any number. */
 static double fetch_rate(const struct systolic *s, const struct plan_layer *l)
 {
-    const struct machine_memory *m = s->machine->memories;
-    return m[l->streamed ? MEM_HOST : MEM_WEIGHTS].bytes_per_cyc;
+    if (l->streamed)
+        return machine_memory(s->machine, ROLE_INPUTS)->bytes_per_cyc;
+    return s->memory->model == DRAM_IDEAL ? 0 : s->memory->bandwidth_gb_s * 1e9 / s->clock_hz;
 }
 
 /* Every tile comes at least once, but those that lie in the FIFO and the shadow registers when the

@@ -23,7 +23,7 @@ static struct step_span span_of(const struct sim *s, const struct insn *in)
     for (int u = 0; u < N_UNIT && !has_span(&span); u++)
         span = spans[u];
     const double rate = s->plan->layers[in->layer].streamed
-                            ? s->self->machine->memories[MEM_HOST].bytes_per_cyc
+                            ? machine_memory(s->self->machine, ROLE_INPUTS)->bytes_per_cyc
                             : s->self->stream_bytes_per_cyc;
     if (in->unit != UNIT_WEIGHTS || rate <= 0)
         return span;
@@ -37,7 +37,7 @@ static double insn_pj(const struct systolic *self, const struct plan *p, const s
     struct tally l = {0};
     double pj = 0;
     systolic_count_insn(self, p, in, &l);
-    for (int i = 0; i < N_ENERGY; i++)
+    for (int i = 0; i < self->machine->n_component; i++)
         pj += l.energy_pj[i];
     return pj;
 }
@@ -65,7 +65,7 @@ static double add_layers(struct record *r)
     for (int i = 0; i < r->n_layer; i++) {
         const struct record_layer *l = &r->layers[i];
         double pj = 0;
-        for (int c = 0; c < N_ENERGY; c++)
+        for (int c = 0; c < r->n_component; c++)
             pj += l->energy_pj[c];
         power_add(r, at_cyc, at_cyc + (double)l->cycles, pj);
         at_cyc += (double)l->cycles;
@@ -86,9 +86,15 @@ static void power_collect(const struct sim *s, struct record *r)
 /* What memory and link moved is what the layers were charged for. */
 static void check_traffic(const struct sim *s, const struct record *r)
 {
-    const struct record_bytes host = record_memory_bytes(r, MEM_HOST);
-    g_assert(s->core.weights.read_bytes == record_memory_bytes(r, MEM_WEIGHTS).read);
-    g_assert(s->core.host.sent_bytes == host.read + host.write);
+    const struct machine *m = s->self->machine;
+    const struct record_bytes weights = record_memory_bytes(r, machine_index(m, ROLE_WEIGHTS));
+    const struct record_bytes inputs = record_memory_bytes(r, machine_index(m, ROLE_INPUTS));
+    if (!machine_shares_weights(m)) { /* else they are counted with activations */
+        g_assert(s->core.memory.read_bytes == weights.read);
+        g_assert(s->core.memory.write_bytes == weights.write);
+    }
+    if (systolic_has_link(s->self))
+        g_assert(s->core.host.sent_bytes == inputs.read + inputs.write);
 }
 
 static void put_tally(struct record_layer *l, const struct tally *from)
@@ -259,6 +265,15 @@ static uint64_t link_busy_cyc(const struct sim *s, const struct record *r)
     return MIN(cycles_ceil(s->core.host.carried_cyc) + d->n_block * d->setup_cyc, r->total_cyc);
 }
 
+/* What moved through it, at its peak or as its rows and banks took. */
+static uint64_t dram_busy_cyc(const struct sim *s, const struct record *r)
+{
+    const struct dram *d = &s->core.memory;
+    const struct record_dram *banks = &r->drams[machine_index(s->self->machine, ROLE_WEIGHTS)];
+    const double peak_cyc = (double)(d->read_bytes + d->write_bytes) * d->cyc_per_byte;
+    return MIN(banks->known ? banks->busy_cyc : cycles_ceil(peak_cyc), r->total_cyc);
+}
+
 bool systolic_estimate(const void *self, const struct plan *p, struct record *r, GError **error)
 {
     (void)error;
@@ -285,7 +300,8 @@ bool systolic_collect(void *run, struct record *r, GError **error)
         collect_event(s, r);
     finish_layers(s->self, s->plan, r);
     if (!is_scalesim(s->self))
-        dram_collect(&s->core.weights, r->total_cyc, &r->drams[MEM_WEIGHTS]);
+        dram_collect(&s->core.memory, r->total_cyc,
+                     &r->drams[machine_index(s->self->machine, ROLE_WEIGHTS)]);
     systolic_price_memory(s->self, r);
     power_collect(s, r);
     if (is_scalesim(s->self))
@@ -295,6 +311,9 @@ bool systolic_collect(void *run, struct record *r, GError **error)
         busy_cyc += s->arrays[i].units[UNIT_ACTIVATION].busy_cyc;
     const uint64_t n_array = (uint64_t)s->self->cfg.n_array;
     add_unit(r, "activation_unit", n_array, busy_cyc / n_array);
-    add_unit(r, "host_link", 1, link_busy_cyc(s, r));
+    if (systolic_has_dram(s->self))
+        add_unit(r, "dram", 1, dram_busy_cyc(s, r));
+    if (systolic_has_link(s->self))
+        add_unit(r, "host_link", 1, link_busy_cyc(s, r));
     return true;
 }

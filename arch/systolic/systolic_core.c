@@ -10,9 +10,25 @@
 
 void systolic_core_init(struct systolic_core *c, const struct systolic *s)
 {
-    dram_init(&c->weights, &s->cfg.weights, s->clock_hz);
-    link_init(&c->host, s->cfg.host_bandwidth_gb_s, s->cfg.host_latency_ns, s->clock_hz);
-    dma_init(&c->dma, &c->host, s->cfg.dma_setup_ns, s->clock_hz);
+    const bool link = systolic_has_link(s);
+    dram_init(&c->memory, s->memory, s->clock_hz);
+    if (link)
+        link_init(&c->host, s->cfg.host_bandwidth_gb_s, s->cfg.host_latency_ns, s->clock_hz);
+    const uint64_t burst = systolic_burst_bytes(s);
+    arbiter_init(&c->memory_ports, &c->memory, NULL, burst,
+                 systolic_has_dram(s) || s->machine->keeps_weights);
+    if (link)
+        arbiter_init(&c->host_ports, NULL, &c->host, burst, true);
+    dma_init(&c->dma, s->cfg.dma_setup_ns, s->clock_hz);
+}
+
+/* As long as a tile: where both are waited for, weights and activations have half of the bandwidth
+ * each. But as much at least as one transaction moves: bursts of AXI and read requests of PCIe end
+ * at 4 KiB (AMBA AXI, A3.4.1; PCI Express Base, Max_Read_Request_Size). */
+uint64_t systolic_burst_bytes(const struct systolic *s)
+{
+    const uint64_t transaction_bytes = 4096;
+    return MAX((uint64_t)(s->cfg.rows * s->cfg.cols) * number_bytes(s->native), transaction_bytes);
 }
 
 int64_t systolic_core_ports(const struct systolic *s)
@@ -39,7 +55,9 @@ uint64_t systolic_share_cyc(const struct systolic *s, uint64_t cycles)
 
 void systolic_core_clear(struct systolic_core *c)
 {
-    dram_clear(&c->weights);
+    arbiter_clear(&c->memory_ports);
+    arbiter_clear(&c->host_ports);
+    dram_clear(&c->memory);
 }
 
 /* Pieces of native width that an operand is cut into. */
@@ -75,11 +93,23 @@ uint64_t systolic_tile_address(const struct systolic *s, const struct plan_layer
     return l->weight_address + (uint64_t)before * number_bytes(l->weight_format);
 }
 
-uint64_t systolic_read_weights(struct systolic_core *c, const struct plan_layer *l,
-                               const struct dram_request *r, uint64_t now_cyc)
+struct arbiter *systolic_weight_ports(struct systolic_core *c, const struct plan_layer *l)
 {
+    return l->streamed ? &c->host_ports : &c->memory_ports;
+}
+
+struct arbiter *systolic_transfer_ports(struct systolic_core *c, const struct systolic *s,
+                                        const struct plan *p, int value)
+{
+    return systolic_crosses_link(s, p, value) ? &c->host_ports : &c->memory_ports;
+}
+
+uint64_t systolic_read_row(struct systolic_core *c, const struct plan_layer *l,
+                           const struct dram_request *r, uint64_t now_cyc)
+{
+    arbiter_catch_up(systolic_weight_ports(c, l), now_cyc);
     return l->streamed ? link_send(&c->host, r->bytes, now_cyc)
-                       : dram_access(&c->weights, r, now_cyc);
+                       : dram_access(&c->memory, r, now_cyc);
 }
 
 uint64_t systolic_row_cyc(const struct systolic *s, enum number in, enum number weight)

@@ -5,7 +5,6 @@
 
 #include "arch/systolic/systolic.h"
 #include "sim/parts/dma.h"
-#include "sim/parts/link.h"
 
 /* systolic_core.c: what a matrix instruction is made of. A stream is rows that enter back to back
  * against one tile of weights. During one or more streams something stays in the array: weights
@@ -86,9 +85,10 @@ static inline struct places systolic_places(const struct systolic *s, const stru
 
 /* systolic_core.c: state and timing rules; time is an argument. */
 struct systolic_core {
-    struct dram weights;
-    struct link host;
-    struct dma dma; /* of the host link */
+    struct dram memory; /* that weights lie in, and in a machine with one memory everything else */
+    struct link host;   /* where there is one */
+    struct arbiter memory_ports, host_ports; /* of weights, and of the DMA engine */
+    struct dma dma;
     uint64_t
         buffer_busy_ports; /* until when the buffer's ports are taken: a cycle of each counts */
 };
@@ -111,10 +111,15 @@ uint64_t systolic_tile_address(const struct systolic *s, const struct plan_layer
                                int64_t i_n, int64_t i_k);
 /* Values from a row of a tile to the next one, of the i_n-th column of tiles. */
 int64_t systolic_tile_pitch(const struct systolic *s, const struct plan_layer *l, int64_t i_n);
-/* When weights that are asked for now arrive: from the weight memory, or of a layer that is
- * streamed over the host link, behind what was asked for there before. */
-uint64_t systolic_read_weights(struct systolic_core *c, const struct plan_layer *l,
-                               const struct dram_request *r, uint64_t now_cyc);
+/* The ports that a layer's weights come through: of their memory, or, if it is streamed, of the
+ * host link. */
+struct arbiter *systolic_weight_ports(struct systolic_core *c, const struct plan_layer *l);
+/* Those that a transfer of the value goes through. */
+struct arbiter *systolic_transfer_ports(struct systolic_core *c, const struct systolic *s,
+                                        const struct plan *p, int value);
+/* When a row of a table that is asked for now arrives. */
+uint64_t systolic_read_row(struct systolic_core *c, const struct plan_layer *l,
+                           const struct dram_request *r, uint64_t now_cyc);
 /* Passes of one row of inputs through the array: operands of twice the native width go through in
  * two pieces, those of both sides in four. */
 uint64_t systolic_row_cyc(const struct systolic *s, enum number in, enum number weight);

@@ -433,30 +433,73 @@ static int64_t busiest(const struct units *u, const struct deals *w)
     return most;
 }
 
-static void deal_blocks(struct units *u, const struct nest *n)
+static struct deals deals_of(const struct units *u, const struct nest *n)
 {
     struct deals w = {.nest = n,
                       .n_array = u->s->cfg.n_array,
                       .n_inner = n->inner ? n->n_block : n->tiles,
                       .n_outer = n->inner ? n->tiles : n->n_block};
-    const int64_t size = in_group(n);
     w.coupled = u->s->cfg.broadcast && n->inner != n->is;
     w.array = w.coupled ? 0 : busiest(u, &w);
+    return w;
+}
+
+static void deal_blocks(struct units *u, struct deals *w)
+{
+    const struct nest *n = w->nest;
+    const int64_t size = in_group(n);
     u->abreast = u->abreast_ports = true;
     u->late = 0;
-    if (size >= w.n_array)
-        systolic_units_repeat(u, n->groups, period_of_items(u, &w, size), run_group_deals, &w);
+    if (size >= w->n_array)
+        systolic_units_repeat(u, n->groups, period_of_items(u, w, size), run_group_deals, w);
     else
-        run_large_deals(u, &w, 0, n_all(n), size);
+        run_large_deals(u, w, 0, n_all(n), size);
     u->free[UNIT_ACTIVATION] += u->late;
 }
 
-static void nest_run(struct units *u, const struct region *r, bool is_first)
+/* The FIFO takes tiles of the first block, if it needs any, while its inputs are on their way:
+ * where both come over one bus each is later for the other. */
+static void fetch_ahead(struct units *u, const struct nest *n, const struct deals *w)
+{
+    const bool stays = u->tiles_k == 1 && (n->groups * n->tiles == 1 || n->is);
+    if (!units_shares_bus(u) || stays)
+        return;
+    if (u->n_array > 1) {
+        const struct place at = place_at(w, w->coupled ? largest(w, 0) : w->array);
+        const int64_t all = deal_columns(u, w, 0, MIN(w->n_array, n_all(n)), false);
+        u->reads = (double)all / (double)need_of(u, n, &at).columns;
+        u->abreast = true;
+    }
+    systolic_units_fetch_ahead(u, u->block_tiles);
+}
+
+/* Waits for the inputs of a chunk. */
+static uint64_t wait_inputs(struct units *u, enum unit unit, uint64_t block)
+{
+    const uint64_t loaded = systolic_units_arrival(u, block);
+    if (loaded > u->free[unit]) {
+        u->work.input += (double)(loaded - u->free[unit]);
+        units_wait(u, unit, loaded);
+    }
+    return loaded;
+}
+
+static void nest_run(struct units *u, const struct region *r, uint64_t block, bool is_first)
 {
     struct nest n = nest_of(u, r);
     n.keeps = !is_first && !u->l->stationary_is_activation;
+    struct deals w = {.nest = &n};
     if (u->n_array > 1)
-        deal_blocks(u, &n);
+        w = deals_of(u, &n);
+    fetch_ahead(u, &n, &w);
+    const uint64_t loaded = wait_inputs(u, UNIT_MATRIX, block);
+    u->free[UNIT_INPUTS] = MAX(u->free[UNIT_INPUTS], loaded);
+    if (u->l->stationary_is_activation)
+        u->free[UNIT_WEIGHTS] = MAX(u->free[UNIT_WEIGHTS], loaded);
+    if (u->weights > 0)
+        u->free[UNIT_WEIGHTS] = MAX(u->free[UNIT_WEIGHTS], systolic_units_arrival(u, u->weights));
+    if (u->n_array > 1)
+        deal_blocks(u, &w);
     else
         systolic_units_repeat(u, n.groups, nest_alike(u, n.tiles * n.n_block), run_group, &n);
 }
@@ -466,10 +509,35 @@ static void nest_run(struct units *u, const struct region *r, bool is_first)
 
 G_STATIC_ASSERT(sizeof(struct ahead) <= sizeof(((struct cost_state *)NULL)->family));
 
-static double link_cyc(const struct systolic *s, double bytes)
+/* What the DMA engine moves for a chunk: cycles of each bus, and from the last of them to the
+ * arrival. Start-up of the link and set-up for it take time of the link, as nothing else uses it
+ * meanwhile. */
+struct moves {
+    double cyc[N_BUS], tail_cyc[N_BUS];
+};
+
+static void add_move(struct moves *moves, const struct systolic *s, const struct plan *p, int value,
+                     double bytes, bool is_write)
 {
-    return bytes / s->machine->memories[MEM_HOST].bytes_per_cyc +
-           (s->cfg.host_latency_ns + s->cfg.dma_setup_ns) * 1e-9 * s->clock_hz;
+    const double setup_cyc = s->cfg.dma_setup_ns * 1e-9 * s->clock_hz;
+    if (bytes <= 0)
+        return;
+    if (systolic_crosses_link(s, p, value)) {
+        moves->cyc[BUS_LINK] += bytes / machine_memory(s->machine, ROLE_INPUTS)->bytes_per_cyc +
+                                s->cfg.host_latency_ns * 1e-9 * s->clock_hz + setup_cyc;
+        return;
+    }
+    if (s->stream_bytes_per_cyc > 0)
+        moves->cyc[BUS_MEMORY] += bytes / s->stream_bytes_per_cyc;
+    moves->tail_cyc[BUS_MEMORY] += setup_cyc + (is_write ? 0 : s->first_byte_cyc);
+}
+
+static double moves_cyc(const struct moves *m)
+{
+    double cycles = 0;
+    for (int i = 0; i < N_BUS; i++)
+        cycles += m->cyc[i] + m->tail_cyc[i];
+    return cycles;
 }
 
 static double region_bytes(const struct plan *p, int value, const struct region *r, int64_t n_row)
@@ -492,56 +560,53 @@ static double input_bytes(const struct plan *p, const struct plan_layer *l, int 
     return region_bytes(p, v, r, n_row);
 }
 
-static double load_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                       const struct region *r)
+static struct moves loads_of(const struct systolic *s, const struct plan *p,
+                             const struct plan_layer *l, const struct region *r)
 {
-    double cycles = 0;
-    for (int j = 0; j < l->n_in && l->loads >> j; j++) {
-        const double bytes = l->loads >> j & 1 ? input_bytes(p, l, j, r) : 0;
-        cycles += bytes > 0 ? link_cyc(s, bytes) : 0;
-    }
-    return cycles;
+    struct moves moves = {0};
+    for (int j = 0; j < l->n_in && l->loads >> j; j++)
+        if (l->loads >> j & 1)
+            add_move(&moves, s, p, l->in[j], input_bytes(p, l, j, r), false);
+    return moves;
 }
 
-static double store_cyc(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                        const struct region *r)
+static struct moves stores_of(const struct systolic *s, const struct plan *p,
+                              const struct plan_layer *l, const struct region *r)
 {
-    double cycles = 0;
+    struct moves moves = {0};
     for (int k = 0; k < l->n_out; k++)
         if (l->stores >> k & 1)
-            cycles += link_cyc(s, region_bytes(p, l->outs[k], r, r->n_row));
-    return cycles;
+            add_move(&moves, s, p, l->outs[k], region_bytes(p, l->outs[k], r, r->n_row), true);
+    return moves;
 }
 
-/* The host link moves a chunk, when what was there before is done with. */
-static void transfer(struct units *u, double cycles, int n_copy, uint64_t after)
+/* The DMA engine moves a chunk in n_copy copies, when what was there before is done with; the
+ * number of its last block. */
+static uint64_t transfer(struct units *u, const struct moves *m, int n_copy, uint64_t after)
 {
-    for (int i = 0; i < n_copy; i++) {
-        if (after > 0)
-            units_wait(u, UNIT_HOST, after);
-        units_next(u, UNIT_HOST);
-        units_next(u, UNIT_HOST); /* Sync set */
+    enum { WAIT_COPY_SET = 3 };
+    uint64_t block = 0, n_insn = (uint64_t)n_copy * (after > 0 ? WAIT_COPY_SET : WAIT_COPY_SET - 1);
+    for (int i = 0; i < N_BUS; i++) {
+        if (m->cyc[i] + m->tail_cyc[i] <= 0)
+            continue;
+        block = systolic_units_block_begin(u, i, ceil(m->cyc[i]), m->tail_cyc[i], n_insn, after);
+        n_insn = 0;
     }
-    systolic_units_link_block(u, ceil(cycles));
-    u->work.host += cycles;
+    return block;
 }
 
 /* Weights that are to stay come as a block before the layer's first tile is asked for. */
 static void load_weights(struct units *u, uint64_t now_cyc)
 {
-    const struct plan_layer *l = u->l;
-    const double bytes = (double)l->stored_bytes;
-    const double cyc = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, bytes) : 0;
-    double *bus = &u->ahead.bus[u->bus.index];
-    if (!l->resident || l->weights_of != l->index)
+    const struct systolic *s = u->s;
+    const double bytes = (double)u->l->stored_bytes;
+    struct moves moves = {0};
+    if (!u->l->resident || u->l->weights_of != u->l->index)
         return;
-    units_wait(u, UNIT_HOST, now_cyc);
-    units_next(u, UNIT_HOST);
-    *bus = MAX(*bus, (double)u->free[UNIT_HOST] + u->s->cfg.dma_setup_ns * 1e-9 * u->s->clock_hz) +
-           cyc;
-    u->free[UNIT_HOST] = cycles_ceil(*bus + u->bus.first_byte_cyc);
-    units_next(u, UNIT_HOST);
-    u->free[UNIT_WEIGHTS] = MAX(u->free[UNIT_WEIGHTS], u->free[UNIT_HOST]);
+    if (s->stream_bytes_per_cyc > 0)
+        moves.cyc[BUS_MEMORY] = bytes / s->stream_bytes_per_cyc;
+    moves.tail_cyc[BUS_MEMORY] = s->first_byte_cyc + s->cfg.dma_setup_ns * 1e-9 * s->clock_hz;
+    u->weights = transfer(u, &moves, 1, now_cyc);
     u->work.bytes += bytes;
 }
 
@@ -554,34 +619,30 @@ static void look_up(struct units *u, const struct region *r)
     const double row = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, bytes) : 0;
     const double cycles = s->cfg.dma_setup_ns * 1e-9 * s->clock_hz + MAX(n * row, n - 1 + row) +
                           u->bus.first_byte_cyc;
-    double *bus = &u->ahead.bus[u->bus.index];
-    units_next(u, UNIT_HOST);
-    *bus = MAX(*bus, (double)u->free[UNIT_HOST]) + n * row;
-    u->free[UNIT_HOST] += cycles_ceil(cycles);
-    u->work.host += cycles;
-    units_next(u, UNIT_HOST);
-    u->free[UNIT_ACTIVATION] = MAX(u->free[UNIT_ACTIVATION], u->free[UNIT_HOST]); /* the barrier */
+    struct ahead *a = &u->ahead;
+    const uint64_t before = systolic_units_arrival(u, a->blocks.n_block);
+    double *bus = &a->blocks.bus[u->bus.index];
+    a->host = MAX(MAX(a->host, before), units_issue(u, UNIT_HOST));
+    a->host = MAX(a->host, u->begin);
+    *bus = MAX(*bus, (double)a->host) + n * row;
+    a->host += cycles_ceil(cycles);
+    u->work.blocks += cycles;
+    units_issue(u, UNIT_HOST);
+    u->free[UNIT_ACTIVATION] = MAX(u->free[UNIT_ACTIVATION], a->host); /* the barrier */
 }
 
-/* A chunk of the layer, its inputs there from u->loaded on. */
-static void compute(struct units *u, const struct region *r, uint64_t loaded, uint64_t stored,
+/* A chunk of the layer, whose inputs come with the block of number `loaded`, and what its outputs
+ * overwrite has left by stored_cyc. */
+static void compute(struct units *u, const struct region *r, uint64_t loaded, uint64_t stored_cyc,
                     bool is_first)
 {
     const struct systolic *s = u->s;
-    const bool is_matrix = u->l->kind == LAYER_MATRIX;
-    const enum unit unit = is_matrix ? UNIT_MATRIX : UNIT_ACTIVATION;
-    if (loaded > u->free[unit]) {
-        u->work.input += (double)(loaded - u->free[unit]);
-        units_wait(u, unit, loaded);
-    }
-    u->free[UNIT_INPUTS] = MAX(u->free[UNIT_INPUTS], loaded);
-    u->free[UNIT_ACTIVATION] = MAX(u->free[UNIT_ACTIVATION], stored);
-    if (u->l->stationary_is_activation)
-        u->free[UNIT_WEIGHTS] = MAX(u->free[UNIT_WEIGHTS], loaded);
-    if (is_matrix) {
-        nest_run(u, r, is_first);
+    u->free[UNIT_ACTIVATION] = MAX(u->free[UNIT_ACTIVATION], stored_cyc);
+    if (u->l->kind == LAYER_MATRIX) {
+        nest_run(u, r, loaded, is_first);
         return;
     }
+    wait_inputs(u, UNIT_ACTIVATION, loaded);
     if (u->l->kind == LAYER_LOOKUP) {
         look_up(u, r);
         return;
@@ -613,16 +674,17 @@ static void run_chunk(struct units *u, const void *arg, int64_t i)
     const bool resident = plan_is_resident(u->p, u->l);
     if (at + 1 < c->n && c->n_load > 0) {
         const struct region next = plan_chunk(u->p, u->l, at + 1);
-        transfer(u, load_cyc(u->s, u->p, u->l, &next), c->n_load, u->done);
-        u->loaded = u->free[UNIT_HOST];
+        const struct moves loads = loads_of(u->s, u->p, u->l, &next);
+        u->loaded = transfer(u, &loads, c->n_load, u->done);
     }
-    compute(u, &r, loaded, resident ? u->ahead.stored : u->stored[1], at == 0);
+    const uint64_t stored = resident ? u->ahead.stored : u->stored[1];
+    compute(u, &r, loaded, stored > 0 ? systolic_units_arrival(u, stored) : 0, at == 0);
     u->done = u->free[UNIT_ACTIVATION];
     if (!u->l->stores)
         return;
-    transfer(u, store_cyc(u->s, u->p, u->l, &r), __builtin_popcount(u->l->stores), u->done);
+    const struct moves stores = stores_of(u->s, u->p, u->l, &r);
     u->stored[1] = u->stored[0];
-    u->stored[0] = u->free[UNIT_HOST];
+    u->stored[0] = transfer(u, &stores, __builtin_popcount(u->l->stores), u->done);
 }
 
 static void run_image(struct units *u, const void *arg, int64_t i)
@@ -646,8 +708,8 @@ static void run_layer(struct units *u, uint64_t now_cyc)
         c.alike = nest_chunks_alike(u, &first);
     load_weights(u, now_cyc);
     if (c.n_load > 0) {
-        transfer(u, load_cyc(u->s, u->p, u->l, &first), c.n_load, now_cyc);
-        u->loaded = u->free[UNIT_HOST];
+        const struct moves loads = loads_of(u->s, u->p, u->l, &first);
+        u->loaded = transfer(u, &loads, c.n_load, now_cyc);
     }
     systolic_units_repeat(u, c.n / c.in_image - 1, c.in_image % c.alike ? c.alike : 1, run_image,
                           &c);
@@ -674,18 +736,20 @@ static bool is_stored(const struct plan *p, const struct plan_layer *l, int i_in
     return false;
 }
 
-/* Bytes that a layer on the host makes cross the link: what it reads and nobody stored before. */
-static double host_store_cyc(const struct systolic *s, const struct plan *p,
-                             const struct plan_layer *l)
+/* What a layer on the host makes leave the chip: what it reads and nobody stored before. */
+static struct moves host_stores_of(const struct systolic *s, const struct plan *p,
+                                   const struct plan_layer *l)
 {
-    double cycles = 0;
+    struct moves moves = {0};
     for (int j = 0; j < l->n_in; j++) {
         const struct home *h = &p->homes[l->in[j]];
         if (!h->loaded && h->resident && !h->stored && !is_stored(p, l, j))
-            cycles += link_cyc(s, (double)(shape_count(&p->graph->values[l->in[j]].shape) *
-                                           plan_element_bytes(p, l->in[j])));
+            add_move(&moves, s, p, l->in[j],
+                     (double)(shape_count(&p->graph->values[l->in[j]].shape) *
+                              plan_element_bytes(p, l->in[j])),
+                     true);
     }
-    return cycles;
+    return moves;
 }
 
 static void finish(struct cost_state *state, double cycles, struct cost_behind *out)
@@ -696,10 +760,13 @@ static void finish(struct cost_state *state, double cycles, struct cost_behind *
     out->end_cycle = state->now_cyc;
 }
 
+/* Zero before the first layer. */
 static struct ahead ahead_of(const struct cost_state *state)
 {
     struct ahead a;
     memcpy(&a, state->family, sizeof a);
+    if (a.blocks.n_arrived == a.blocks.n_block)
+        a.blocks.due = INFINITY;
     return a;
 }
 
@@ -710,19 +777,17 @@ static void keep_ahead(struct cost_state *state, const struct units *u, uint64_t
     const struct queue *q = &u->queues[UNIT_ACTIVATION];
     a.taken = q->taken[q->i] + q->moved + later;
     a.request = u->free[UNIT_WEIGHTS] + later;
+    systolic_blocks_delay(&a.blocks, (double)later);
     for (int i = 0; i < N_BUS; i++)
-        a.bus[i] += (double)later;
-    a.gap += (double)later;
-    a.gap_end += (double)later;
+        a.blocks.bus[i] += (double)later;
     for (int i = 0; i < u->n_slot; i++)
         a.slots[i] += later;
     a.shadow += later;
     a.issue += later;
     a.next_read += later;
     a.before.end_cyc += later;
-    a.stored = u->l->stores ? u->free[UNIT_HOST] : a.stored;
-    a.host = u->free[UNIT_HOST];
-    state->end_cyc = MAX(state->now_cyc, a.host);
+    a.stored = u->l->stores ? u->stored[0] : a.stored;
+    state->end_cyc = MAX(state->now_cyc, cycles_ceil(systolic_blocks_end(&a.blocks)));
     memcpy(state->family, &a, sizeof a);
 }
 
@@ -740,14 +805,15 @@ static void cost_host(const struct systolic *s, const struct plan *p, const stru
                       struct cost_state *state, struct cost_behind *out)
 {
     struct ahead a = ahead_of(state);
-    const double store = host_store_cyc(s, p, l);
-    uint64_t start = MAX(state->now_cyc, a.host);
-    if (store > 0) {
-        start = MAX(start, cycles_ceil(a.bus[BUS_LINK]));
-        a.stored = start + cycles_ceil(store);
-        a.bus[BUS_LINK] = (double)a.stored;
+    const struct moves stores = host_stores_of(s, p, l);
+    const double begin = (double)MAX(state->now_cyc, a.host);
+    for (int i = 0; i < N_BUS; i++) {
+        const struct blocks_waiting w = {i, begin, stores.cyc[i], stores.tail_cyc[i]};
+        if (w.left_cyc + w.tail_cyc > 0)
+            a.stored = systolic_blocks_add(&a.blocks, s->burst_cyc, &w);
     }
-    a.host = start + cycles_ceil(store) + systolic_host_cyc(s, p, l);
+    const double arrived = systolic_blocks_arrival(&a.blocks, s->burst_cyc, a.blocks.n_block);
+    a.host = cycles_ceil(MAX(begin, arrived)) + systolic_host_cyc(s, p, l);
     finish(state, is_waited_for(p, l) ? (double)(a.host - state->now_cyc) : 0, out);
     state->end_cyc = a.host;
     memcpy(state->family, &a, sizeof a);
@@ -773,10 +839,17 @@ static uint64_t run_turn(struct units *u, const struct systolic *s, const struct
 {
     const struct region r = plan_chunk(p, l, i_chunk);
     systolic_units_begin(u, s, p, l, ahead, now_cyc);
+    u->begin = now_cyc + cycles_ceil(load);
     if (is_first)
         load_weights(u, now_cyc);
-    compute(u, &r, now_cyc + cycles_ceil(load), 0, true);
+    compute(u, &r, 0, 0, true);
     return u->free[UNIT_ACTIVATION] - now_cyc;
+}
+
+/* Its tiles come over the bus of its transfers. */
+static bool shares_bus(const struct systolic *s, const struct plan_layer *l)
+{
+    return l->streamed || (systolic_has_dram(s) && !systolic_from_buffer(l));
 }
 
 /* A layer that shares its group: a pass a chunk, each behind a barrier, while the host link moves
@@ -790,8 +863,10 @@ static void cost_turns(const struct systolic *s, const struct plan *p, const str
     const struct region first = plan_chunk(p, l, 0), last = plan_chunk(p, l, l->n_turn - 1);
     const double n = (double)MIN(plan_n_full_turn(p, l), l->n_turn - 1);
     const double n_z = (double)l->n_turn - n; /* the last one, or all shorter ones */
-    const double load_a = load_cyc(s, p, l, &first), load_z = load_cyc(s, p, l, &last);
-    const double store_a = store_cyc(s, p, l, &first), store_z = store_cyc(s, p, l, &last);
+    const struct moves loads_a = loads_of(s, p, l, &first), loads_z = loads_of(s, p, l, &last);
+    const struct moves stores_a = stores_of(s, p, l, &first), stores_z = stores_of(s, p, l, &last);
+    const double load_a = moves_cyc(&loads_a), load_z = moves_cyc(&loads_z);
+    const double store_a = moves_cyc(&stores_a), store_z = moves_cyc(&stores_z);
     struct ahead ahead = ahead_of(state);
     struct units u;
     uint64_t now = state->now_cyc;
@@ -804,19 +879,22 @@ static void cost_turns(const struct systolic *s, const struct plan *p, const str
         now = begin;
     }
     ahead.tile = 0;
+    ahead.blocks.n_block = ahead.blocks.n_arrived; /* what the first one found has moved */
+    ahead.blocks.due = INFINITY;
     const uint64_t again = run_turn(&u, s, p, l, &ahead, now, 0, 0, false);
     systolic_units_add_work(&work, &u.work, &none, n - 1);
     const uint64_t end = run_turn(&u, s, p, l, &ahead, now, l->n_turn - 1, 0, false);
     systolic_units_add_work(&work, &u.work, &none, n_z);
     if (is_first)
-        state->group_cyc = state->link_cyc = 0;
+        state->group_cyc = state->link_cyc = state->tile_cyc = 0;
     double cycles =
         (double)begin + (n - 1) * (double)again + n_z * (double)end + (is_last ? store_z : 0);
     state->group_cyc += cycles;
-    state->link_cyc +=
-        n * (load_a + store_a) + n_z * (load_z + store_z) + (l->streamed ? work.bus : 0);
+    state->link_cyc += n * (load_a + store_a) + n_z * (load_z + store_z);
+    state->tile_cyc += shares_bus(s, l) ? work.bus : 0;
     if (is_last) {
-        const double by_link = state->link_cyc + state->group_cyc / (double)l->n_turn;
+        const double other = MAX(state->group_cyc - state->tile_cyc, 0);
+        const double by_link = state->link_cyc + state->tile_cyc + other / (double)l->n_turn;
         cycles += MAX(by_link - state->group_cyc, 0);
     }
     finish(state, cycles, out);
@@ -833,7 +911,9 @@ static void cost_alone(const struct systolic *s, const struct plan *p, const str
     systolic_units_begin(&u, s, p, l, &ahead, state->now_cyc);
     run_layer(&u, state->now_cyc);
     const bool ends = l->index == p->n_layer - 1; /* the run, once all is stored */
-    const uint64_t end = MAX(u.free[UNIT_ACTIVATION], ends ? u.free[UNIT_HOST] : 0);
+    const uint64_t n_block = u.ahead.blocks.n_block;
+    const uint64_t stored = ends && n_block > 0 ? systolic_units_arrival(&u, n_block) : 0;
+    const uint64_t end = MAX(MAX(u.free[UNIT_ACTIVATION], stored), ends ? u.ahead.host : 0);
     finish(state, (double)(end - state->now_cyc), out);
     keep_ahead(state, &u, 0);
     put_work(&u.work, out);

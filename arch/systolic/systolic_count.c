@@ -13,14 +13,14 @@ static int64_t k_of(const struct systolic *s, const struct plan_layer *l, const 
     return MIN(in->repeat * s->cfg.rows, l->gemm.k - k0);
 }
 
-/* What comes from the weight memory, or of a layer that is streamed over the host link. */
+/* What comes from the memory of weights, or of a layer that is streamed over the host link. */
 static void count_weights(const struct systolic *s, const struct plan_layer *pl, uint64_t bytes,
                           struct tally *l)
 {
-    const struct systolic_energy *e = &s->cfg.energy;
-    l->bytes[pl->streamed ? MEM_HOST : MEM_WEIGHTS].read += bytes;
-    l->energy_pj[pl->streamed ? ENERGY_HOST : ENERGY_WEIGHTS] +=
-        (double)bytes * (pl->streamed ? e->host_byte_pj : e->weight_byte_pj);
+    const double byte_pj = pl->streamed ? s->cfg.energy.host_byte_pj : s->read_byte_pj;
+    l->bytes[machine_index(s->machine, pl->streamed ? ROLE_INPUTS : ROLE_WEIGHTS)].read += bytes;
+    systolic_spend(s, l->energy_pj, pl->streamed ? ENERGY_HOST : ENERGY_WEIGHTS,
+                   (double)bytes * byte_pj);
 }
 
 /* What k values of m rows take from the unified buffer. */
@@ -29,8 +29,8 @@ static void count_inputs(const struct systolic *s, const struct plan *p, const s
 {
     const struct plan_layer *pl = &p->layers[in->layer];
     const uint64_t bytes = (uint64_t)(in->m * k) * number_bytes(p->formats[pl->in[0]]);
-    l->bytes[MEM_BUFFER].read += bytes;
-    l->energy_pj[ENERGY_BUFFER] += (double)bytes * s->cfg.energy.buffer_byte_pj;
+    l->bytes[machine_index(s->machine, ROLE_ACTIVATIONS)].read += bytes;
+    systolic_spend(s, l->energy_pj, ENERGY_BUFFER, (double)bytes * s->cfg.energy.buffer_byte_pj);
 }
 
 static void count_matrix(const struct systolic *s, const struct plan *p, const struct insn *in,
@@ -47,19 +47,20 @@ static void count_matrix(const struct systolic *s, const struct plan *p, const s
     const uint64_t n_sum = (uint64_t)int64_div_up((int64_t)k, sum_k); /* that join a result */
     if (s->cfg.dataflow != FLOW_IS) /* where they stay, they come with SHIFT_INPUTS */
         count_inputs(s, p, in, (int64_t)k, l);
-    l->energy_pj[ENERGY_MATRIX] += (double)(useful * passes) * e->mac_pj;
+    systolic_spend(s, l->energy_pj, ENERGY_MATRIX, (double)(useful * passes) * e->mac_pj);
     /* Every sum is written; all but the first are added to one that is read. */
-    l->energy_pj[ENERGY_ACCUMULATORS] +=
-        (double)(m * n * sum * (2 * n_sum - (in->k0 == 0))) * e->accumulator_byte_pj;
+    systolic_spend(s, l->energy_pj, ENERGY_ACCUMULATORS,
+                   (double)(m * n * sum * (2 * n_sum - (in->k0 == 0))) * e->accumulator_byte_pj);
 }
 
 static void count_output(const struct systolic *s, uint64_t bytes_out, uint64_t bytes_in,
                          struct tally *l)
 {
     const struct systolic_energy *e = &s->cfg.energy;
-    l->bytes[MEM_BUFFER].write += bytes_out;
-    l->bytes[MEM_BUFFER].read += bytes_in;
-    l->energy_pj[ENERGY_BUFFER] += (double)(bytes_out + bytes_in) * e->buffer_byte_pj;
+    l->bytes[machine_index(s->machine, ROLE_ACTIVATIONS)].write += bytes_out;
+    l->bytes[machine_index(s->machine, ROLE_ACTIVATIONS)].read += bytes_in;
+    systolic_spend(s, l->energy_pj, ENERGY_BUFFER,
+                   (double)(bytes_out + bytes_in) * e->buffer_byte_pj);
 }
 
 static void count_activate(const struct systolic *s, const struct plan *p, const struct insn *in,
@@ -70,9 +71,9 @@ static void count_activate(const struct systolic *s, const struct plan *p, const
     const int64_t values = in->m * in->n;
     const int64_t added = pl->added ? values : 0;
     count_output(s, in->count, (uint64_t)(added * plan_element_bytes(p, pl->in[pl->added])), l);
-    l->energy_pj[ENERGY_ACCUMULATORS] +=
-        (double)(values * (int64_t)systolic_sum_bytes(p, pl)) * e->accumulator_byte_pj;
-    l->energy_pj[ENERGY_ACTIVATION] += (double)(values + added) * e->activation_pj;
+    systolic_spend(s, l->energy_pj, ENERGY_ACCUMULATORS,
+                   (double)(values * (int64_t)systolic_sum_bytes(p, pl)) * e->accumulator_byte_pj);
+    systolic_spend(s, l->energy_pj, ENERGY_ACTIVATION, (double)(values + added) * e->activation_pj);
 }
 
 static void count_vector(const struct systolic *s, const struct plan *p, const struct insn *in,
@@ -95,7 +96,8 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
     }
     count_output(s, (uint64_t)(st->region.n_image * st->region.n_row * plan_out_row_bytes(p, pl)),
                  bytes_in, l);
-    l->energy_pj[ENERGY_ACTIVATION] += (double)values_in * s->cfg.energy.activation_pj;
+    systolic_spend(s, l->energy_pj, ENERGY_ACTIVATION,
+                   (double)values_in * s->cfg.energy.activation_pj);
 }
 
 /* Indices are read in the buffer, rows written there. */
@@ -108,11 +110,19 @@ static void count_rows(const struct systolic *s, const struct plan *p, const str
     count_output(s, bytes, in->count * (uint64_t)plan_element_bytes(p, pl->in[0]), l);
 }
 
-static void count_host(const struct systolic *s, const struct insn *in, struct tally *l)
+/* From or to where the value lies outside the chip. */
+static void count_transfer(const struct systolic *s, const struct plan *p, const struct insn *in,
+                           struct tally *l)
 {
-    const bool is_read = in->op == INSN_READ_HOST;
-    *(is_read ? &l->bytes[MEM_HOST].read : &l->bytes[MEM_HOST].write) += in->count;
-    l->energy_pj[ENERGY_HOST] += (double)in->count * s->cfg.energy.host_byte_pj;
+    const int value = p->steps[in->step].value;
+    const bool is_read = in->op == INSN_READ_HOST, link = systolic_crosses_link(s, p, value);
+    struct record_bytes *bytes = &l->bytes[p->homes[value].outside];
+    const double byte_pj = link      ? s->cfg.energy.host_byte_pj
+                           : is_read ? s->read_byte_pj
+                                     : s->write_byte_pj;
+    *(is_read ? &bytes->read : &bytes->write) += in->count;
+    systolic_spend(s, l->energy_pj, link ? ENERGY_HOST : ENERGY_WEIGHTS,
+                   (double)in->count * byte_pj);
     count_output(s, is_read ? in->count : 0, is_read ? 0 : in->count, l);
 }
 
@@ -124,7 +134,7 @@ void systolic_count_insn(const struct systolic *s, const struct plan *p, const s
     switch ((enum opcode)in->op) {
     case INSN_READ_HOST:
     case INSN_WRITE_HOST:
-        count_host(s, in, l);
+        count_transfer(s, p, in, l);
         break;
     case INSN_READ_PARAMETERS:
         count_weights(s, &p->layers[in->layer], in->count, l);
@@ -143,8 +153,8 @@ void systolic_count_insn(const struct systolic *s, const struct plan *p, const s
         else
             count_weights(s, &p->layers[in->layer], tiles_bytes, l);
         /* In and out, of the FIFO of each array that it is for. */
-        l->energy_pj[ENERGY_FIFO] +=
-            (double)(2 * (uint64_t)insn_n_array(in) * tiles_bytes) * e->fifo_byte_pj;
+        systolic_spend(s, l->energy_pj, ENERGY_FIFO,
+                       (double)(2 * (uint64_t)insn_n_array(in) * tiles_bytes) * e->fifo_byte_pj);
         break;
     case INSN_MATRIX_MULTIPLY:
     case INSN_CONVOLVE:
@@ -166,17 +176,27 @@ void systolic_count_insn(const struct systolic *s, const struct plan *p, const s
     }
 }
 
-/* What occupies a layer longest: its own work, weights that the array waits for, or the host link.
- * Where none takes half of its cycles, it waits for something else: SCALE-Sim's, for the array to
- * load, fill and drain. */
+/* Cycles that a layer's bytes take of the memory of a role: of a DRAM for everything weights as
+ * well as transfers. */
+static double memory_cyc(const struct systolic *s, const struct record_layer *l,
+                         enum machine_role role)
+{
+    const struct record_bytes *bytes = &l->bytes[machine_index(s->machine, role)];
+    const double rate = machine_memory(s->machine, role)->bytes_per_cyc;
+    return rate > 0 ? (double)(bytes->read + bytes->write) / rate : 0;
+}
+
+/* What occupies a layer longest: its own work, weights that the array waits for, or memories and
+ * links that it transfers over. Where none takes half of its cycles, it waits for something else:
+ * SCALE-Sim's, for the array to load, fill and drain. */
 void systolic_count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc)
 {
-    l->energy_pj[ENERGY_IDLE] = (double)l->cycles / s->clock_hz * s->cfg.energy.idle_w * 1e12;
+    systolic_spend(s, l->energy_pj, ENERGY_IDLE,
+                   (double)l->cycles / s->clock_hz * s->cfg.energy.idle_w * 1e12);
     const double weights =
         (double)(l->stall_cyc[CAUSE_WEIGHT_STALL] + l->stall_cyc[CAUSE_WEIGHT_SHIFT]);
-    const double host = (double)(l->bytes[MEM_HOST].read + l->bytes[MEM_HOST].write) /
-                        s->machine->memories[MEM_HOST].bytes_per_cyc;
-    const double memory = MAX(weights, host), work = (double)work_cyc;
+    const double transfers = MAX(memory_cyc(s, l, ROLE_INPUTS), memory_cyc(s, l, ROLE_SPILL));
+    const double memory = MAX(weights, transfers), work = (double)work_cyc;
     if (l->cycles == 0)
         l->bound = BOUND_NONE;
     else if (s->cfg.timing == TIMING_SCALESIM) /* a fold loads, fills and drains, or it streams */

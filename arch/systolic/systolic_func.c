@@ -100,7 +100,7 @@ bool systolic_state_init(struct machine_state *m, const struct systolic *s, cons
         MAX(entries, cols); /* of a product: a block's rows, or a tile of inputs' */
     const uint64_t square = cols * cols * sizeof(int64_t);
     const bool is = s->cfg.dataflow == FLOW_IS;
-    const uint64_t buffer_bytes = s->machine->memories[MEM_BUFFER].size_bytes;
+    const uint64_t buffer_bytes = machine_memory(s->machine, ROLE_ACTIVATIONS)->size_bytes;
     if (sram_init(&m->buffer, "unified_buffer", buffer_bytes, true) && init_arrays(m, error) &&
         init_steps(m, error) &&
         (!is || (try_alloc(&m->square, square, error) &&

@@ -16,7 +16,7 @@ extern const char *const systolic_unit_names[N_UNIT];
  * instructions there have. Sync comes as set (raise the counter of the unit it is queued at) and
  * wait (until the counter of another unit has reached a value). */
 enum opcode {
-    INSN_READ_HOST,
+    INSN_READ_HOST, /* from host memory or, where a machine has its own for all, the DRAM */
     INSN_WRITE_HOST,
     INSN_READ_PARAMETERS, /* weights that are to stay: weight memory to unified buffer */
     INSN_READ_ROWS,       /* of a table in the weight memory, by indices: to the unified buffer */
@@ -50,7 +50,8 @@ struct insn {
         meeting;    /* for several arrays, which wait for each other here: number of the meeting */
     int64_t m0, m;  /* matrix, READ_WEIGHTS, ACTIVATE: rows of the step's product */
     int64_t n0, n;  /* the same: output columns of the group */
-    int64_t first;  /* READ_WEIGHTS: address; matrix, ACTIVATE: first accumulator entry */
+    int64_t first;  /* READ_WEIGHTS: address; transfers: address outside the chip; matrix,
+                     * ACTIVATE: first accumulator entry */
     uint64_t count; /* SYNC_WAIT: value, or the step; transfers, ACTIVATE: bytes; READ_ROWS: rows;
                      * NORMALIZE_POOL: cycles, in equal shares for the units that it is for */
 };

@@ -469,16 +469,18 @@ static void blocks_lower(struct lowering *w, int step)
 
 static bool weights_fit(const struct systolic *s, const struct plan *p, GError **error)
 {
-    const uint64_t capacity = s->machine->memories[MEM_WEIGHTS].size_bytes;
+    const uint64_t capacity = machine_memory(s->machine, ROLE_WEIGHTS)->size_bytes;
     if (p->weight_bytes <= capacity)
         return true;
     return error_set(error, ERROR_UNSUPPORTED,
                      "%s: its weights fill %" PRIu64 " KiB of tiles of %" PRId64 " x %" PRId64
-                     "; memory.weights of %s has %" PRIu64
-                     " KiB; with memory.weights.overflow = \"stream\" layers that find no room "
-                     "would fetch theirs over the host link",
+                     "; memory.%s of %s has %" PRIu64 " KiB%s",
                      p->graph->name, p->weight_bytes / 1024, s->cfg.rows, s->cfg.cols,
-                     p->machine->name, capacity / 1024);
+                     systolic_has_dram(s) ? "dram" : "weights", p->machine->name, capacity / 1024,
+                     systolic_has_dram(s)
+                         ? ""
+                         : "; with memory.weights.overflow = \"stream\" layers that find no room "
+                           "would fetch theirs over the host link");
 }
 
 /* Lowering: steps -> instructions. */
@@ -490,6 +492,7 @@ static void lower_transfer(struct lowering *w, int step)
     struct insn *in =
         issue_insn(w, s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, UNIT_HOST, 1, step);
     in->count = (uint64_t)(s->region.n_image * s->region.n_row * plan_row_bytes(w->plan, s->value));
+    in->first = (int64_t)plan_outside_address(w->plan, s->value, &s->region);
     in->last_of_chunk = s->kind == STEP_STORE && w->plan->layers[s->layer].kind != LAYER_HOST;
     issue_set(w, UNIT_HOST, 1, step);
     issue_step_done(w, UNIT_HOST, step);

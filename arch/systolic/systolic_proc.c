@@ -197,36 +197,50 @@ static void queue_build(struct sim *s)
 /* What feeds an array: weight memory, FIFO and the shadow registers that a tile is shifted into. */
 
 /* Tiles of another layer's values take turns on the array's path from the buffer. */
-static uint64_t request_values(struct array_sim *a, const struct stream *t)
+static struct coming request_values(struct array_sim *a, const struct stream *t)
 {
     struct sim *s = a->sim;
     const uint64_t cycles = systolic_buffer_tile_cyc(s->self, &s->plan->layers[t->in.layer],
                                                      systolic_stream_bytes(s->self, s->plan, t));
     const uint64_t start = MAX(sk_now(), a->path_free_cyc);
     a->path_free_cyc = systolic_buffer_ready(&s->core, s->self, cycles, start);
-    return a->path_free_cyc;
+    return (struct coming){.arrival_cyc = a->path_free_cyc};
 }
 
-/* When a tile that is requested now arrives. One for several arrays is requested when all of them
- * have a slot for it. */
-static uint64_t request_tile(struct array_sim *a, const struct insn *in, const struct stream *t)
+static struct coming request_weights(struct sim *s, const struct stream *t)
 {
-    struct sim *s = a->sim;
-    const struct plan_layer *l = &s->plan->layers[in->layer];
-    if (systolic_from_buffer(l))
-        return request_values(a, t);
+    struct arbiter *ports = systolic_weight_ports(&s->core, &s->plan->layers[t->in.layer]);
     const struct dram_request request = {.bytes = systolic_stream_bytes(s->self, s->plan, t),
                                          .address = t->tile};
+    return (struct coming){.ports = ports, .number = arbiter_ask(ports, &request, sk_now())};
+}
+
+/* A tile is requested. One for several arrays is requested when all of them have a slot for it. */
+static struct coming request_tile(struct array_sim *a, const struct insn *in,
+                                  const struct stream *t)
+{
+    struct sim *s = a->sim;
+    if (systolic_from_buffer(&s->plan->layers[in->layer]))
+        return request_values(a, t);
     if (insn_n_array(in) == 1)
-        return systolic_read_weights(&s->core, l, &request, sk_now());
+        return request_weights(s, t);
     struct meeting *meeting;
     if (sim_meet(s, in, &meeting)) {
-        meeting->arrival_cyc = systolic_read_weights(&s->core, l, &request, sk_now());
-        return meeting->arrival_cyc;
+        meeting->coming = request_weights(s, t);
+        return meeting->coming;
     }
     for (const uint32_t n_met = meeting->n_met; meeting->n_met == n_met;)
         sk_wait(a->met);
-    return meeting->arrival_cyc;
+    return meeting->coming;
+}
+
+/* When a tile that was requested arrives: waits until that is known. */
+static uint64_t arrival_of(const struct coming *c)
+{
+    uint64_t at_cyc = c->arrival_cyc;
+    while (c->ports && !arbiter_arrival(c->ports, c->number, sk_now(), &at_cyc))
+        sim_wait_until(at_cyc);
+    return at_cyc;
 }
 
 /* Read_Weights is complete when its address is sent: the FIFO slot is taken, the tile on its way.
@@ -246,10 +260,10 @@ static void feed_weight_memory(void *arg)
             while (a->fifo_level == depth)
                 sk_wait(a->fifo_freed);
             sim_wait_until(next_cyc);
-            const uint64_t arrival_cyc = request_tile(a, in, &t);
+            const struct coming coming = request_tile(a, in, &t);
             const int64_t lines = systolic_shifts_sideways(s->self, l) ? t.cols : t.rows;
             a->fifo[(a->fifo_head + a->fifo_level) % depth] = (struct fifo_slot){
-                t.tile, in->layer, systolic_shift_cyc(s->self, s->plan, l, lines), arrival_cyc};
+                t.tile, in->layer, systolic_shift_cyc(s->self, s->plan, l, lines), coming};
             a->fifo_level++;
             sk_notify(a->fifo_filled);
             next_cyc = sk_now() + pace_cyc;
@@ -299,7 +313,7 @@ static void feed_weight_loader(void *arg)
             sk_wait(a->fifo_filled);
         const struct fifo_slot slot = a->fifo[a->fifo_head];
         wait_shadow_free(a);
-        shift_in(a, systolic_shift_start(slot.arrival_cyc, sk_now()), slot.shift_cyc);
+        shift_in(a, systolic_shift_start(arrival_of(&slot.coming), sk_now()), slot.shift_cyc);
         if (s->state)
             systolic_state_shift_in(s->state, a->index, slot.tile, &s->plan->layers[slot.layer]);
         feed_free_slot(a);
@@ -359,8 +373,7 @@ static void feed_take_weights(struct array_sim *a, const struct insn *in)
     while (a->fifo_level == 0)
         sk_wait(a->fifo_filled);
     const struct fifo_slot slot = a->fifo[a->fifo_head];
-    if (slot.arrival_cyc > sk_now())
-        sk_wait_cycles(slot.arrival_cyc - sk_now());
+    sim_wait_until(arrival_of(&slot.coming));
     s->layers[in->layer].stall_cyc[CAUSE_WEIGHT_STALL] += sk_now() - start;
     if (sk_now() > start)
         sim_span(s, UNIT_MATRIX, in, start, sk_now());
@@ -397,16 +410,26 @@ static void note_waits(struct array_sim *a)
     }
 }
 
+static void unit_begin(struct unit_state *u)
+{
+    u->busy = 1;
+    u->n_begun++;
+}
+
+static void unit_end(struct unit_state *u, const struct insn *in, uint64_t start_cyc)
+{
+    u->busy = 0;
+    u->busy_cyc += sk_now() - start_cyc;
+    sim_span(u->sim, u->unit, in, start_cyc, sk_now());
+}
+
 /* Occupies the unit from now until ready_cyc, then computes. */
 static void occupy(struct unit_state *u, const struct insn *in, uint64_t ready_cyc)
 {
     const uint64_t start = sk_now();
-    u->busy = 1;
-    u->n_begun++;
+    unit_begin(u);
     sk_wait_cycles(ready_cyc - start);
-    u->busy = 0;
-    u->busy_cyc += sk_now() - start;
-    sim_span(u->sim, u->unit, in, start, sk_now());
+    unit_end(u, in, start);
 }
 
 /* The link carries nothing meanwhile: what comes behind a layer on the host waits for it. */
@@ -414,17 +437,6 @@ static void host_compute_wait(struct sim *s, const struct insn *in)
 {
     const uint64_t start = sk_now();
     sk_wait_cycles(systolic_host_cyc(s->self, s->plan, &s->plan->layers[in->layer]));
-    sim_span(s, UNIT_HOST, in, start, sk_now());
-}
-
-/* Weights that are to stay, as a block. */
-static void read_parameters(struct sim *s, const struct insn *in)
-{
-    const struct plan_layer *l = &s->plan->layers[in->layer];
-    const struct dram_request all = {.bytes = in->count, .address = l->weight_address};
-    const uint64_t start = sk_now();
-    sk_wait_cycles(s->core.dma.setup_cyc);
-    sim_wait_until(systolic_read_weights(&s->core, l, &all, sk_now()));
     sim_span(s, UNIT_HOST, in, start, sk_now());
 }
 
@@ -439,12 +451,46 @@ static void read_rows(struct sim *s, const struct insn *in)
     for (int64_t i = first; i < first + (int64_t)in->count; i++) {
         const struct dram_request row = {.bytes = (uint64_t)lookup_row_bytes(s->plan, l),
                                          .address = lookup_address(s->plan, l, i)};
-        const uint64_t arrival_cyc = systolic_read_weights(&s->core, l, &row, sk_now());
+        const uint64_t arrival_cyc = systolic_read_row(&s->core, l, &row, sk_now());
         ready_cyc = MAX(ready_cyc, arrival_cyc);
         sk_wait_cycles(1);
     }
     sim_wait_until(ready_cyc);
     sim_span(s, UNIT_HOST, in, start, sk_now());
+}
+
+/* A block moves in bursts, which others may delay meanwhile. */
+static void move_block(struct unit_state *u, const struct insn *in, struct arbiter *to,
+                       const struct dram_request *block)
+{
+    struct dma *d = &u->sim->core.dma;
+    const uint64_t start = sk_now();
+    unit_begin(u);
+    dma_begin(d, to, block, start);
+    for (bool has_arrived = false; !has_arrived;) {
+        uint64_t at_cyc;
+        has_arrived = dma_arrival(d, sk_now(), &at_cyc);
+        sim_wait_until(at_cyc);
+    }
+    unit_end(u, in, start);
+}
+
+static void transfer(struct unit_state *u, const struct insn *in)
+{
+    struct sim *s = u->sim;
+    const int value = s->plan->steps[in->step].value;
+    const struct dram_request block = {
+        .bytes = in->count, .is_write = in->op == INSN_WRITE_HOST, .address = (uint64_t)in->first};
+    move_block(u, in, systolic_transfer_ports(&s->core, s->self, s->plan, value), &block);
+}
+
+/* Weights that are to stay. */
+static void read_parameters(struct unit_state *u, const struct insn *in)
+{
+    struct sim *s = u->sim;
+    const struct plan_layer *l = &s->plan->layers[in->layer];
+    const struct dram_request block = {.bytes = in->count, .address = l->weight_address};
+    move_block(u, in, systolic_weight_ports(&s->core, l), &block);
 }
 
 static void host_dma(void *arg)
@@ -457,9 +503,9 @@ static void host_dma(void *arg)
         else if (in->op == INSN_READ_ROWS)
             read_rows(s, in);
         else if (in->op == INSN_READ_PARAMETERS)
-            read_parameters(s, in);
+            read_parameters(u, in);
         else
-            occupy(u, in, dma_copy(&s->core.dma, in->count, sk_now()));
+            transfer(u, in);
         execute(s, in);
         systolic_count_insn(s->self, s->plan, in, &s->layers[in->layer]);
     }

@@ -44,11 +44,17 @@ struct unit_state {
     uint64_t sums_cyc;       /* array: when the sums of what it has done are in the accumulators */
 };
 
+/* A tile on its way: a request at some ports, or what the buffer sends, whose arrival is known. */
+struct coming {
+    struct arbiter *ports; /* NULL: it is known */
+    uint64_t number, arrival_cyc;
+};
+
 struct fifo_slot {
     uint64_t tile; /* its address */
     int32_t layer;
     uint64_t shift_cyc;
-    uint64_t arrival_cyc;
+    struct coming coming;
 };
 
 /* When a kind of unit was at work on a step, from first to last; end 0: never. */
@@ -82,7 +88,7 @@ struct array_sim {
 struct meeting {
     int n_here;           /* units that have come since all were here the last time */
     uint32_t n_met;       /* how often all were */
-    uint64_t arrival_cyc; /* READ_WEIGHTS: of the tile that they met for the last time */
+    struct coming coming; /* READ_WEIGHTS: the tile that they met for the last time */
 };
 
 struct sim {

@@ -74,18 +74,19 @@ static int64_t block_tiles(const struct units *u)
 /* As many cycles for a tile as the memory needs where each of the FIFO's slots is waited for. */
 static double slot_cyc(const struct units *u, double bus, double tile)
 {
-    const bool at_once = systolic_from_buffer(u->l) || u->bus.bytes_per_cyc == 0;
-    const double first_byte = at_once ? 0 : u->bus.first_byte_cyc;
+    const double first_byte = u->bus.bytes_per_cyc == 0 ? 0 : u->bus.first_byte_cyc;
     return tile > 0 ? (first_byte + bus / tile + held_cyc(u)) / (double)u->n_slot : 0;
 }
 
 static struct bus bus_of(const struct systolic *s, const struct plan_layer *l)
 {
+    if (systolic_from_buffer(l))
+        return (struct bus){.index = BUS_PATH};
     if (l->streamed)
         return (struct bus){.index = BUS_LINK,
-                            .bytes_per_cyc = s->machine->memories[MEM_HOST].bytes_per_cyc,
+                            .bytes_per_cyc = machine_memory(s->machine, ROLE_INPUTS)->bytes_per_cyc,
                             .start_cyc = s->cfg.host_latency_ns * 1e-9 * s->clock_hz};
-    return (struct bus){.index = BUS_WEIGHTS,
+    return (struct bus){.index = BUS_MEMORY,
                         .bytes_per_cyc = s->stream_bytes_per_cyc,
                         .first_byte_cyc = s->first_byte_cyc};
 }
@@ -116,6 +117,7 @@ void systolic_units_begin(struct units *u, const struct systolic *s, const struc
     u->shift_cyc = matrix ? (double)systolic_shift_cyc(s, p, l, 1) : 0;
     u->row_cyc = matrix ? (double)systolic_rows_cyc(s, p, l, 1) : 0;
     u->reads = u->crowd = 1;
+    u->n_ahead = u->i_ahead = 0;
     u->ports = 0;
     u->late = 0;
     u->abreast = u->abreast_ports = false;
@@ -143,57 +145,50 @@ void systolic_units_begin(struct units *u, const struct systolic *s, const struc
         u->free[i] = now_cyc;
     }
     fill_queue(u, now_cyc);
-    u->free[UNIT_HOST] = u->ahead.host;
     u->free[UNIT_WEIGHTS] = l->stationary_is_activation ? now_cyc : u->ahead.request;
     u->sums = 0;
     u->i_place = 0;
     u->n_placed = 0;
     u->done = now_cyc;
     u->stored[0] = u->stored[1] = u->ahead.stored;
-    u->loaded = now_cyc;
+    u->loaded = u->weights = 0;
+    u->begin = now_cyc;
     u->n_insn = 0;
     u->work = (struct work){0};
 }
 
-double *systolic_units_bus_at(struct units *u, uint64_t request_cyc)
+uint64_t systolic_units_block_begin(struct units *u, int bus, double cyc, double tail_cyc,
+                                    uint64_t insns, uint64_t after_cyc)
 {
-    struct ahead *a = &u->ahead;
-    const bool before = u->bus.index == BUS_LINK && (double)request_cyc < a->gap_end;
-    return before ? &a->gap : &a->bus[u->bus.index];
+    enum { COPY_SET = 2 }; /* the last copy and the set behind it */
+    uint64_t *issue = u->n_array > 1 ? &u->host_issue : &u->ahead.issue;
+    const uint64_t issued = *issue + (insns > COPY_SET ? insns - COPY_SET : 0);
+    const double begin = (double)MAX(MAX(issued, after_cyc), u->ahead.host);
+    *issue += insns;
+    u->n_insn += insns;
+    u->work.blocks += cyc + tail_cyc;
+    const struct blocks_waiting w = {bus, begin, cyc, tail_cyc};
+    return systolic_blocks_add(&u->ahead.blocks, u->s->burst_cyc, &w);
 }
 
-void systolic_units_delay_blocks(struct units *u)
+uint64_t systolic_units_arrival(struct units *u, uint64_t n)
 {
-    struct ahead *a = &u->ahead;
-    const double late = a->gap - a->gap_end;
-    if (late <= 0)
-        return;
-    a->bus[BUS_LINK] += late;
-    u->free[UNIT_HOST] += cycles_ceil(late);
-    a->gap_end = a->gap;
-}
-
-void systolic_units_link_block(struct units *u, double cyc)
-{
-    struct ahead *a = &u->ahead;
-    const double start = (double)u->free[UNIT_HOST];
-    if (start > a->bus[BUS_LINK]) {
-        a->gap = a->bus[BUS_LINK];
-        a->gap_end = start;
-    }
-    a->bus[BUS_LINK] = MAX(a->bus[BUS_LINK], start) + cyc;
-    u->free[UNIT_HOST] = cycles_ceil(a->bus[BUS_LINK]);
+    if (n == 0)
+        return u->begin;
+    return cycles_ceil(systolic_blocks_arrival(&u->ahead.blocks, u->s->burst_cyc, n));
 }
 
 /* Where units stand, and what they have done. */
 struct mark {
     uint64_t free[N_UNIT], n_taken[N_UNIT], n_insn;
     struct work work;
+    double moved[N_BUS]; /* of blocks */
 };
 
 static struct mark mark_of(const struct units *u)
 {
     struct mark m = {.n_insn = u->n_insn, .work = u->work};
+    memcpy(m.moved, u->ahead.blocks.moved, sizeof m.moved);
     for (int i = 0; i < N_UNIT; i++) {
         m.free[i] = u->free[i];
         m.n_taken[i] = u->queues[i].n_taken;
@@ -207,7 +202,7 @@ void systolic_units_add_work(struct work *sum, const struct work *to, const stru
     sum->bus += n * (to->bus - from->bus);
     sum->ports += n * (to->ports - from->ports);
     sum->activation += n * (to->activation - from->activation);
-    sum->host += n * (to->host - from->host);
+    sum->blocks += n * (to->blocks - from->blocks);
     sum->tile += n * (to->tile - from->tile);
     sum->bytes += n * (to->bytes - from->bytes);
     sum->busy += n * (to->busy - from->busy);
@@ -230,26 +225,18 @@ static uint64_t pace(const struct units *u, const struct mark *m)
     return last > 0 ? last : u->free[UNIT_MATRIX] - m->free[UNIT_MATRIX];
 }
 
-static void move_gap(struct ahead *a, double by)
+/* n tiles more on the bus, each with its share of bursts: without a pause from now on, or from when
+ * one of the next ones finds the slot that it waits for. */
+static double bus_after(const struct units *u, double n, double cyc)
 {
-    a->gap += by;
-    a->gap_end += by;
-}
-
-/* n tiles more on the bus: without a pause from now on, or from when one of the next ones finds the
- * slot that it waits for. */
-static void move_bus(struct units *u, double n, double cyc)
-{
-    struct ahead *a = &u->ahead;
-    double bus = a->bus[u->bus.index] + n * cyc;
+    const struct ahead *a = &u->ahead;
+    double bus = a->blocks.bus[u->bus.index] + n * cyc;
     int64_t i = (int64_t)a->i_slot;
     for (int64_t k = 0; k < u->n_slot && (double)k < n; k++) {
         i = i + 1 < u->n_slot ? i + 1 : 0;
         bus = MAX(bus, (double)a->slots[i] + (n - (double)k) * cyc);
     }
-    if (u->bus.index == BUS_LINK)
-        move_gap(a, bus - a->bus[BUS_LINK]);
-    a->bus[u->bus.index] = bus;
+    return bus;
 }
 
 /* n times as many instructions are issued: a cycle each from now on, or from when a unit's queue is
@@ -267,33 +254,56 @@ static void move_issue(struct units *u, const struct mark *m, int64_t n)
     u->ahead.issue = issue;
 }
 
+/* Cycles of bursts since the mark on the bus of tiles. */
+static double bursts_since(const struct units *u, const struct mark *m)
+{
+    return u->ahead.blocks.moved[u->bus.index] - m->moved[u->bus.index];
+}
+
+/* n times more of what the memory did: tiles, and bursts between them; and of chunks, blocks as
+ * well, of which as many began as arrived. */
+static void move_memory(struct units *u, const struct mark *m, double n, uint64_t drain)
+{
+    const struct work *w = &u->work, *was = &m->work;
+    struct blocks *b = &u->ahead.blocks;
+    const double tile = w->tile - was->tile, bursts = bursts_since(u, m);
+    const double bus = w->bus - was->bus + bursts, blocks = w->blocks - was->blocks;
+    const double after = tile > 0 ? bus_after(u, n * tile, bus / tile) : b->bus[u->bus.index];
+    if (blocks == 0) {
+        if (tile > 0)
+            systolic_blocks_skip(b, u->bus.index, n * bursts, after);
+        return;
+    }
+    const double cyc = MAX((double)drain, n * MAX(blocks, bursts > 0 ? bus : 0));
+    systolic_blocks_delay(b, cyc);
+    u->ahead.host += (uint64_t)cyc;
+    for (int i = 0; i < N_BUS; i++)
+        b->bus[i] += n * (b->moved[i] - m->moved[i]);
+    if (tile > 0) {
+        b->tile[u->bus.index] += after - b->bus[u->bus.index];
+        b->bus[u->bus.index] = after;
+    }
+    u->done += drain;
+}
+
 /* n times more of what was done since the mark. Each resource has its own work to do, all go on at
  * one pace, and what waits for others finds them as late as the slower of both. */
 static void move_on(struct units *u, const struct mark *m, int64_t n)
 {
     const struct work *w = &u->work, *was = &m->work;
-    const double times = (double)n, bus = w->bus - was->bus, tile = w->tile - was->tile;
-    const double in_slots = tile * slot_cyc(u, bus / u->reads, tile);
+    const double times = (double)n, tile = w->tile - was->tile, bursts = bursts_since(u, m);
+    const double tiles = w->bus - was->bus, bus = tiles + bursts;
+    const double in_slots = tile * slot_cyc(u, tiles / u->reads, tile);
     const uint64_t matrix = (uint64_t)n * pace(u, m);
     const uint64_t activation = (uint64_t)(times * (w->activation - was->activation));
-    const uint64_t host = (uint64_t)(times * (w->host - was->host));
     const uint64_t drain = MAX(matrix, activation);
     const uint64_t slots = MAX(matrix, (uint64_t)(times * MAX(bus, in_slots)));
-    if (tile > 0)
-        move_bus(u, times * tile, bus / tile);
+    move_memory(u, m, times, drain);
     if (tile > 0 || u->s->cfg.dataflow != FLOW_WS)
         u->ahead.shadow += matrix;
     u->ahead.before.end_cyc += matrix;
     u->sums += matrix;
     u->ports += times * (w->ports - was->ports);
-    if (host > 0) { /* chunks; what is within one moves no activations over the link */
-        u->free[UNIT_HOST] += host;
-        u->ahead.bus[BUS_LINK] += (double)host;
-        move_gap(&u->ahead, (double)host);
-        u->loaded += MAX(drain, host);
-        u->done += drain;
-        move_all(u->stored, 2, MAX(drain, host));
-    }
     u->free[UNIT_MATRIX] += matrix;
     u->free[UNIT_INPUTS] += matrix;
     u->free[UNIT_ACTIVATION] += activation;
@@ -312,13 +322,30 @@ static void move_on(struct units *u, const struct mark *m, int64_t n)
     systolic_units_add_work(&u->work, &u->work, was, times);
 }
 
+/* How often what was done since the mark goes on as it is: while a block moves between tiles, until
+ * it has, and where one is yet to begin, until then. */
+static int64_t undisturbed(const struct units *u, const struct mark *m, int64_t n)
+{
+    const struct blocks *b = &u->ahead.blocks;
+    const double bursts = bursts_since(u, m), left = systolic_blocks_left(b, u->bus.index);
+    if (u->work.blocks > m->work.blocks || u->work.tile <= m->work.tile)
+        return n;
+    if (bursts > 0)
+        return (int64_t)CLAMP(left / bursts - 1, 0, (double)n);
+    if (!units_shares_bus(u))
+        return n;
+    const double cyc = (double)MAX(pace(u, m), 1);
+    return (int64_t)CLAMP((b->due - (double)u->free[UNIT_MATRIX]) / cyc, 0, (double)n);
+}
+
 /* Whether what was done since the mark took as long as one unit works for it, or the bus: no more
  * of the same takes less, and what is waited for comes in time. */
 static bool is_full(const struct units *u, const struct mark *m, uint64_t pace_cyc)
 {
     const struct work *w = &u->work, *was = &m->work;
-    const double most = MAX(MAX(w->busy - was->busy, MAX(w->bus - was->bus, w->ports - was->ports)),
-                            MAX(w->activation - was->activation, w->host - was->host));
+    const double bus = w->bus - was->bus + bursts_since(u, m);
+    const double most = MAX(MAX(w->busy - was->busy, MAX(bus, w->ports - was->ports)),
+                            MAX(w->activation - was->activation, w->blocks - was->blocks));
     return fabs((double)pace_cyc - most) <= 1;
 }
 
@@ -339,21 +366,26 @@ void systolic_units_repeat(struct units *u, int64_t n, int64_t period,
     enum { FIRST = 1, LAST = 1 }; /* the first is not as the others, and the last may be smaller */
     struct mark mark;
     uint64_t before = 0;
-    int64_t i = 0;
-    for (int64_t look = FIRST; i < n; i++) {
+    int64_t i = 0, look = FIRST, from = FIRST; /* the first mark is there */
+    while (i < n) {
         const int64_t left = n - LAST - i;
         if (i == look && left >= period) {
-            if (i > FIRST && settles(u, &mark, i, &before)) {
-                const int64_t times = left / period;
-                move_on(u, &mark, times);
-                i += times * period;
-                break;
+            if (i > from && settles(u, &mark, i - from + FIRST, &before)) {
+                const int64_t times = left / period, now = undisturbed(u, &mark, times);
+                if (now > 0)
+                    move_on(u, &mark, now);
+                i += now * period;
+                if (now == times)
+                    break;
+                before = 0;
+                from = i;
+                look = i;
             }
             look += period;
-            if (left >= 2 * period) /* there is a next look */
+            if (n - LAST - i >= 2 * period) /* there is a next look */
                 mark = mark_of(u);
         }
-        step(u, arg, i);
+        step(u, arg, i++);
     }
     for (; i < n; i++)
         step(u, arg, i);
@@ -382,33 +414,72 @@ static uint64_t block_read_buffer(struct units *u, uint64_t cycles, uint64_t now
     return MAX(now + cycles, cycles_ceil(u->ports));
 }
 
-/* When the next tile is there: it is asked for once it has a slot of the FIFO. */
+static double tile_bytes(const struct units *u, int64_t i_k, int64_t tile_n)
+{
+    if (u->s->cfg.edge == EDGE_FULL)
+        return u->tile_bytes;
+    return (double)(units_part(u->l->gemm.k, u->s->cfg.rows, i_k) *
+                    units_part(u->l->gemm.n, u->s->cfg.cols, tile_n)) *
+           (double)number_bytes(u->l->weight_format);
+}
+
+static double tile_cyc(const struct units *u, double bytes)
+{
+    return bytes == u->tile_bytes ? u->tile_cyc : units_bus_cyc(u, 1, bytes);
+}
+
+/* When a tile that is asked for then has been moved, in turn with bursts of blocks. */
+static double move_tile(struct units *u, uint64_t request, double bytes)
+{
+    struct blocks *b = &u->ahead.blocks;
+    const double cyc = tile_cyc(u, bytes);
+    const double free =
+        systolic_blocks_before_tile(b, u->s->burst_cyc, u->bus.index, (double)request);
+    const double end = take_turns(free, request, cyc, u->reads * cyc, &u->abreast);
+    systolic_blocks_tile(b, u->s->burst_cyc, u->bus.index, end, u->reads);
+    return end;
+}
+
+/* When it has a slot of the FIFO, the i-th from the last one on. */
+static uint64_t request_of(struct units *u, int64_t i)
+{
+    const int64_t i_slot = (int64_t)u->ahead.i_slot + i;
+    const uint64_t slot = u->ahead.slots[i_slot < u->n_slot ? i_slot : i_slot - u->n_slot];
+    const uint64_t request = MAX(u->free[UNIT_WEIGHTS], slot);
+    u->free[UNIT_WEIGHTS] = request + u->address_cyc;
+    return request;
+}
+
+void systolic_units_fetch_ahead(struct units *u, int64_t n_tile)
+{
+    u->n_ahead = (int)MIN(n_tile, u->n_slot);
+    u->i_ahead = 0;
+    for (int i = 0; i < u->n_ahead; i++)
+        u->fetched[i] = move_tile(u, request_of(u, i + 1), tile_bytes(u, i % u->tiles_k, 0));
+}
+
+/* When the next tile is there. */
 static uint64_t fetch(struct units *u, double bytes)
 {
     struct ahead *a = &u->ahead;
     const struct systolic *s = u->s;
+    const bool is_fetched = u->i_ahead < u->n_ahead;
+    const uint64_t request = is_fetched ? 0 : request_of(u, 1);
     a->i_slot = (int64_t)a->i_slot + 1 < u->n_slot ? a->i_slot + 1 : 0;
-    const uint64_t request = MAX(u->free[UNIT_WEIGHTS], a->slots[a->i_slot]);
-    u->free[UNIT_WEIGHTS] = request + u->address_cyc;
     u->work.tile++;
     if (systolic_from_buffer(u->l)) {
         const double cyc =
             MAX(u->crowd, 1) * (double)systolic_buffer_tile_cyc(s, u->l, (uint64_t)bytes);
         u->work.bus += cyc;
-        double *path = &a->bus[BUS_WEIGHTS];
+        double *path = &a->blocks.bus[BUS_PATH];
         return (uint64_t)(*path = MAX(*path, (double)request) + cyc);
     }
     u->work.bytes += u->reads * bytes;
     if (u->bus.bytes_per_cyc == 0)
         return request;
-    const bool whole = bytes == u->tile_bytes;
-    const double cyc = whole ? u->tile_cyc : units_bus_cyc(u, 1, bytes);
-    double *bus = systolic_units_bus_at(u, request);
-    u->work.bus += u->reads * cyc;
-    *bus = take_turns(*bus, request, cyc, u->reads * cyc, &u->abreast);
-    const double there = *bus + u->bus.first_byte_cyc;
-    systolic_units_delay_blocks(u);
-    return cycles_ceil(there);
+    u->work.bus += u->reads * tile_cyc(u, bytes);
+    const double end = is_fetched ? u->fetched[u->i_ahead++] : move_tile(u, request, bytes);
+    return cycles_ceil(end + u->bus.first_byte_cyc);
 }
 
 uint64_t systolic_units_others_read(struct units *u, double columns)
@@ -420,11 +491,13 @@ uint64_t systolic_units_others_read(struct units *u, double columns)
     u->work.bytes += bytes;
     if (u->bus.bytes_per_cyc == 0)
         return 0;
+    struct blocks *b = &u->ahead.blocks;
     const double cyc = units_bus_cyc(u, n_tile, bytes / n_tile);
-    double *bus = &u->ahead.bus[u->bus.index];
+    const double request = (double)u->free[UNIT_WEIGHTS];
+    const double free = systolic_blocks_before_tile(b, s->burst_cyc, u->bus.index, request);
     u->work.bus += cyc;
-    *bus = MAX(*bus, (double)u->free[UNIT_WEIGHTS]) + cyc;
-    return cycles_ceil(*bus + u->bus.first_byte_cyc);
+    systolic_blocks_tile(b, s->burst_cyc, u->bus.index, MAX(free, request) + cyc, n_tile);
+    return cycles_ceil(b->bus[u->bus.index] + u->bus.first_byte_cyc);
 }
 
 /* The tile that is to stay is in the shadow registers, cycle by cycle as the array waits for it. */
@@ -493,15 +566,6 @@ static void block_stream(struct units *u, const struct pass *p)
     if (s->cfg.dataflow != FLOW_WS)
         a->slots[a->i_slot] = end;
     block_leave(u, p, end);
-}
-
-static double tile_bytes(const struct units *u, int64_t i_k, int64_t tile_n)
-{
-    if (u->s->cfg.edge == EDGE_FULL)
-        return u->tile_bytes;
-    return (double)(units_part(u->l->gemm.k, u->s->cfg.rows, i_k) *
-                    units_part(u->l->gemm.n, u->s->cfg.cols, tile_n)) *
-           (double)number_bytes(u->l->weight_format);
 }
 
 /* ws: m rows past tile i of k. */

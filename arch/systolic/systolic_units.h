@@ -11,14 +11,9 @@
  * it were never full: what was begun so long ago has ended before it could hold anything up. */
 enum { MOST_SLOTS = 64, MOST_QUEUED = 64, MOST_PLACES = 64 };
 
-/* What weights come over: the weight memory's bus, where other layers' values take its place at the
- * FIFO, or of a layer that is streamed the host link. */
-enum { BUS_WEIGHTS, BUS_LINK, N_BUS };
-
 /* What goes on over a layer's end: of cost_state. Cycles count from the begin of the run. */
 struct ahead {
-    double bus[N_BUS];          /* free */
-    double gap, gap_end;        /* before the DMA's last transfers the link is free, from when on */
+    struct blocks blocks;       /* of the DMA engine, and when memory and link are free */
     uint64_t request;           /* the last tile was asked for */
     uint64_t slots[MOST_SLOTS]; /* of the FIFO: free */
     uint64_t i_slot;            /* of the last tile */
@@ -27,7 +22,8 @@ struct ahead {
     uint64_t next_read;         /* the next block's Read_Weights was issued, */
     uint64_t any_read;          /* if one was */
     uint64_t taken;             /* the activation unit's oldest instruction that has a place */
-    uint64_t host, stored;      /* the DMA is free, and has stored what was to be */
+    uint64_t host;              /* the DMA engine has done what is no block of its */
+    uint64_t stored;            /* number of the last block that was stored */
     uint64_t tile;              /* address of the last block's only one, and 1; 0: it had several */
     struct in_array before;
 };
@@ -49,7 +45,7 @@ struct bus {
 
 /* Work of a unit, and what a record tells. */
 struct work {
-    double bus, ports, activation, host, tile, bytes, busy, stall, shift, input;
+    double bus, ports, activation, blocks, tile, bytes, busy, stall, shift, input;
 };
 
 struct units {
@@ -70,6 +66,8 @@ struct units {
     double reads;                /* tiles that the memory reads for each of this array's */
     double crowd;                /* arrays at work, for each port of the buffer */
     double ports;                /* of the buffer: free */
+    double fetched[MOST_SLOTS];  /* when tiles that were fetched ahead have been moved */
+    int n_ahead, i_ahead;        /* so many, and those that have been used */
     bool abreast, abreast_ports; /* arrays begin all at once to read from memory, and buffer */
     uint64_t late;               /* cycles that other arrays are behind this one */
     struct ahead ahead;
@@ -78,10 +76,13 @@ struct units {
     uint64_t sums;                 /* are in the accumulators */
     uint64_t drained[MOST_PLACES]; /* what lies there */
     int n_place, i_place;
-    int64_t n_placed;                 /* since the layer began */
-    uint64_t loaded, done, stored[2]; /* of chunks: the inputs of the next one, the outputs of the
-                                       * last one, and the last two at the host, the last first */
-    uint64_t n_insn;                  /* issued */
+    int64_t n_placed;     /* since the layer began */
+    uint64_t begin, done; /* of the layer; the outputs of the last chunk are in the buffer */
+    /* Numbers of blocks: the inputs of the next chunk, 0 where it loads none, and the outputs of
+     * the last two, the last first. */
+    uint64_t loaded, stored[2];
+    uint64_t weights; /* the block that brings weights which stay; 0: none */
+    uint64_t n_insn;  /* issued */
     struct work work;
 };
 
@@ -149,11 +150,20 @@ static inline double units_bus_cyc(const struct units *u, double n, double bytes
     return n * (bytes / u->bus.bytes_per_cyc + u->bus.start_cyc);
 }
 
+/* Whether blocks of the DMA engine move over the bus of tiles. */
+static inline bool units_shares_bus(const struct units *u)
+{
+    return u->ahead.blocks.due < INFINITY &&
+           systolic_blocks_first(&u->ahead.blocks)->bus == u->bus.index;
+}
+
 /* Where the FIFO is too shallow for the memory's latency its slots are waited for in turn, so that
- * as many tiles come together: after how many steps of so many tiles it begins anew. */
+ * as many tiles come together, and a burst waits for as many: after how many steps of so many tiles
+ * it begins anew. */
 static inline int64_t units_alike(const struct units *u, int64_t tiles)
 {
-    return u->slots_bind && tiles > 0 ? u->n_slot / int64_gcd(u->n_slot, tiles) : 1;
+    const bool in_turn = u->slots_bind || units_shares_bus(u);
+    return in_turn && tiles > 0 ? u->n_slot / int64_gcd(u->n_slot, tiles) : 1;
 }
 
 /* Adds n times what `to` has beyond `from`. */
@@ -162,13 +172,16 @@ void systolic_units_add_work(struct work *sum, const struct work *to, const stru
 void systolic_units_begin(struct units *u, const struct systolic *s, const struct plan *p,
                           const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc);
 
-/* When the bus is free for a tile that is asked for then: of the link before the DMA's transfers,
- * if it is asked for earlier than they are, though they come first in the program. Where it then
- * takes longer than the pause before them, systolic_units_delay_blocks() makes them later. */
-double *systolic_units_bus_at(struct units *u, uint64_t request_cyc);
-void systolic_units_delay_blocks(struct units *u);
-/* The DMA's transfer. */
-void systolic_units_link_block(struct units *u, double cyc);
+/* A block of the DMA engine, which takes so many cycles of the bus and then arrives tail_cyc later.
+ * It is issued behind the instructions so far, `insns` of them its own, and waits until after_cyc.
+ * Returns its number. */
+uint64_t systolic_units_block_begin(struct units *u, int bus, double cyc, double tail_cyc,
+                                    uint64_t insns, uint64_t after_cyc);
+/* So many tiles of what is multiplied next, as far as they find a slot, are fetched before its
+ * inputs have arrived: what comes first finds them there. */
+void systolic_units_fetch_ahead(struct units *u, int64_t n_tile);
+/* When it has arrived; of number 0 the begin of the layer. */
+uint64_t systolic_units_arrival(struct units *u, uint64_t n);
 
 /* Calls step(u, arg, i) for i of [0, n), but for many that lie between the first and the last ones:
  * by these each unit is moved on. What is repeated is alike for every `period`-th. */

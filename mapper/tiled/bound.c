@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no mapping can do without: each weight once from its memory, each input and output of the
- * network once over the host link, and the cycles that the family says its layer takes at least. */
+ * network once from and to theirs, and the cycles that the family says its layer takes at least. */
 #include "mapper/values/lookup.h"
 #include "mapper/plan.h"
 
-/* Over the host link so far, by value. */
+/* From and to the memory of inputs so far, by value. */
 struct crossed {
     bool *to_machine, *to_host;
 };
@@ -58,7 +58,8 @@ void plan_bound(const struct plan *p, const struct target *t, struct record_laye
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         struct record_bytes *moved = layers[i].compulsory;
-        const int from = l->streamed ? m->host_memory : m->weight_memory;
+        const int from = machine_index(m, l->streamed ? ROLE_INPUTS : ROLE_WEIGHTS);
+        struct record_bytes *inputs = &moved[machine_index(m, ROLE_INPUTS)];
         if (l->kind == LAYER_MATRIX && !l->stationary_is_activation && l->weights_of == i)
             moved[from].read = (uint64_t)(l->gemm.groups * l->gemm.n * l->gemm.k / l->packed) *
                                number_bytes(l->weight_format);
@@ -66,9 +67,9 @@ void plan_bound(const struct plan *p, const struct target *t, struct record_laye
             moved[from].read =
                 (uint64_t)(MIN(batch_of(p, l->out), l->lookup->rows) * lookup_row_bytes(p, l));
         if (l->kind == LAYER_HOST)
-            add_host_layer(p, l, &c, &moved[m->host_memory]);
+            add_host_layer(p, l, &c, inputs);
         else
-            add_layer(p, l, &c, &moved[m->host_memory]);
+            add_layer(p, l, &c, inputs);
         layers[i].bound_cyc = t->bound && l->kind != LAYER_HOST ? t->bound(t->self, p, i) : 0;
     }
 }

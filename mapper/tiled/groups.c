@@ -5,6 +5,7 @@
 #include "mapper/tiled/mapping.h"
 #include "mapper/tiled/groups.h"
 #include "mapper/tiled/homes.h"
+#include "mapper/tiled/rooms.h"
 #include "mapper/tiled/search.h"
 #include "sim/base/size.h"
 
@@ -13,12 +14,13 @@ struct lifetimes {
     const struct plan *plan;
     GArray **alive;      /* by layer */
     double *image_bytes; /* by value */
+    double *link_cyc;    /* the same: to or from where it is while not on the chip */
 };
 
 struct need {
     double whole_bytes; /* of values that stay as a whole */
     double image_bytes; /* an image's, of what crosses the ends of the span or the host link */
-    double link_bytes;  /* of all images */
+    double link_cyc;    /* that all images of it take to cross */
 };
 
 /* What layers [first, end) need, where what crosses each end is resident or not. */
@@ -57,7 +59,8 @@ static void lifetimes_find(struct lifetimes *t, const struct plan *p)
 {
     *t = (struct lifetimes){.plan = p,
                             .alive = g_new(GArray *, (gsize)p->n_layer),
-                            .image_bytes = g_new0(double, (gsize)p->graph->n_value)};
+                            .image_bytes = g_new0(double, (gsize)p->graph->n_value),
+                            .link_cyc = g_new0(double, (gsize)p->graph->n_value)};
     for (int i = 0; i < p->n_layer; i++)
         t->alive[i] = g_array_new(FALSE, FALSE, sizeof(struct alive));
     for (int v = 0; v < p->graph->n_value; v++) {
@@ -65,6 +68,7 @@ static void lifetimes_find(struct lifetimes *t, const struct plan *p)
         if (!h->used)
             continue;
         t->image_bytes[v] = (double)plan_image_bytes(p, v);
+        t->link_cyc[v] = plan_outside_cyc(p, v);
         struct alive a = {.value = v, .before = -1};
         for (int i = h->first_layer; i <= h->last_layer; i++) {
             a.touched = touches(&p->layers[i], v);
@@ -80,6 +84,7 @@ static void lifetimes_free(struct lifetimes *t)
         g_array_unref(t->alive[i]);
     g_free(t->alive);
     g_free(t->image_bytes);
+    g_free(t->link_cyc);
 }
 
 /* One value's part of the need; *live: of what is alive for a while an image. touched: by a layer
@@ -95,25 +100,26 @@ static struct need part_of(const struct lifetimes *t, const struct span *s, int 
     const bool may_stay = (in || out) && (!in || s->resident[0]) && (!out || s->resident[1]);
     *live = 0;
     if (asked == MAPPING_FREE ? may_stay : asked == MAPPING_CHIP)
-        return (struct need){.whole_bytes = whole, .link_bytes = h->loaded && !in ? whole : 0};
+        return (struct need){.whole_bytes = whole,
+                             .link_cyc = h->loaded && !in ? t->link_cyc[value] : 0};
     if (in || out || h->loaded || h->stored) {
         /* Two copies for as long as the group runs, once a layer touches it. */
         const bool made = h->first_layer >= s->first && !h->loaded;
         if (!touched)
             return (struct need){0};
-        return (struct need){.whole_bytes = 2 * HOMES_ALIGN_BYTES,
+        return (struct need){.whole_bytes = 2 * ROOMS_ALIGN_BYTES,
                              .image_bytes = 2 * image,
-                             .link_bytes = made && !out && !h->stored ? 0 : whole};
+                             .link_cyc = made && !out && !h->stored ? 0 : t->link_cyc[value]};
     }
     *live = image;
-    return (struct need){.whole_bytes = asked == MAPPING_HOST ? INFINITY : HOMES_ALIGN_BYTES};
+    return (struct need){.whole_bytes = asked == MAPPING_HOST ? INFINITY : ROOMS_ALIGN_BYTES};
 }
 
 static void add_need(struct need *n, const struct need *part, double times)
 {
     n->whole_bytes += times * part->whole_bytes;
     n->image_bytes += times * part->image_bytes;
-    n->link_bytes += times * part->link_bytes;
+    n->link_cyc += times * part->link_cyc;
 }
 
 /* Another layer. Of what it finds alive most needs what it did before. */
@@ -195,8 +201,7 @@ static double group_score(struct cuts *c, int first, int end, const struct need 
                           int64_t n_chunk)
 {
     const struct machine *m = c->plan->machine;
-    const double rate = m->memories[m->host_memory].bytes_per_cyc;
-    const double link = rate > 0 ? need->link_bytes / rate : 0;
+    const double link = need->link_cyc;
     double layers = 0;
     for (int i = first; i < end; i++)
         layers += layer_score(c, i, n_chunk, end - first == 1);

@@ -1,27 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where activations live, and where everything lies in the activation memory. */
+/* Where activations live, and where everything lies in the activation memory and outside it. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "mapper/tiled/mapping.h"
 #include "mapper/tiled/homes.h"
+#include "mapper/tiled/rooms.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 
 /* Where everything lies in the activation memory: values that stay for their lifetime, and slots
- * for chunks of those that do not. Addresses are given first-fit, largest first. */
-
-/* Something that wants room: a value, a slot, or the weights of a layer that stay. */
-struct item {
-    int value, slot, weights; /* two of them -1 */
-    uint64_t bytes, address;
-    int first, last; /* layers, inclusive */
-};
-
-static uint64_t align_up(uint64_t bytes)
-{
-    return (bytes + HOMES_ALIGN_BYTES - 1) / HOMES_ALIGN_BYTES * HOMES_ALIGN_BYTES;
-}
+ * for chunks of those that do not. */
 
 const struct plan_slot *homes_slot(const struct plan *p, const struct plan_layer *l, int value)
 {
@@ -87,8 +76,8 @@ static int64_t slot_images(const struct plan *p, const struct plan_layer *l, int
 uint64_t homes_slot_bytes(const struct plan *p, const struct plan_layer *l,
                           const struct plan_slot *slot)
 {
-    return align_up((uint64_t)(slot_images(p, l, slot->value) * slot_rows(p, l, slot->value) *
-                               plan_row_bytes(p, slot->value)));
+    return rooms_align((uint64_t)(slot_images(p, l, slot->value) * slot_rows(p, l, slot->value) *
+                                  plan_row_bytes(p, slot->value)));
 }
 
 int homes_slot_n_copy(const struct plan *p, const struct plan_layer *l,
@@ -179,88 +168,12 @@ static void place_slots(struct plan *p)
     }
 }
 
-/* Items placed so far, in chains: by layer those that begin with it; and a segment tree over the
- * layers, n of them, whose node i has those that are there during all that lies below it, its
- * leaves from n on. An item overlaps what is there when it begins, and what begins before it ends.
- */
-struct chained {
-    int item, next; /* -1: the last */
-};
-struct placed {
-    GArray *links;
-    int n_layer;
-    int *there, *begins; /* first links, by node and by layer; -1: none */
-};
-
-static void chain(struct placed *p, int *head, int item)
-{
-    const struct chained link = {item, *head};
-    *head = (int)p->links->len;
-    g_array_append_val(p->links, link);
-}
-
-static void note_placed(struct placed *p, const struct item *items, int i)
-{
-    chain(p, &p->begins[items[i].first], i);
-    int left = items[i].first + p->n_layer, right = items[i].last + 1 + p->n_layer;
-    for (; left < right; left /= 2, right /= 2) {
-        if (left % 2)
-            chain(p, &p->there[left++], i);
-        if (right % 2)
-            chain(p, &p->there[--right], i);
-    }
-}
-
-/* Moves the item behind all of a chain that lie where it does; whether it did. */
-static bool move_behind(const struct placed *p, int head, const struct item *items, struct item *it)
-{
-    bool moved = false;
-    for (int i = head; i >= 0; i = g_array_index(p->links, struct chained, i).next) {
-        const struct item *o = &items[g_array_index(p->links, struct chained, i).item];
-        if (it->address < o->address + o->bytes && o->address < it->address + it->bytes) {
-            it->address = o->address + o->bytes;
-            moved = true;
-        }
-    }
-    return moved;
-}
-
-/* The lowest address at which the item fits beside those placed before it. */
-static bool place(struct placed *p, struct item *items, int i, uint64_t capacity_bytes)
-{
-    struct item *it = &items[i];
-    it->address = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int node = it->first + p->n_layer; node > 0; node /= 2)
-            moved = move_behind(p, p->there[node], items, it) || moved;
-        for (int layer = it->first + 1; layer <= it->last; layer++)
-            moved = move_behind(p, p->begins[layer], items, it) || moved;
-    }
-    note_placed(p, items, i);
-    return it->bytes <= capacity_bytes && it->address <= capacity_bytes - it->bytes;
-}
-
-static int larger_first(const void *a, const void *b)
-{
-    const struct item *x = a, *y = b;
-    if ((x->weights < 0) != (y->weights < 0)) /* which can be streamed: where room is left */
-        return x->weights < 0 ? -1 : 1;
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? 1 : -1;
-    if (x->first != y->first)
-        return x->first - y->first;
-    return x->value != y->value       ? x->value - y->value
-           : x->weights != y->weights ? x->weights - y->weights
-                                      : x->slot - y->slot;
-}
-
 /* A group comes back to its first layer when it is through with its last: what any of them needs
  * as a whole must be there all the time. */
-static struct item item_of_value(const struct plan *p, int v)
+static struct room room_of_value(const struct plan *p, int v)
 {
     const struct home *h = &p->homes[v];
-    return (struct item){.value = v,
+    return (struct room){.value = v,
                          .slot = -1,
                          .weights = -1,
                          .bytes = h->size_bytes,
@@ -268,12 +181,12 @@ static struct item item_of_value(const struct plan *p, int v)
                          .last = p->groups[p->layers[h->last_layer].group].last};
 }
 
-static struct item item_of_slot(const struct plan *p, const struct plan_group *g, int slot)
+static struct room room_of_slot(const struct plan *p, const struct plan_group *g, int slot)
 {
     const struct plan_slot *s = &p->slots[slot];
     const struct plan_layer *l = &p->layers[g->first];
     const struct home *h = &p->homes[s->value];
-    return (struct item){.value = -1,
+    return (struct room){.value = -1,
                          .slot = slot,
                          .weights = -1,
                          .bytes = homes_slot_bytes(p, l, s) * (uint64_t)homes_slot_n_copy(p, l, s),
@@ -282,92 +195,74 @@ static struct item item_of_slot(const struct plan *p, const struct plan_group *g
 }
 
 /* From the first group that reads them to the last: a group comes back to each of its layers. */
-static struct item item_of_weights(const struct plan *p, const struct plan_layer *l)
+static struct room room_of_weights(const struct plan *p, const struct plan_layer *l)
 {
     int last = l->index;
     for (int i = l->index; i < p->n_layer; i++)
         if (p->layers[i].resident && p->layers[i].weights_of == l->index)
             last = i;
-    return (struct item){.value = -1,
+    return (struct room){.value = -1,
                          .slot = -1,
                          .weights = l->index,
-                         .bytes = align_up(l->stored_bytes),
+                         .bytes = rooms_align(l->stored_bytes),
                          .first = p->groups[l->group].first,
                          .last = p->groups[p->layers[last].group].last};
 }
 
-static void collect(const struct plan *p, GArray *items)
+static void collect(const struct plan *p, GArray *rooms)
 {
     for (int i = 0; i < p->n_layer; i++) {
         if (!p->layers[i].resident || p->layers[i].weights_of != i)
             continue;
-        const struct item it = item_of_weights(p, &p->layers[i]);
-        g_array_append_val(items, it);
+        const struct room it = room_of_weights(p, &p->layers[i]);
+        g_array_append_val(rooms, it);
     }
     for (int v = 0; v < p->graph->n_value; v++) {
         if (!p->homes[v].used || !p->homes[v].resident)
             continue;
-        const struct item it = item_of_value(p, v);
-        g_array_append_val(items, it);
+        const struct room it = room_of_value(p, v);
+        g_array_append_val(rooms, it);
     }
     for (int i = 0; i < p->n_group; i++) {
         const struct plan_group *g = &p->groups[i];
         for (int j = g->first_slot; j < g->first_slot + g->n_slot; j++) {
-            const struct item it = item_of_slot(p, g, j);
-            g_array_append_val(items, it);
+            const struct room it = room_of_slot(p, g, j);
+            g_array_append_val(rooms, it);
         }
     }
 }
 
 uint64_t homes_capacity(const struct plan *p)
 {
-    const struct machine *m = p->machine;
-    const uint64_t own = m->memories[m->activation_memory].size_bytes;
-    const uint64_t both = m->memories[m->weight_memory].size_bytes;
-    if (!m->shares_memory || p->weight_bytes >= both) /* too many weights are told elsewhere */
-        return own;
-    return MIN(own, both - p->weight_bytes);
-}
-
-static bool place_items(struct plan *p, struct placed *placed, struct item *items, guint n,
-                        int *first, int *last)
-{
-    const uint64_t capacity = homes_capacity(p);
-    p->activation_bytes = 0;
-    for (guint i = 0; i < n; i++) {
-        if (!place(placed, items, (int)i, capacity)) {
-            *first = items[i].first;
-            *last = items[i].last;
-            return false;
-        }
-        p->activation_bytes = MAX(p->activation_bytes, items[i].address + items[i].bytes);
-        if (items[i].weights >= 0) {
-            p->layers[items[i].weights].resident_address = items[i].address;
-        } else if (items[i].value >= 0) {
-            p->homes[items[i].value].address = items[i].address;
-        } else {
-            p->slots[items[i].slot].address = items[i].address;
-            p->slots[items[i].slot].room_bytes = items[i].bytes;
-        }
-    }
-    return true;
+    const uint64_t size = machine_memory(p->machine, ROLE_ACTIVATIONS)->size_bytes;
+    if (!machine_shares_weights(p->machine) || p->weight_bytes >= size)
+        return size; /* too many weights are told elsewhere */
+    return size - p->weight_bytes;
 }
 
 static bool place_all(struct plan *p, int *first, int *last)
 {
-    g_autoptr(GArray) items = g_array_new(FALSE, TRUE, sizeof(struct item));
-    collect(p, items);
-    g_array_sort(items, larger_first);
-    g_autoptr(GArray) links = g_array_new(FALSE, FALSE, sizeof(struct chained));
-    const size_t n = (size_t)p->n_layer;
-    struct placed placed = {links, p->n_layer, g_new(int, 2 * n), g_new(int, n)};
-    memset(placed.there, -1, 2 * n * sizeof(int));
-    memset(placed.begins, -1, n * sizeof(int));
-    const bool ok =
-        place_items(p, &placed, (struct item *)(void *)items->data, items->len, first, last);
-    g_free(placed.there);
-    g_free(placed.begins);
-    return ok;
+    g_autoptr(GArray) rooms = g_array_new(FALSE, TRUE, sizeof(struct room));
+    collect(p, rooms);
+    struct room *r = (struct room *)(void *)rooms->data;
+    const struct room *stuck =
+        rooms_place(r, rooms->len, p->n_layer, homes_capacity(p), &p->activation_bytes);
+    if (stuck) {
+        *first = stuck->first;
+        *last = stuck->last;
+        return false;
+    }
+    for (guint i = 0; i < rooms->len; i++) {
+        if (r[i].weights >= 0) {
+            p->layers[r[i].weights].resident_address = r[i].address;
+        } else if (r[i].value >= 0) {
+            p->homes[r[i].value].address = r[i].address;
+        } else {
+            p->slots[r[i].slot].address = r[i].address;
+            p->slots[r[i].slot].room_bytes = r[i].bytes;
+        }
+    }
+    return true;
 }
 
 /* Where activations live. Every activation starts as resident for its lifetime. What does not fit
@@ -405,6 +300,19 @@ static void find_transfers(struct plan *p)
         store(p, p->graph->values[p->graph->states[i]].next);
 }
 
+/* What the network is given or gives and what the host reads or makes is where the host has it. */
+static void find_outsides(struct plan *p)
+{
+    for (int i = 0; i < p->n_layer; i++)
+        for (int j = 0; p->layers[i].kind == LAYER_HOST && j < p->layers[i].n_in; j++)
+            p->homes[p->layers[i].in[j]].host_reads = true;
+    for (int v = 0; v < p->graph->n_value; v++) {
+        struct home *h = &p->homes[v];
+        const bool known = h->loaded || h->stored || h->host_reads;
+        h->outside = machine_index(p->machine, known ? ROLE_INPUTS : ROLE_SPILL);
+    }
+}
+
 static void find_lifetimes(struct plan *p)
 {
     for (int i = 0; i < p->n_layer; i++) {
@@ -422,9 +330,7 @@ static void find_lifetimes(struct plan *p)
         if (!p->homes[v].used)
             continue;
         struct dims d = plan_dims(p, v);
-        const uint64_t bytes = (uint64_t)(d.n * plan_image_bytes(p, v));
-        p->homes[v].size_bytes =
-            (bytes + HOMES_ALIGN_BYTES - 1) / HOMES_ALIGN_BYTES * HOMES_ALIGN_BYTES;
+        p->homes[v].size_bytes = rooms_align((uint64_t)(d.n * plan_image_bytes(p, v)));
     }
 }
 
@@ -443,6 +349,7 @@ void homes_find(struct plan *p)
     p->slots = ARENA_ARRAY(p->arena, struct plan_slot, n_operand);
     p->slot_needs = ARENA_ARRAY(p->arena, struct slot_need, n_operand);
     find_transfers(p);
+    find_outsides(p);
     find_lifetimes(p);
 }
 
@@ -500,7 +407,7 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
         error, ERROR_UNSUPPORTED,
         "%s: layer '%s': one row of it needs %" PRIu64 " KiB of %s, which has %" PRIu64 " KiB",
         p->graph->nodes[l->nodes[0]].origin, l->name, (layer_stage_bytes(p, l) + 1023) / 1024,
-        p->machine->memories[p->machine->activation_memory].name, capacity / 1024);
+        machine_memory(p->machine, ROLE_ACTIVATIONS)->name, capacity / 1024);
 }
 
 /* Larger chunks load weights less often: doubles them as long as everything still fits. */
@@ -574,7 +481,7 @@ static bool drop_weights(struct plan *p, int first, int last)
         const struct plan_layer *l = &p->layers[i];
         if (!l->resident || l->weights_of != i)
             continue;
-        const struct item it = item_of_weights(p, l);
+        const struct room it = room_of_weights(p, l);
         if (it.first <= last && first <= it.last &&
             (found < 0 || l->stored_bytes > p->layers[found].stored_bytes))
             found = i;
@@ -654,4 +561,67 @@ void homes_layout_free(struct homes_layout *l)
     g_free(l->groups);
     g_free(l->slots);
     g_free(l);
+}
+
+/* Where what is not on the chip, or not all the time, lies in its memory outside. */
+
+static bool is_ever_outside(const struct plan *p, int value)
+{
+    const struct home *h = &p->homes[value];
+    return h->used && (h->loaded || h->stored || h->host_reads || !h->resident) &&
+           !plan_is_local(p, value);
+}
+
+/* What the network is given is there from the begin of the run, and with what it gives to the end.
+ */
+static struct room room_outside(const struct plan *p, int value)
+{
+    struct room r = room_of_value(p, value);
+    const struct home *h = &p->homes[value];
+    r.first = h->loaded ? 0 : r.first;
+    r.last = h->loaded || h->stored ? p->n_layer - 1 : r.last;
+    return r;
+}
+
+/* Behind the parameters that lie in the same memory, those that are streamed among them. */
+static uint64_t parameter_bytes(const struct plan *p, int memory)
+{
+    const struct machine *m = p->machine;
+    return rooms_align((memory == machine_index(m, ROLE_WEIGHTS) ? p->weight_bytes : 0) +
+                       (memory == machine_index(m, ROLE_INPUTS) ? p->streamed_bytes : 0));
+}
+
+static bool place_in(struct plan *p, int memory, GError **error)
+{
+    const struct machine_memory *m = &p->machine->memories[memory];
+    const uint64_t before = parameter_bytes(p, memory);
+    g_autoptr(GArray) rooms = g_array_new(FALSE, TRUE, sizeof(struct room));
+    for (int v = 0; v < p->graph->n_value; v++) {
+        if (!is_ever_outside(p, v) || p->homes[v].outside != memory)
+            continue;
+        const struct room r = room_outside(p, v);
+        g_array_append_val(rooms, r);
+    }
+    uint64_t top = 0;
+    struct room *r = (struct room *)(void *)rooms->data;
+    const struct room *stuck = rooms_place(r, rooms->len, p->n_layer, UINT64_MAX, &top);
+    g_assert(!stuck);
+    for (guint i = 0; i < rooms->len; i++)
+        p->homes[r[i].value].outside_address = before + r[i].address;
+    if (m->size_bytes == 0 || before > m->size_bytes || before + top <= m->size_bytes)
+        return true; /* too many weights are told elsewhere */
+    return error_set(
+        error, ERROR_UNSUPPORTED,
+        "%s at batch %" PRId64 ": inputs, outputs and activations that find no room "
+        "on the chip take %" PRIu64 " KiB of %s beside %" PRIu64 " KiB of parameters: %" PRIu64
+        " KiB in all; %s has %" PRIu64 " KiB, memory.%s.size_kib",
+        p->graph->name, p->graph->batch, (top + 1023) / 1024, m->name, (before + 1023) / 1024,
+        (before + top + 1023) / 1024, p->machine->name, m->size_bytes / 1024, m->name);
+}
+
+bool homes_place_outside(struct plan *p, GError **error)
+{
+    const int inputs = machine_index(p->machine, ROLE_INPUTS),
+              spill = machine_index(p->machine, ROLE_SPILL);
+    return place_in(p, inputs, error) && (spill == inputs || place_in(p, spill, error));
 }

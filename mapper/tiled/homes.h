@@ -4,16 +4,18 @@
 
 #include "mapper/plan.h"
 
-enum { HOMES_ALIGN_BYTES = 256 }; /* a row of the widest path into the memory */
-
 /* What has to live in the activation memory, and from which layer to which, while every layer is a
  * group of its own. */
 void homes_find(struct plan *p);
-/* Which activations stay there, and at what address: what does not fit is spilled to the host, the
+/* Which activations stay there, and at what address: what does not fit is spilled, the
  * largest first, and layers with such an operand are computed in chunks. On failure *unfuse is a
  * node to keep apart in another attempt (pooling fused into a layer forbids chunks of rows), or -1
  * with an error. */
 bool homes_fit(struct plan *p, int *unfuse, GError **error);
+
+/* Addresses, in their memories outside, of values that are ever there, once groups and parameters
+ * are settled. ERROR_UNSUPPORTED where a memory is too small for them. */
+bool homes_place_outside(struct plan *p, GError **error);
 
 /* Cuts a layer into turns of `images` images at most, as equal as can be, so that it can take
  * turns with others of its group. */

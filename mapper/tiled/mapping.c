@@ -359,7 +359,7 @@ static bool take_layer(void *user, struct cfg *cfg, GError **error)
         return error_set(error, ERROR_INPUT,
                          "%s: layer '%s': weights = \"chip\": %s has no room for their %" PRIu64
                          " KiB beside what else is on the chip then, so \"memory\" is right",
-                         origin, l->name, p->machine->memories[p->machine->activation_memory].name,
+                         origin, l->name, machine_memory(p->machine, ROLE_ACTIVATIONS)->name,
                          l->stored_bytes / 1024);
     if (l->kind != LAYER_MATRIX)
         return true;
@@ -588,7 +588,7 @@ bool mapping_layout(struct mapping *m, struct plan *p, GError **error)
 
 bool mapping_kept(const struct mapping *m, const struct plan *p, GError **error)
 {
-    const struct machine_memory *memory = &p->machine->memories[p->machine->activation_memory];
+    const struct machine_memory *memory = machine_memory(p->machine, ROLE_ACTIVATIONS);
     for (int i = 0; i < m->n_group; i++) {
         const struct mapping_group *g = &m->groups[i];
         const struct plan_layer *l = &p->layers[g->first];
@@ -613,7 +613,7 @@ bool mapping_kept(const struct mapping *m, const struct plan *p, GError **error)
 bool mapping_no_room(const struct mapping *m, const struct plan *p, int first, int last,
                      GError **error)
 {
-    const struct machine_memory *memory = &p->machine->memories[p->machine->activation_memory];
+    const struct machine_memory *memory = machine_memory(p->machine, ROLE_ACTIVATIONS);
     for (int i = 0; i < m->n_group; i++) {
         const struct mapping_group *g = &m->groups[i];
         if (g->first <= last && first <= g->last)

@@ -73,31 +73,25 @@ struct search {
     bool follows; /* other layers come before it */
 };
 
-/* Of all chunks of a layer over the host link; rows that two chunks need are counted once. */
-static double link_bytes(const struct plan *p, const struct plan_layer *l)
+/* Of all chunks of a layer to and from the chip; rows that two chunks need are counted once. */
+static double transfer_cyc(const struct plan *p, const struct plan_layer *l)
 {
-    double bytes = 0;
+    double cycles = 0;
     for (int k = 0; k < l->n_out; k++)
-        bytes += l->stores >> k & 1 ? (double)p->homes[l->outs[k]].size_bytes : 0;
+        cycles += l->stores >> k & 1 ? plan_outside_cyc(p, l->outs[k]) : 0;
     for (int j = 0; j < l->n_in && l->loads >> j; j++)
-        if (l->loads >> j & 1)
-            bytes += (double)p->homes[l->in[j]].size_bytes;
-    return bytes;
+        cycles += l->loads >> j & 1 ? plan_outside_cyc(p, l->in[j]) : 0;
+    return cycles;
 }
 
-/* Cycles that the weight memory and the link need for a layer's bytes. */
+/* Cycles that memories need for a layer's weights and transfers. */
 static double traffic_of(const struct plan *p, const struct plan_layer *l, double parameter_bytes)
 {
     const struct machine *m = p->machine;
-    const double weights_rate = m->memories[m->weight_memory].bytes_per_cyc;
-    const double link_rate = m->memories[m->host_memory].bytes_per_cyc;
-    double cycles = 0, link = l->streamed ? parameter_bytes : 0;
+    const double rate = machine_memory(m, l->streamed ? ROLE_INPUTS : ROLE_WEIGHTS)->bytes_per_cyc;
+    double cycles = rate > 0 ? parameter_bytes / rate : 0;
     if (l->loads || l->stores)
-        link += link_bytes(p, l);
-    if (weights_rate > 0 && !l->streamed)
-        cycles += parameter_bytes / weights_rate;
-    if (link_rate > 0)
-        cycles += link / link_rate;
+        cycles += transfer_cyc(p, l);
     return cycles;
 }
 
@@ -239,6 +233,12 @@ static int kind_of(struct search_memo *m, const struct plan *p, const struct pla
     return kind;
 }
 
+static void put_home(GByteArray *key, const struct home *h)
+{
+    put(key, &h->resident, sizeof(h->resident));
+    put(key, &h->outside, sizeof(h->outside));
+}
+
 /* With it, where operands lie, the chunks that they allow, and the layer's place in its group. */
 static GBytes *key_of(const struct plan *p, const struct plan_layer *l, bool in_place, bool follows)
 {
@@ -259,9 +259,9 @@ static GBytes *key_of(const struct plan *p, const struct plan_layer *l, bool in_
                              l->n_turn > 1 ? l->index == g->last : 0};
     put(key, facts, sizeof(facts));
     for (int j = 0; j < l->n_in; j++)
-        put(key, &p->homes[l->in[j]].resident, sizeof(bool));
+        put_home(key, &p->homes[l->in[j]]);
     for (int k = 0; k < l->n_out; k++)
-        put(key, &p->homes[l->outs[k]].resident, sizeof(bool));
+        put_home(key, &p->homes[l->outs[k]]);
     for (int i = g->first_slot; in_place && i < g->first_slot + g->n_slot; i++) {
         put(key, &p->slots[i].room_bytes, sizeof(p->slots[i].room_bytes));
         put(key, &p->slots[i].crosses, sizeof(p->slots[i].crosses));

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where parameters lie: in the weight memory, or, streamed, in the host's. */
+/* Where parameters lie: in their memory, or, streamed, in that of the inputs. */
 #include "mapper/values/lookup.h"
-#include "mapper/tiled/homes.h"
+#include "mapper/tiled/rooms.h"
 #include "mapper/tiled/weights.h"
 #include "sim/base/size.h"
 
 #define BUFFER_ADDRESS (UINT64_C(1) << 62)
-
-static uint64_t aligned(uint64_t bytes)
-{
-    return (bytes + HOMES_ALIGN_BYTES - 1) / HOMES_ALIGN_BYTES * HOMES_ALIGN_BYTES;
-}
 
 /* Layers that look up the same table share it. */
 static bool same_table(const struct plan_layer *l, const struct plan_layer *o)
@@ -58,7 +53,8 @@ static int find_first(const struct plan *p, const struct plan_layer *l)
 static uint64_t stored_bytes(const struct plan_layer *l)
 {
     if (l->kind == LAYER_LOOKUP)
-        return aligned((uint64_t)(l->lookup->rows * l->lookup->width) * number_bytes(l->format));
+        return rooms_align((uint64_t)(l->lookup->rows * l->lookup->width) *
+                           number_bytes(l->format));
     return l->stored_bytes;
 }
 
@@ -70,7 +66,7 @@ uint64_t plan_streamed_bytes(const struct plan_layer *l)
 /* Behind `end`, which moves on. */
 static void place(struct plan_layer *l, uint64_t *end)
 {
-    l->weight_address = l->kind == LAYER_LOOKUP ? aligned(*end) : *end;
+    l->weight_address = l->kind == LAYER_LOOKUP ? rooms_align(*end) : *end;
     *end = l->weight_address + stored_bytes(l);
 }
 
@@ -84,8 +80,8 @@ static bool has_own(const struct plan_layer *l)
 void weights_place(struct plan *p)
 {
     const struct machine *m = p->machine;
-    const uint64_t size = m->memories[m->weight_memory].size_bytes;
-    const uint64_t taken = m->shares_memory ? aligned(p->activation_bytes) : 0;
+    const uint64_t size = machine_memory(m, ROLE_WEIGHTS)->size_bytes;
+    const uint64_t taken = machine_shares_weights(m) ? rooms_align(p->activation_bytes) : 0;
     const uint64_t capacity = size - MIN(taken, size);
     p->weight_bytes = 0;
     for (int i = 0; i < p->n_layer; i++) {

@@ -5,16 +5,21 @@
 
 #include "sim/parts/cycles.h"
 
-void dma_init(struct dma *d, struct link *link, double setup_ns, double clock_hz)
+void dma_init(struct dma *d, double setup_ns, double clock_hz)
 {
     g_assert(setup_ns >= 0 && clock_hz > 0);
-    *d = (struct dma){.link = link, .setup_cyc = cycles_from_ns(setup_ns, clock_hz)};
+    *d = (struct dma){.setup_cyc = cycles_from_ns(setup_ns, clock_hz)};
 }
 
-uint64_t dma_copy(struct dma *d, uint64_t bytes, uint64_t now_cyc)
+void dma_begin(struct dma *d, struct arbiter *to, const struct dram_request *block,
+               uint64_t now_cyc)
 {
-    const uint64_t start = MAX(now_cyc, d->free_cyc) + d->setup_cyc;
-    d->free_cyc = link_send(d->link, bytes, start);
+    d->arbiter = to;
     d->n_block++;
-    return d->free_cyc;
+    arbiter_begin_block(to, block, now_cyc + d->setup_cyc);
+}
+
+bool dma_arrival(struct dma *d, uint64_t now_cyc, uint64_t *at_cyc)
+{
+    return arbiter_block_arrival(d->arbiter, now_cyc, at_cyc);
 }

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A DMA engine: copies blocks over a link, one descriptor after the other. The engine reads and
- * decodes a descriptor before its block moves; that set-up hides behind nothing. */
+/* A DMA engine: copies blocks to or from a memory, or over a link, one descriptor after the other.
+ * The engine reads and decodes a descriptor before its block moves; that set-up hides behind
+ * nothing. Blocks move in bursts, in turn with what others ask of the memory or link
+ * (sim/parts/arbiter.h). */
 #pragma once
 
-#include <stdint.h>
-
-#include "sim/parts/link.h"
+#include "sim/parts/arbiter.h"
 
 struct dma {
-    struct link *link; /* not owned */
+    struct arbiter *arbiter; /* of the block that moves; not owned */
     uint64_t setup_cyc;
-    uint64_t free_cyc; /* when the engine takes the next descriptor */
     uint64_t n_block;
 };
 
-void dma_init(struct dma *d, struct link *link, double setup_ns, double clock_hz);
+void dma_init(struct dma *d, double setup_ns, double clock_hz);
 
-/* The cycle at which the last of `bytes` has arrived. Calls come with now_cyc not decreasing. */
-uint64_t dma_copy(struct dma *d, uint64_t bytes, uint64_t now_cyc);
+/* A block over memory or link of `to`, when the one before has arrived. */
+void dma_begin(struct dma *d, struct arbiter *to, const struct dram_request *block,
+               uint64_t now_cyc);
+/* Whether it is known when the block's last byte arrives: then *at_cyc is the cycle, else when to
+ * look again. */
+bool dma_arrival(struct dma *d, uint64_t now_cyc, uint64_t *at_cyc);

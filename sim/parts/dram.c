@@ -18,8 +18,16 @@ static struct dram_choice choice(const struct dram_cfg *cfg)
                                 .size_kib = cfg->size_kib};
 }
 
+bool dram_is_given(const struct dram_cfg *cfg)
+{
+    return cfg->size_kib > 0 || cfg->bandwidth_gb_s > 0;
+}
+
 bool dram_check(const struct dram_cfg *cfg, const char *file, const char *prefix, GError **error)
 {
+    if (cfg->size_kib <= 0 || cfg->bandwidth_gb_s <= 0)
+        return error_set(error, ERROR_INPUT, "%s: setting '%s.%s' is missing", file, prefix,
+                         cfg->size_kib <= 0 ? "size_kib" : "bandwidth_gb_s");
     const struct dram_choice c = choice(cfg);
     g_autofree char *wrong = cfg->model == DRAM_BANKS ? dram_spec_check(&c) : NULL;
     return !wrong || error_set(error, ERROR_INPUT, "%s: %s: %s", file, prefix, wrong);
@@ -91,6 +99,20 @@ uint64_t dram_access(struct dram *d, const struct dram_request *r, uint64_t now_
         return fixed_access(d, r, now_cyc);
     case DRAM_BANKS:
         return bank_access(d, r, now_cyc);
+    }
+    g_assert_not_reached();
+}
+
+double dram_free_cyc(const struct dram *d)
+{
+    switch (d->model) {
+    case DRAM_IDEAL:
+        return 0;
+    case DRAM_FIXED:
+        return (double)d->busy_cyc + busy_time(d);
+    case DRAM_BANKS: /* the rows of what comes next are opened meanwhile */
+        return (double)d->bank->end_clk / d->clk_per_cyc -
+               (d->first_byte_cyc - (double)d->latency_cyc);
     }
     g_assert_not_reached();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Off-chip memory, seen from one requester: "ready = f(state, request, now)".
+/* Off-chip memory: "ready = f(state, request, now)". All that moves through one physical memory
+ * asks the same struct dram, in the order of time.
  *
  * Models: `ideal` answers in the same cycle, without limit (to see what a machine would do if
  * memory were free); `fixed` is a peak bandwidth and a constant latency: transfers are served one
@@ -35,7 +36,8 @@ struct dram_cfg {
 };
 
 /* Field table rows of a struct dram_cfg `member` of `type` under `prefix` ("memory.weights");
- * the defaults are strings. */
+ * the defaults are strings. Where size and bandwidth are "" they may be left out: there is no such
+ * memory then. */
 /* clang-format off */
 #define DRAM_FIELDS(prefix, type, member, size, bandwidth, latency)                                \
     {prefix ".size_kib", CFG_FLOAT, offsetof(type, member.size_kib), 1, 1e12, size, "KiB",         \
@@ -78,7 +80,10 @@ struct dram_request {
     uint64_t address;
 };
 
-/* Whether the settings of `prefix` fit together. The error names `file` and the setting. */
+/* Whether the settings say that there is such a memory. */
+bool dram_is_given(const struct dram_cfg *cfg);
+/* Whether the settings of `prefix`, which are given, fit together. The error names `file` and the
+ * setting. */
 bool dram_check(const struct dram_cfg *cfg, const char *file, const char *prefix, GError **error);
 
 void dram_init(struct dram *d, const struct dram_cfg *cfg, double clock_hz);
@@ -87,6 +92,11 @@ void dram_clear(struct dram *d);
 /* The cycle at which the last byte has arrived (a read) or was taken (a write, without latency).
  * Calls come with now_cyc not decreasing. */
 uint64_t dram_access(struct dram *d, const struct dram_request *r, uint64_t now_cyc);
+
+/* When the memory can begin to move what is asked for next: what has been asked for so far has been
+ * moved by then, but for what overlaps the time to a first byte. Nothing is free later than it has
+ * to be: who streams asks for its next part at this cycle, or the fraction of one. */
+double dram_free_cyc(const struct dram *d);
 
 /* Peak, in bytes per cycle; 0 where unlimited. */
 double dram_bytes_per_cyc(const struct dram *d);

@@ -19,15 +19,30 @@ static double busy_time(const struct link *l)
     return (double)l->busy_bytes * l->cyc_per_byte;
 }
 
-uint64_t link_send(struct link *l, uint64_t bytes, uint64_t now_cyc)
+static uint64_t send(struct link *l, uint64_t bytes, uint64_t latency_cyc, uint64_t now_cyc)
 {
     l->sent_bytes += bytes;
-    l->carried_cyc += (double)l->latency_cyc + (double)bytes * l->cyc_per_byte;
-    if ((double)now_cyc >= (double)l->busy_cyc + busy_time(l)) {
+    l->carried_cyc += (double)latency_cyc + (double)bytes * l->cyc_per_byte;
+    if ((double)now_cyc >= link_free_cyc(l)) {
         l->busy_cyc = now_cyc;
         l->busy_bytes = 0;
     }
-    l->busy_cyc += l->latency_cyc;
+    l->busy_cyc += latency_cyc;
     l->busy_bytes += bytes;
     return l->busy_cyc + cycles_ceil(busy_time(l));
+}
+
+uint64_t link_send(struct link *l, uint64_t bytes, uint64_t now_cyc)
+{
+    return send(l, bytes, l->latency_cyc, now_cyc);
+}
+
+uint64_t link_send_more(struct link *l, uint64_t bytes, uint64_t now_cyc)
+{
+    return send(l, bytes, 0, now_cyc);
+}
+
+double link_free_cyc(const struct link *l)
+{
+    return (double)l->busy_cyc + busy_time(l);
 }

@@ -17,3 +17,7 @@ void link_init(struct link *l, double bandwidth_gb_s, double latency_ns, double 
 
 /* The cycle at which the last of `bytes` has arrived. Calls come with now_cyc not decreasing. */
 uint64_t link_send(struct link *l, uint64_t bytes, uint64_t now_cyc);
+/* The same of more of a transfer that has begun: it pays no start-up latency. */
+uint64_t link_send_more(struct link *l, uint64_t bytes, uint64_t now_cyc);
+/* When the link has sent what it was given so far. */
+double link_free_cyc(const struct link *l);

@@ -140,6 +140,34 @@ double record_seconds(const struct record *r)
     return r->clock_hz > 0 ? (double)r->total_cyc / r->clock_hz : 0;
 }
 
+bool record_is_dram(const struct record *r, int i_memory)
+{
+    bool has_own = false;
+    for (int i = 0; i < r->n_memory; i++)
+        has_own |= r->memory_place[i] == PLACE_OFF_CHIP;
+    return r->memory_place[i_memory] == (has_own ? PLACE_OFF_CHIP : PLACE_HOST);
+}
+
+struct record_bytes record_dram_bytes(const struct record *r, const struct record_bytes *bytes)
+{
+    struct record_bytes sum = {0, 0};
+    for (int i = 0; i < r->n_memory; i++) {
+        sum.read += record_is_dram(r, i) ? bytes[i].read : 0;
+        sum.write += record_is_dram(r, i) ? bytes[i].write : 0;
+    }
+    return sum;
+}
+
+struct record_bytes record_off_chip_bytes(const struct record *r, const struct record_bytes *bytes)
+{
+    struct record_bytes sum = {0, 0};
+    for (int i = 0; i < r->n_memory; i++) {
+        sum.read += r->memory_place[i] != PLACE_ON_CHIP ? bytes[i].read : 0;
+        sum.write += r->memory_place[i] != PLACE_ON_CHIP ? bytes[i].write : 0;
+    }
+    return sum;
+}
+
 struct record_bytes record_memory_bytes(const struct record *r, int i_memory)
 {
     g_assert(i_memory >= 0 && i_memory < r->n_memory);

@@ -82,7 +82,7 @@ struct record {
     int n_cause;
     const struct stat_desc *memories;
     int n_memory;
-    int dram_memory; /* index of the memory whose bytes are totals.dram_*; -1: none */
+    const enum record_place *memory_place;
     const double *memory_bytes_per_cyc; /* peak bandwidth; 0: unlimited */
     struct record_dram *drams;          /* by memory */
     const struct stat_desc *components;
@@ -154,6 +154,13 @@ uint64_t record_host_cyc(const struct record *r);
 double record_energy_j(const struct record *r);
 double record_seconds(const struct record *r); /* total_cyc / clock_hz */
 struct record_bytes record_memory_bytes(const struct record *r, int i_memory);
+/* Whether its bytes are among totals.dram_*: those of the machine's own memories off the chip, or,
+ * where it has none there, of the host's. */
+bool record_is_dram(const struct record *r, int i_memory);
+/* Of bytes by memory, a layer's or the run's, what those moved together. */
+struct record_bytes record_dram_bytes(const struct record *r, const struct record_bytes *bytes);
+/* The same of all that is off the chip, the host's memory among it. */
+struct record_bytes record_off_chip_bytes(const struct record *r, const struct record_bytes *bytes);
 struct record_bytes record_compulsory_bytes(const struct record *r, int i_memory);
 /* No mapping takes less: the sum of the layers' bounds, or what the compulsory bytes of a memory
  * take at its peak bandwidth. 0: not known. */

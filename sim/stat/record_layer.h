@@ -22,6 +22,9 @@ struct record_cause {
 enum record_bound { BOUND_NONE, BOUND_COMPUTE, BOUND_MEMORY, BOUND_LATENCY, BOUND_SYNC };
 extern const char *const record_bound_names[]; /* NULL for BOUND_NONE, then "compute" ... */
 
+/* Where a memory is. The host's is off the chip too, and behind a link. */
+enum record_place { PLACE_ON_CHIP, PLACE_OFF_CHIP, PLACE_HOST };
+
 struct record_bytes {
     uint64_t read, write;
 };

@@ -359,6 +359,36 @@ OPTIONS = [
 ]
 
 
+def memories(name, content, *patterns):
+    """A machine whose memories do not fit together."""
+    text = f'family = "systolic";\nclock_mhz = 700.0;\narray = {{ rows = 4; cols = 4; }};\n' \
+        f"accumulators = {{ entries = 16; }};\n{content}\n"
+    return machine_file(name, text, r"bad\.cfg", *patterns)
+
+
+BUFFER = "unified_buffer = { size_kib = 64; };"
+DRAM = "dram = { size_kib = 64; bandwidth_gb_s = 1.0; };"
+WEIGHTS = "weights = { size_kib = 64; bandwidth_gb_s = 1.0; };"
+MEMORIES = [
+    memories("two memories of weights", f"memory = {{ {DRAM} {WEIGHTS} {BUFFER} }};",
+             r"memory\.dram and memory\.weights", "left out"),
+    memories("no memory of weights", f"memory = {{ {BUFFER} }};",
+             r"neither memory\.dram nor memory\.weights", "size_kib", "bandwidth_gb_s"),
+    memories("weights without a link", f"memory = {{ {WEIGHTS} {BUFFER} }};",
+             r"host\.bandwidth_gb_s", r"memory\.dram"),
+    memories("a DRAM of no bandwidth", f"memory = {{ dram = {{ size_kib = 64; }}; {BUFFER} }};",
+             r"memory\.dram\.bandwidth_gb_s", "missing"),
+    memories("a DRAM of no size", f"memory = {{ dram = {{ bandwidth_gb_s = 1.0; }}; {BUFFER} }};",
+             r"memory\.dram\.size_kib", "missing"),
+    memories("streaming into a DRAM",
+             f'memory = {{ weights = {{ overflow = "stream"; }}; {DRAM} {BUFFER} }};',
+             r"memory\.weights\.overflow", r"memory\.dram", "refuse"),
+    memories("a DRAM that is shared",
+             f"memory = {{ weights = {{ shared = true; }}; {DRAM} {BUFFER} }};",
+             r"memory\.weights\.shared", r"memory\.dram", "false"),
+]
+
+
 BANKS = [
     option(
         *("--set", "memory.weights.model=bank", "--set", "memory.weights.bandwidth_gb_s=68"),
@@ -456,6 +486,11 @@ TOO_LARGE = [
         *("--set", "memory.weights.size_kib=1024"),
         patterns=("weight", r"\d+ (KiB|MiB|bytes)"),
     ),
+    Row("activations larger than what parameters leave of a DRAM",
+        ("--arch", "systolic-32", "--net", "gemm:4096x512x512", "--mode", "timing",
+         "--set", "memory.dram.size_kib=2000"), 3,
+        ("gemm:4096x512x512 at batch 1", r"4096 KiB of dram beside 256 KiB", "4352 KiB in all",
+         r"has 2000 KiB, memory\.dram\.size_kib")),
 ]
 
 

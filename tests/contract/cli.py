@@ -19,6 +19,7 @@ SKIPPED = 77  # what CTest is told to read as a skip
 ESCAPE = b"\x1b"
 SMALL = ("--arch", "tpu.cfg", "--net", "gemm:4x8x16")
 ON_TPU = ("--arch", "tpu.cfg")
+TWO_MEMORIES = str(ROOT / "tests/contract/two-memories.cfg")
 
 
 def environment(**changes):

@@ -66,6 +66,7 @@ class Refused(cli.InFolder):
 
     def test_banks(self):
         self.check_all(bad_input.BANKS)
+        self.check_all(bad_input.MEMORIES)
 
     def test_tensors(self):
         self.check_all(bad_input.TENSORS)

@@ -78,7 +78,9 @@ static uint64_t outside_bytes(const struct subject *s, const struct record *r)
     ck_ok(m != NULL, error);
     uint64_t read = 0;
     for (int i = 0; i < r->n_memory; i++)
-        read += i == accsim_machine_view(m)->activation_memory ? 0 : record_memory_bytes(r, i).read;
+        read += i == machine_index(accsim_machine_view(m), ROLE_ACTIVATIONS)
+                    ? 0
+                    : record_memory_bytes(r, i).read;
     accsim_machine_free(m);
     return read;
 }

@@ -48,7 +48,7 @@ class Streaming(unittest.TestCase):
         pathlib.Path(self.net).write_text(NET, encoding="utf-8")
 
     def options(self, *more):
-        return ("--arch", "systolic-32", "--net", self.net, "--precision", "int8",
+        return ("--arch", cli.TWO_MEMORIES, "--net", self.net, "--precision", "int8",
                 "--set", 'array.formats=["int8"]', *ARRAY, *more)
 
     def run_net(self, *more):
@@ -176,7 +176,7 @@ layers = (
   { name = "fc"; op = "fc"; features = 7; axis = -1; }
 );
 """, encoding="utf-8")
-        options = ("--arch", "systolic-32", "--net", str(table), "--set", 'array.formats=["int8"]',
+        options = ("--arch", cli.TWO_MEMORIES, "--net", str(table), "--set", 'array.formats=["int8"]',
                    "--set", 'activation.functions=["embedding"]', *ARRAY, *STREAM, *room(2304))
         record = cli.record(*options)
         self.assertTrue(record["check"]["exact"])
@@ -211,8 +211,9 @@ class Shared(unittest.TestCase):
         pathlib.Path(self.net).write_text(CONVS, encoding="utf-8")
 
     def options(self, size_bytes, *more):
-        return ("--arch", "systolic-32", "--net", self.net, "--precision", "int8",
-                "--set", 'array.formats=["int8"]', *ARRAY, *SHARED, *room(size_bytes), *more)
+        return ("--arch", cli.TWO_MEMORIES, "--net", self.net, "--precision", "int8",
+                "--set", 'array.formats=["int8"]', *ARRAY, *SHARED, *room(size_bytes),
+                *more)
 
     def run_net(self, size_bytes, *more):
         return cli.record(*self.options(size_bytes, *more))

@@ -192,14 +192,12 @@ class Power(unittest.TestCase):
                 self.assertGreater(record["totals"]["peak_power_w"], 28)
 
     def test_each_byte_over_the_host_link_has_a_price(self):
-        """PCIe's of a machine with lanes of its own: 50 mW at 8 Gb/s; else that of off-chip memory,
-        HBM2's 3.9 pJ a bit."""
+        """PCIe's of a machine with lanes of its own: 50 mW at 8 Gb/s."""
         for arch, sets, pj in (
             ("tpu", (), 50),
             ("tpu", ("energy.host_link_pj_per_byte=7",), 7),
             ("tpu", ("area.host_lanes=0", "memory.weights.standard=none"), 0),
             ("edge-tpu", (), 50),
-            ("tpu-v2", (), 31.2),
         ):
             for fidelity in ("event", "analytic"):
                 with self.subTest(f"{arch} {sets} {fidelity}"):
@@ -208,10 +206,33 @@ class Power(unittest.TestCase):
                         *args, "--mode", "timing", *(x for s in sets for x in ("--set", s))
                     )
                     moved = sum(record["totals"]["bytes"]["host"].values())
-                    self.assertEqual(moved, 64 * (300 + 500) * (2 if arch == "tpu-v2" else 1))
+                    self.assertEqual(moved, 64 * (300 + 500))
                     self.assertAlmostEqual(
                         record["totals"]["energy"]["host_link"], moved * pj * 1e-12, places=15
                     )
+
+    def test_each_byte_of_a_dram_for_all_has_a_price(self):
+        """HBM2's 3.9 pJ a bit, or what is given for a byte read and a byte written."""
+        for sets, read_pj, write_pj in (
+            ((), 31.2, 31.2),
+            (("energy.dram_read_pj_per_byte=7", "energy.dram_write_pj_per_byte=11"), 7, 11),
+        ):
+            for fidelity in ("event", "analytic"):
+                with self.subTest(f"{sets} {fidelity}"):
+                    record = cli.record(
+                        *("--arch", "tpu-v2", "--net", "gemm:64x300x500", "--fidelity", fidelity),
+                        *("--mode", "timing", *(x for s in sets for x in ("--set", s))),
+                    )
+                    totals = record["totals"]
+                    moved = totals["bytes"]["dram"]
+                    self.assertEqual(moved["write"], 2 * 64 * 300)
+                    self.assertGreaterEqual(moved["read"], 2 * (64 * 500 + 300 * 500))
+                    self.assertEqual(totals["dram_read_bytes"], moved["read"])
+                    self.assertEqual(totals["dram_write_bytes"], moved["write"])
+                    pj = moved["read"] * read_pj + moved["write"] * write_pj
+                    self.assertAlmostEqual(totals["energy"]["dram"], pj * 1e-12, places=15)
+                    self.assertNotIn("host_link", totals["energy"])
+                    self.assertNotIn("weight_memory", totals["energy"])
 
     def test_power_is_low_while_only_the_host_link_works(self):
         """Much input, little to compute: the array waits first."""
@@ -335,7 +356,9 @@ class Area(unittest.TestCase):
         self.assertEqual(settings["area_mm2"]["value"], doc["area_mm2"])
         for path, setting in settings.items():
             derived = path == "area_mm2" or (
-                path.startswith("energy.") and path != "energy.activation_pj"
+                path.startswith("energy.")
+                and path != "energy.activation_pj"
+                and "dram" not in path  # this machine has none
             )
             with self.subTest(path):
                 self.assertEqual(setting.get("is_derived", False), derived)

@@ -67,6 +67,7 @@ static const struct stat_desc alexnet_components[] = {
     {"idle", "J", "What it draws when nothing happens."},
     {"host_link", "J", "Transfers to the host."},
 };
+static const enum record_place alexnet_places[] = {PLACE_OFF_CHIP, PLACE_ON_CHIP};
 static struct record_dram alexnet_drams[2] = {{.known = true,
                                                .standard = "DDR3",
                                                .row_hits = 864000,
@@ -115,7 +116,7 @@ static inline struct record alexnet_record(void)
         .n_cause = G_N_ELEMENTS(alexnet_causes),
         .memories = alexnet_memories,
         .n_memory = G_N_ELEMENTS(alexnet_memories),
-        .dram_memory = 0,
+        .memory_place = alexnet_places,
         .memory_bytes_per_cyc = alexnet_bytes_per_cyc,
         .drams = alexnet_drams,
         .components = alexnet_components,
@@ -159,7 +160,6 @@ static inline struct record bare_record(void)
         .fidelity = "analytic",
         .arch_name = "bare",
         .clock_hz = 1e9,
-        .dram_memory = -1,
         .net_name = "pool",
         .batch = 16,
         .net_layers = 1,

@@ -79,10 +79,12 @@ START_TEST(test_a_tile_that_both_need_is_read_once)
         for (guint j = 0; j < insns->len; j++)
             n_read += g_array_index(insns, struct insn, j).op == INSN_READ_WEIGHTS;
         ck_assert_int_eq(n_read, rows[i].n_read);
-        ck_assert_uint_eq(l->bytes[MEM_WEIGHTS].read, rows[i].bytes);
+        ck_assert_uint_eq(l->bytes[machine_index(&a->machine->machine, ROLE_WEIGHTS)].read,
+                          rows[i].bytes);
         /* Once into the FIFO of each array and out of it, however it was read. */
-        ck_assert_double_eq_tol(l->energy_pj[ENERGY_FIFO] /
-                                    ((struct systolic *)a->machine->self)->cfg.energy.fifo_byte_pj,
+        const struct systolic *s = a->machine->self;
+        ck_assert_double_eq_tol(l->energy_pj[s->components[ENERGY_FIFO]] /
+                                    s->cfg.energy.fifo_byte_pj,
                                 2 * 2 * 256, 1e-6);
         ck_assert_uint_eq(accsim_record(a)->total_cyc, 512 + 16 + 31 + 16 + 512);
         accsim_free(a);
@@ -260,7 +262,7 @@ START_TEST(test_the_followed_array_may_have_less_work_than_the_mean)
     o.mode = ACCSIM_TIMING;
     o.fidelity = ACCSIM_ANALYTIC;
     o.set = (const char *[]){"array.rows=9", "array.cols=8", "array.dataflow=os",
-                             "memory.weights.bandwidth_gb_s=1e6", NULL};
+                             "memory.dram.bandwidth_gb_s=1e6", NULL};
     struct accsim *a = accsim_new(&o, &error);
     ck_ok(a != NULL, error);
     ck_ok(accsim_run(a, &error), error);

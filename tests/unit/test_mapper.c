@@ -131,7 +131,7 @@ static bool collide(const struct extent *a, const struct extent *b)
 
 static void ck_apart(const struct plan *p, const char *text)
 {
-    const uint64_t size = p->machine->memories[p->machine->activation_memory].size_bytes;
+    const uint64_t size = machine_memory(p->machine, ROLE_ACTIVATIONS)->size_bytes;
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(struct extent));
     for (int v = 0; v < p->graph->n_value; v++) {
         const struct home *h = &p->homes[v];
@@ -356,7 +356,8 @@ static struct taken analytic(const char *text, int64_t batch, const char *kib, c
     ck_ok(accsim_run(a, &error), error);
     const struct record *r = accsim_record(a);
     struct taken taken = {.cycles = (double)r->total_cyc};
-    const int moving[] = {a->plan->machine->weight_memory, a->plan->machine->host_memory};
+    const int moving[] = {machine_index(a->plan->machine, ROLE_WEIGHTS),
+                          machine_index(a->plan->machine, ROLE_INPUTS)};
     for (int i = 0; i < 2; i++) {
         const struct record_bytes bytes = record_memory_bytes(r, moving[i]);
         taken.traffic_cyc +=

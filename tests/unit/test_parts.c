@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/parts/dram.h"
-#include "sim/parts/dma.h"
 #include "sim/parts/link.h"
 #include "sim/parts/sram.h"
 
@@ -159,21 +158,6 @@ START_TEST(test_link_transfers_each_pay_latency_and_bytes)
 }
 END_TEST
 
-START_TEST(test_dma_sets_up_one_descriptor_after_the_other)
-{
-    struct link l;
-    struct dma d;
-    link_init(&l, 7, 0, CLOCK_HZ); /* 10 bytes a cycle */
-    dma_init(&d, &l, 100, CLOCK_HZ);
-    ck_assert_uint_eq(dma_copy(&d, 640, 0), 70 + 64);
-    /* one cycle before the engine is free the set-up still waits for it, at that cycle it starts */
-    ck_assert_uint_eq(dma_copy(&d, 640, 133), 2 * (70 + 64));
-    ck_assert_uint_eq(dma_copy(&d, 640, 268), 3 * (70 + 64));
-    ck_assert_uint_eq(dma_copy(&d, 640, 403), 403 + 70 + 64);
-    ck_assert_uint_eq(d.n_block, 4);
-}
-END_TEST
-
 START_TEST(test_link_back_to_back_transfers_take_bytes_over_bandwidth)
 {
     struct link l;
@@ -254,6 +238,5 @@ TEST_MAIN("parts", test_dram_read_pays_bytes_then_latency, test_dram_write_pays_
           test_dram_models_are_named, test_dram_fields_fill_their_member,
           test_link_transfers_each_pay_latency_and_bytes,
           test_link_back_to_back_transfers_take_bytes_over_bandwidth,
-          test_dma_sets_up_one_descriptor_after_the_other,
           test_sram_keeps_what_was_written, test_sram_without_data_counts,
           test_sram_too_large_for_this_machine_is_refused, test_sram_access_outside_is_a_bug)

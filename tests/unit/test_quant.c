@@ -96,16 +96,17 @@ END_TEST
 
 /* A machine that does everything, with room for everything. */
 static struct machine_memory flat_memories[] = {
-    {"weights", "", -1, 1 << 30, 1}, {"buffer", "", 2, 1 << 20, 1}, {"host", "", -1, 0, 1}};
+    {.name = "dram", .parent = -1, .size_bytes = 1 << 30, .bytes_per_cyc = 1},
+    {.name = "buffer", .size_bytes = 1 << 20, .bytes_per_cyc = 1}};
 
 static const struct machine flat_machine = {
     .name = "flat",
     .family = "flat",
     .clock_hz = 1e9,
     .memories = flat_memories,
-    .n_memory = 3,
-    .activation_memory = 1,
-    .host_memory = 2,
+    .n_memory = 2,
+    .devices = {{.roles = {[ROLE_ACTIVATIONS] = 1}}},
+    .n_device = 1,
     .peak_macs_per_cyc = {[NUMBER_int8] = 64},
     .precision = NUMBER_int8,
 };

@@ -102,6 +102,27 @@ START_TEST(test_trimmed_tiles_lie_without_gaps)
 }
 END_TEST
 
+/* A block of one burst over the link: when it has arrived. */
+static uint64_t copy(struct systolic_core *c, uint64_t bytes, uint64_t now_cyc)
+{
+    const struct dram_request block = {.bytes = bytes};
+    uint64_t at_cyc;
+    dma_begin(&c->dma, &c->host_ports, &block, now_cyc);
+    ck_assert(dma_arrival(&c->dma, now_cyc, &at_cyc));
+    return at_cyc;
+}
+
+static uint64_t read_tile(struct systolic_core *c, const struct plan_layer *l, uint64_t now_cyc)
+{
+    const struct dram_request tile = {.bytes = 50};
+    struct arbiter *ports = systolic_weight_ports(c, l);
+    const uint64_t number = arbiter_ask(ports, &tile, now_cyc);
+    uint64_t at_cyc;
+    while (!arbiter_arrival(ports, number, now_cyc, &at_cyc))
+        now_cyc = at_cyc;
+    return at_cyc;
+}
+
 /* A byte a cycle, whoever asked first. */
 START_TEST(test_streamed_weights_take_their_turn_on_the_link)
 {
@@ -109,13 +130,12 @@ START_TEST(test_streamed_weights_take_their_turn_on_the_link)
     struct systolic_core c;
     systolic_core_init(&c, a->machine->self);
     const struct plan_layer stays = {0}, streamed = {.streamed = true};
-    const struct dram_request tile = {.bytes = 50};
-    ck_assert_uint_eq(dma_copy(&c.dma, 100, 0), 100);
-    ck_assert_uint_eq(systolic_read_weights(&c, &stays, &tile, 10), 35);
-    ck_assert_uint_eq(systolic_read_weights(&c, &streamed, &tile, 10), 150);
-    ck_assert_uint_eq(dma_copy(&c.dma, 7, 149), 157);
-    ck_assert_uint_eq(systolic_read_weights(&c, &streamed, &tile, 158), 208);
-    ck_assert_uint_eq(c.weights.read_bytes, 50);
+    ck_assert_uint_eq(copy(&c, 100, 0), 100);
+    ck_assert_uint_eq(read_tile(&c, &stays, 10), 35);
+    ck_assert_uint_eq(read_tile(&c, &streamed, 10), 150);
+    ck_assert_uint_eq(copy(&c, 7, 149), 157);
+    ck_assert_uint_eq(read_tile(&c, &streamed, 158), 208);
+    ck_assert_uint_eq(c.memory.read_bytes, 50);
     ck_assert_uint_eq(c.host.sent_bytes, 207);
     systolic_core_clear(&c);
     accsim_free(a);
@@ -201,7 +221,8 @@ START_TEST(test_a_tile_stays_until_its_last_use)
     /* The array is there a cycle after the first shift begins: the instruction that reads the
      * second tile is issued before its own. */
     ck_assert_uint_eq(accsim_record(a)->layers[0].stall_cyc[CAUSE_WEIGHT_SHIFT], 15 + 16);
-    ck_assert_uint_eq(accsim_record(a)->layers[0].bytes[MEM_WEIGHTS].read, 2 * 256);
+    const int weights = machine_index(&a->machine->machine, ROLE_WEIGHTS);
+    ck_assert_uint_eq(accsim_record(a)->layers[0].bytes[weights].read, 2 * 256);
     accsim_free(a);
 }
 END_TEST

@@ -54,16 +54,26 @@ static void *scalar_create(const void *cfg, const char *file, struct machine *m,
     *s = *(const struct scalar_cfg *)cfg;
     m->clock_hz = s->clock_mhz * 1e6;
     m->memories = ARENA_ARRAY(arena, struct machine_memory, N_MEM);
-    m->memories[MEM_WEIGHTS] =
-        (struct machine_memory){"weights", "parameters", -1, 1ull << 40, s->weight_bytes_per_cyc};
-    m->memories[MEM_BUFFER] =
-        (struct machine_memory){"buffer", "activations", MEM_HOST, 1 << 24, 0};
-    m->memories[MEM_HOST] =
-        (struct machine_memory){"host", "host memory", -1, 0, s->host_bytes_per_cyc};
+    m->memories[MEM_WEIGHTS] = (struct machine_memory){.name = "weights",
+                                                       .help = "parameters",
+                                                       .parent = -1,
+                                                       .size_bytes = 1ull << 40,
+                                                       .bytes_per_cyc = s->weight_bytes_per_cyc,
+                                                       .place = PLACE_OFF_CHIP};
+    m->memories[MEM_BUFFER] = (struct machine_memory){
+        .name = "buffer", .help = "activations", .parent = MEM_HOST, .size_bytes = 1 << 24};
+    m->memories[MEM_HOST] = (struct machine_memory){.name = "host",
+                                                    .help = "host memory",
+                                                    .parent = -1,
+                                                    .bytes_per_cyc = s->host_bytes_per_cyc,
+                                                    .place = PLACE_HOST};
     m->n_memory = N_MEM;
-    m->weight_memory = MEM_WEIGHTS;
-    m->activation_memory = MEM_BUFFER;
-    m->host_memory = MEM_HOST;
+    m->devices[0] = (struct machine_device){.name = "scalar",
+                                            .roles = {[ROLE_ACTIVATIONS] = MEM_BUFFER,
+                                                      [ROLE_WEIGHTS] = MEM_WEIGHTS,
+                                                      [ROLE_INPUTS] = MEM_HOST,
+                                                      [ROLE_SPILL] = MEM_HOST}};
+    m->n_device = 1;
     m->precision = NUMBER_int8;
     m->peak_macs_per_cyc[NUMBER_int8] = (double)s->lanes;
     m->host_fallback = s->host_fallback;

@@ -39,15 +39,23 @@ static void *spikes_create(const void *cfg, const char *file, struct machine *m,
     (void)file, (void)error;
     struct spikes_cfg *s = ARENA_NEW(arena, struct spikes_cfg);
     *s = *(const struct spikes_cfg *)cfg;
-    m->memories = ARENA_ARRAY(arena, struct machine_memory, N_MEM);
     m->clock_hz = s->clock_mhz * 1e6;
-    m->memories[MEM_SYNAPSES] = (struct machine_memory){"synapses", "weights", -1, 1ull << 40,
-                                                        (double)s->lanes * sizeof(float)};
-    m->memories[MEM_NEURONS] =
-        (struct machine_memory){"neurons", "values and states", -1, 1ull << 40, 0};
+    m->memories = ARENA_ARRAY(arena, struct machine_memory, N_MEM);
+    m->memories[MEM_SYNAPSES] =
+        (struct machine_memory){.name = "synapses",
+                                .help = "weights",
+                                .parent = -1,
+                                .size_bytes = 1ull << 40,
+                                .bytes_per_cyc = (double)s->lanes * sizeof(float)};
+    m->memories[MEM_NEURONS] = (struct machine_memory){
+        .name = "neurons", .help = "values and states", .parent = -1, .size_bytes = 1ull << 40};
     m->n_memory = N_MEM;
-    m->weight_memory = MEM_SYNAPSES;
-    m->activation_memory = m->host_memory = MEM_NEURONS;
+    m->devices[0] = (struct machine_device){.name = "spikes",
+                                            .roles = {[ROLE_ACTIVATIONS] = MEM_NEURONS,
+                                                      [ROLE_WEIGHTS] = MEM_SYNAPSES,
+                                                      [ROLE_INPUTS] = MEM_NEURONS,
+                                                      [ROLE_SPILL] = MEM_NEURONS}};
+    m->n_device = 1;
     m->precision = NUMBER_fp32;
     m->peak_macs_per_cyc[NUMBER_fp32] = (double)s->lanes;
     return s;
