@@ -70,17 +70,17 @@ static uint64_t compulsory_bytes(const struct accsim *a)
     return bytes;
 }
 
-/* From all memories but that of activations on the machine. */
+/* From all memories but that of activations on the machine, unless weights lie there too. */
 static uint64_t outside_bytes(const struct subject *s, const struct record *r)
 {
     GError *error = NULL;
     struct accsim_machine *m = accsim_machine_load(s->arch, s->set, &error);
     ck_ok(m != NULL, error);
+    const struct machine *view = accsim_machine_view(m);
+    const int own = machine_shares_weights(view) ? -1 : machine_index(view, ROLE_ACTIVATIONS);
     uint64_t read = 0;
     for (int i = 0; i < r->n_memory; i++)
-        read += i == machine_index(accsim_machine_view(m), ROLE_ACTIVATIONS)
-                    ? 0
-                    : record_memory_bytes(r, i).read;
+        read += i == own ? 0 : record_memory_bytes(r, i).read;
     accsim_machine_free(m);
     return read;
 }
@@ -201,14 +201,16 @@ START_TEST(test_several_arrays_hold_the_same)
 }
 END_TEST
 
-/* The setting's number times `factor`, as an assignment; NULL where it is no bandwidth. */
+/* The setting's number times `factor`, as an assignment; NULL where it is no bandwidth, or of a
+ * memory that the machine has not. */
 static char *scaled_bandwidth(const struct record_setting *setting, double factor)
 {
-    if (!g_str_has_suffix(setting->path, "bandwidth_gb_s") &&
-        !g_str_has_suffix(setting->path, "bytes_per_cyc"))
+    const double value = g_ascii_strtod(setting->value, NULL);
+    if ((!g_str_has_suffix(setting->path, "bandwidth_gb_s") &&
+         !g_str_has_suffix(setting->path, "bytes_per_cyc")) ||
+        value <= 0)
         return NULL;
-    return g_strdup_printf("%s=%.17g", setting->path,
-                           factor * g_ascii_strtod(setting->value, NULL));
+    return g_strdup_printf("%s=%.17g", setting->path, factor * value);
 }
 
 /* The heuristic asks no cost: the plan stays the same. */
