@@ -262,6 +262,9 @@ static bool place_all(struct plan *p, int *first, int *last)
             p->slots[r[i].slot].room_bytes = r[i].bytes;
         }
     }
+    for (int i = 0; i < p->n_layer; i++) /* whoever reads the same weights finds them there */
+        if (p->layers[i].resident)
+            p->layers[i].resident_address = p->layers[p->layers[i].weights_of].resident_address;
     return true;
 }
 
