@@ -20,7 +20,7 @@ def symbols(nm, archive):
         words = line.split()
         if line.endswith(":"):
             member = line[:-1].removesuffix(".o")
-        elif len(words) == 3 and words[1] in DEFINED:
+        elif len(words) == 3 and words[1] in DEFINED and not words[2].startswith("__"):  # ours
             yield member, words[2].split(".")[0]
 
 
