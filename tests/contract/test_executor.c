@@ -82,8 +82,13 @@ static void near(const char *net, int i_step, const struct value *v, const struc
                       net, i_step, v->name, x[i], y[i]);
 }
 
+struct written {
+    struct accsim *machine; /* owns the graph of the values */
+    struct values *values;
+};
+
 /* All values of all steps in one network on the same machine. */
-static struct values *written_out(const struct accsim *a, const struct values *given,
+static struct written written_out(const struct accsim *a, const struct values *given,
                                   struct values *const *inputs)
 {
     GError *error = NULL;
@@ -93,7 +98,7 @@ static struct values *written_out(const struct accsim *a, const struct values *g
     struct values *v = unroll_values(accsim_graph(whole), given, inputs, STEPS, &error);
     ck_ok(v != NULL, error);
     struct executor *e = loaded(accsim_executor(whole, &error), v, &error);
-    struct values *out = values_new(g);
+    struct values *out = values_new(accsim_graph(whole));
     struct values *fetched = values_new(accsim_graph(whole));
     step(e, v, fetched);
     for (int i = 0; i < g->n_value; i++) {
@@ -106,8 +111,7 @@ static struct values *written_out(const struct accsim *a, const struct values *g
     values_free(fetched);
     values_free(v);
     executor_free(e);
-    accsim_free(whole);
-    return out; /* its graph is the caller's */
+    return (struct written){whole, out};
 }
 
 START_TEST(test_steps_are_those_of_the_network_written_out)
@@ -119,7 +123,7 @@ START_TEST(test_steps_are_those_of_the_network_written_out)
         struct values *given = values_of(g, 1), *inputs[STEPS];
         for (int i = 0; i < STEPS; i++)
             inputs[i] = values_of(g, 10 + (uint64_t)i);
-        struct values *whole = written_out(a, given, inputs);
+        struct written whole = written_out(a, given, inputs);
         struct executor *machine = loaded(accsim_executor(a, &error), given, &error);
         struct executor *ref = loaded(ref_new(g, 1, &error), given, &error);
         struct values *out = values_new(g), *expected = values_new(g);
@@ -129,7 +133,7 @@ START_TEST(test_steps_are_those_of_the_network_written_out)
             for (int k = 0; k < g->n_output; k++) {
                 const int v = g->outputs[k];
                 g_autofree char *name = unroll_name(g, v, i);
-                same_bits(nets[n], i, name, &out->at[v], values_get(whole, name));
+                same_bits(nets[n], i, name, &out->at[v], values_get(whole.values, name));
                 near(nets[n], i, &g->values[v], &out->at[v], &expected->at[v]);
             }
         }
@@ -137,7 +141,7 @@ START_TEST(test_steps_are_those_of_the_network_written_out)
         for (int k = 0; k < g->n_state; k++) {
             const int v = g->states[k];
             g_autofree char *name = unroll_name(g, v, STEPS);
-            const struct tensor *t = values_get(whole, name);
+            const struct tensor *t = values_get(whole.values, name);
             same_bits(nets[n], STEPS, name, &out->at[v],
                       t ? t : &inputs[STEPS - 1]->at[g->values[v].next]);
         }
@@ -148,8 +152,8 @@ START_TEST(test_steps_are_those_of_the_network_written_out)
         for (int i = 0; i < STEPS; i++)
             values_free(inputs[i]);
         values_free(given);
-        graph_free((struct graph *)whole->graph);
-        values_free(whole);
+        values_free(whole.values);
+        accsim_free(whole.machine);
         accsim_free(a);
     }
 }

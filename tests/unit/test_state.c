@@ -850,7 +850,9 @@ static bool note_heap(const struct graph *g, int value, const struct tensor *t, 
 /* As much during the thousandth step as during the second, and as much behind it. */
 START_TEST(test_a_thousand_steps_take_constant_memory)
 {
-    enum { STEPS = 1000 };
+    /* malloc() counts what a thread keeps for itself as handed out, which varies by some hundred
+     * bytes; it hands out no less than 32 bytes, so that one allocation a step would be 32 kB. */
+    enum { STEPS = 1000, KEPT = 4096 };
     GError *error = NULL;
     const char *const nets[] = {EXAMPLES "/lstm-step.net", SOURCE_DIR "/workloads/nets/lenet5.net"};
     for (size_t k = 0; k < G_N_ELEMENTS(nets); k++) {
@@ -868,8 +870,8 @@ START_TEST(test_a_thousand_steps_take_constant_memory)
                 early_peak = peak;
             }
         }
-        ck_assert_uint_eq(heap_bytes(), early);
-        ck_assert_uint_eq(peak, early_peak);
+        ck_assert_uint_lt(heap_bytes(), early + KEPT);
+        ck_assert_uint_lt(peak, early_peak + KEPT);
         executor_free(e);
         values_free(v);
         values_free(out);
