@@ -190,6 +190,15 @@ static void find_roots(struct layers_builder *b)
         b->n_reader[roots[g->values[g->states[i]].next]]++;
 }
 
+/* Whether elements of two values of as many lie at the same places: rows of features may be cut
+ * into dimensions otherwise. */
+static bool lie_alike(const struct shape *a, const struct shape *b)
+{
+    if (!dims_possible(a) || a->n_dim == 4 || b->n_dim == 4)
+        return shape_equal(a, b);
+    return dims_of(a).n == dims_of(b).n && dims_of(a).c == dims_of(b).c;
+}
+
 /* What a sum of two takes besides the layer's own output, if it is there before the layer, as it
  * lies there and in the same arithmetic; else -1. What the layer reads already has one slot. */
 static int other_operand(const struct plan *p, const struct plan_layer *l, const struct node *n)
@@ -199,7 +208,8 @@ static int other_operand(const struct plan *p, const struct plan_layer *l, const
     if (other < 0 || other == l->in[0] || other == l->out ||
         (values[other].kind != VALUE_INPUT && values[other].kind != VALUE_NODE) ||
         values[other].type != NUMBER_fp32 || values[other].node >= l->nodes[0] ||
-        !shape_equal(&values[other].shape, &values[l->out].shape) ||
+        !lie_alike(&values[other].shape, &values[l->out].shape) ||
+        !shape_equal(&values[n->in[n->in[0] == l->out]].shape, &values[l->out].shape) ||
         !shape_equal(&values[n->out[0]].shape, &values[l->out].shape) ||
         !formats_meet(p->formats[other], l->format))
         return -1;
