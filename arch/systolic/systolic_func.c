@@ -6,7 +6,6 @@
 #include "arch/systolic/systolic_func.h"
 #include "arch/systolic/systolic_product.h"
 #include "arch/systolic/systolic_vector.h"
-#include "mapper/values/host.h"
 #include "mapper/values/lookup.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
@@ -20,24 +19,6 @@ static bool try_alloc(void **p, uint64_t bytes, GError **error)
                            "no memory for %" G_GUINT64_FORMAT " MiB of "
                            "modelled memory",
                            bytes >> 20);
-}
-
-/* Host memory holds what crosses the link: inputs of the graph, outputs and spilled values. */
-static bool init_host(struct machine_state *m, GError **error)
-{
-    const struct graph *g = m->plan->graph;
-    if (!try_alloc((void **)&m->host, (uint64_t)g->n_value * sizeof(void *), error))
-        return false;
-    for (int i = 0; i < m->plan->n_step; i++) {
-        const struct plan_step *s = &m->plan->steps[i];
-        if ((s->kind != STEP_LOAD && s->kind != STEP_STORE) || m->host[s->value])
-            continue;
-        const struct dims d = dims_of(&g->values[s->value].shape);
-        if (!try_alloc(&m->host[s->value], (uint64_t)(d.n * plan_image_bytes(m->plan, s->value)),
-                       error))
-            return false;
-    }
-    return true;
 }
 
 static uint64_t weight_memory_bytes(const struct plan *p)
@@ -107,7 +88,8 @@ bool systolic_state_init(struct machine_state *m, const struct systolic *s, cons
                  try_alloc(&m->turned, cols * sizeof(int64_t), error))) &&
         try_alloc(&m->lhs, lines * rows * sizeof(double), error) &&
         try_alloc(&m->rhs, rows * padded * sizeof(double), error) &&
-        try_alloc(&m->sums, lines * cols * sizeof(double), error) && init_host(m, error) &&
+        try_alloc(&m->sums, lines * cols * sizeof(double), error) &&
+        transfers_init(&m->transfers, p, error) &&
         try_alloc((void **)&m->weights, weight_memory_bytes(p), error))
         return true;
     if (error && !*error)
@@ -119,10 +101,7 @@ bool systolic_state_init(struct machine_state *m, const struct systolic *s, cons
 
 void systolic_state_clear(struct machine_state *m)
 {
-    if (m->host)
-        for (int i = 0; i < m->plan->graph->n_value; i++)
-            g_free(m->host[i]);
-    g_free(m->host);
+    transfers_clear(&m->transfers);
     for (int64_t i = 0; m->arrays && i < m->self->cfg.n_array; i++) {
         g_free(m->arrays[i].accumulators);
         g_free(m->arrays[i].array);
@@ -159,18 +138,14 @@ static void begin_steps(struct machine_state *m)
 
 void systolic_state_begin(struct machine_state *m)
 {
-    const struct graph *g = m->plan->graph;
     m->is_used = true;
     begin_steps(m);
-    for (int v = 0; v < g->n_value; v++)
-        if (m->host[v] && g->values[v].kind != VALUE_NODE)
-            storage_to_nhwc(m->host[v], &m->io->host[v], quant_storage(m->plan, m->io->quant, v));
+    transfers_begin(&m->transfers);
     memset(m->io->saturated, 0, (size_t)m->plan->n_layer * sizeof(*m->io->saturated));
 }
 
 void systolic_state_forget(struct machine_state *m)
 {
-    const struct graph *g = m->plan->graph;
     const uint64_t rows = (uint64_t)m->self->cfg.rows, cols = (uint64_t)m->self->cfg.cols;
     if (!m->is_used)
         return;
@@ -185,10 +160,7 @@ void systolic_state_forget(struct machine_state *m)
             memset(a->shadow_inputs, 0, rows * cols * sizeof(int64_t));
         }
     }
-    for (int v = 0; v < g->n_value; v++)
-        if (m->host[v])
-            memset(m->host[v], 0,
-                   (size_t)(dims_of(&g->values[v].shape).n * plan_image_bytes(m->plan, v)));
+    transfers_forget(&m->transfers);
 }
 
 /* Parameters -> weight memory. */
@@ -215,7 +187,7 @@ void systolic_state_load(struct machine_state *m, struct arch_values *io)
 {
     const struct plan *p = m->plan;
     const int64_t cols = m->self->cfg.cols;
-    m->io = io;
+    m->io = m->transfers.values = io;
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         const uint8_t *weight = io->quant->layers[i].weight;
@@ -529,14 +501,11 @@ void systolic_state_multiply(struct machine_state *m, const struct insn *in, uin
 static void transfer(struct machine_state *m, const struct insn *in)
 {
     const struct plan_step *s = &m->plan->steps[in->step];
-    const int64_t row_bytes = plan_row_bytes(m->plan, s->value);
-    const size_t bytes = (size_t)(s->region.n_image * s->region.n_row * row_bytes);
-    char *host = (char *)m->host[s->value] + s->region.row * row_bytes +
-                 s->region.image * plan_image_bytes(m->plan, s->value);
+    const size_t bytes = transfers_bytes(&m->transfers, s);
     if (in->op == INSN_READ_HOST)
-        memcpy(sram_write(&m->buffer, s->address, bytes), host, bytes);
+        transfers_in(&m->transfers, s, sram_write(&m->buffer, s->address, bytes));
     else
-        memcpy(host, sram_read(&m->buffer, s->address, bytes), bytes);
+        transfers_out(&m->transfers, s, sram_read(&m->buffer, s->address, bytes));
 }
 
 /* Rows of a table; a sought row that there is none of is the user's fault. */
@@ -562,50 +531,13 @@ static bool read_rows(struct machine_state *m, const struct insn *in, GError **e
     return true;
 }
 
-static bool host_operator(struct machine_state *m, const struct insn *in, GError **error)
-{
-    const struct plan_layer *l = &m->plan->layers[in->layer];
-    struct tensor *host = m->io->host;
-    if (!host_compute(m->plan, m->io->quant, l, host, m->host, error))
-        return false;
-    const struct node *n = &m->plan->graph->nodes[l->nodes[0]];
-    for (int i = 0; i < n->n_out; i++) {
-        const int v = n->out[i];
-        if (v >= 0 && m->host[v]) /* layers on the machine read it */
-            storage_to_nhwc(m->host[v], &host[v], quant_storage(m->plan, m->io->quant, v));
-    }
-    return true;
-}
-
-/* Keeps a chunk of a layer's outputs as it stands when it is complete: of those that go to the host
- * when they have come there. */
-static void capture(struct machine_state *m, const struct insn *in)
-{
-    const struct plan *p = m->plan;
-    const struct plan_layer *l = &p->layers[in->layer];
-    const struct plan_step *s = &p->steps[in->step];
-    const struct region *r = &s->region;
-    for (int k = 0; k < l->n_out; k++) {
-        const int v = l->outs[k];
-        const bool stores = l->stores >> k & 1;
-        if (!m->io->out[v] || (in->op == INSN_WRITE_HOST ? v != s->value : stores))
-            continue;
-        const size_t at =
-            (size_t)(r->image * plan_image_bytes(p, v) + r->row * plan_row_bytes(p, v));
-        const uint8_t *from =
-            stores ? (const uint8_t *)m->host[v] + at : m->buffer.data + s->out_address[k];
-        memcpy((uint8_t *)m->io->out[v] + at, from,
-               (size_t)(r->n_image * r->n_row * plan_row_bytes(p, v)));
-    }
-}
-
 bool systolic_state_execute(struct machine_state *m, const struct insn *in, GError **error)
 {
     bool ok = true;
     if (in->op == INSN_READ_HOST || in->op == INSN_WRITE_HOST)
         transfer(m, in);
     else if (in->op == INSN_HOST_OPERATOR)
-        ok = host_operator(m, in, error);
+        ok = transfers_on_host(&m->transfers, &m->plan->layers[in->layer], error);
     else if (in->op == INSN_READ_ROWS)
         ok = read_rows(m, in, error);
     else if (in->op == INSN_READ_PARAMETERS)
@@ -616,7 +548,7 @@ bool systolic_state_execute(struct machine_state *m, const struct insn *in, GErr
     else if (in->op == INSN_NORMALIZE_POOL)
         ok = systolic_vector_pass(m, in, error);
     if (ok && in->last_of_chunk && --m->n_left[in->step] == 0)
-        capture(m, in);
+        transfers_keep(&m->transfers, &m->plan->steps[in->step], m->buffer.data);
     return ok;
 }
 

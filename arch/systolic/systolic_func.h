@@ -5,6 +5,7 @@
 #pragma once
 
 #include "arch/systolic/systolic.h"
+#include "arch/transfers.h"
 #include "mapper/values/permute.h"
 #include "sim/parts/sram.h"
 
@@ -27,7 +28,7 @@ struct machine_state {
     bool *pooled;     /* by step: a value has gone through its pooling hardware */
     void *square;     /* is: sums of a stream before they are turned: cols x cols */
     void *turned;     /* is: a row of sums, as they are read */
-    void **host;      /* host memory by value: NHWC of the whole batch, as stored */
+    struct transfers transfers; /* host memory, and what moves between it and the buffer */
     void *lhs, *rhs, *sums;     /* scratch of products: fp32 or fp64; what is added to sums */
     struct permute_table moves; /* of the layer that moved values last */
     bool is_used;               /* a step has begun */

@@ -2,11 +2,10 @@
 /* The smallest family: some multipliers that work through fully connected layers, one step of the
  * plan after the other; weights are streamed past them once a step. */
 #include <stddef.h>
-#include <string.h>
 
 #include "arch/arch.h"
 #include "arch/shares.h"
-#include "mapper/values/host.h"
+#include "arch/transfers.h"
 #include "sim/base/error.h"
 #include "sim/kernel/sk.h"
 
@@ -177,9 +176,8 @@ struct scalar_run {
     const struct scalar_cfg *cfg;
     const struct plan *plan;
     const char *prefix;
-    struct arch_values *values; /* NULL in timing mode */
-    int8_t *buffer;
-    void **host; /* by value: what was stored */
+    int8_t *buffer; /* NULL in timing mode */
+    struct transfers transfers;
     struct shares *shares;
     GError *error;
 };
@@ -187,7 +185,7 @@ struct scalar_run {
 static void multiply(struct scalar_run *r, const struct plan_step *st)
 {
     const struct plan_layer *l = &r->plan->layers[st->layer];
-    const struct quant_layer *q = &r->values->quant->layers[st->layer];
+    const struct quant_layer *q = &r->transfers.values->quant->layers[st->layer];
     const int8_t *x = r->buffer + st->in_address[0], *w = q->weight;
     int8_t *y = r->buffer + st->address;
     const int8_t lo = plan_layer_cut(r->plan, l).at_zero ? 0 : -127;
@@ -198,36 +196,26 @@ static void multiply(struct scalar_run *r, const struct plan_step *st)
                 sum += x[i * l->gemm.k + k] * w[n * l->gemm.k + k];
             y[i * l->gemm.n + n] = requant_clamp(requant_round(sum, q->requant[n]), lo);
         }
-    memcpy((int8_t *)r->values->out[l->out] + st->region.image * l->gemm.n, y,
-           (size_t)(st->region.n_image * l->gemm.n));
 }
 
 /* The values of one of the plan's steps. */
 static bool execute(struct scalar_run *r, const struct plan_step *st, GError **error)
 {
-    const struct plan *p = r->plan;
-    const struct quant *q = r->values->quant;
-    const size_t first = (size_t)value_bytes(p, st->value, st->region.image);
-    const size_t bytes = (size_t)value_bytes(p, st->value, st->region.n_image);
+    int8_t *at = r->buffer + st->address;
     switch (st->kind) {
-    case STEP_LOAD: {
-        struct tensor t = r->values->host[st->value];
-        t.data = (float *)t.data + first;
-        if (t.shape.n_dim == 4)
-            t.shape.dim[0] = st->region.n_image;
-        else /* rows of features, however they are grouped */
-            t.shape = shape_make(2, (int64_t[]){st->region.n_image, plan_dims(p, st->value).c});
-        storage_to_nhwc(r->buffer + st->address, &t, quant_storage(p, q, st->value));
+    case STEP_LOAD:
+        transfers_in(&r->transfers, st, at);
         return true;
-    }
     case STEP_STORE:
-        memcpy((int8_t *)r->host[st->value] + first, r->buffer + st->address, bytes);
+        transfers_out(&r->transfers, st, at);
+        transfers_keep(&r->transfers, st, (uint8_t *)r->buffer);
         return true;
     case STEP_COMPUTE:
         multiply(r, st);
+        transfers_keep(&r->transfers, st, (uint8_t *)r->buffer);
         return true;
     case STEP_HOST:
-        return host_compute(p, q, &p->layers[st->layer], r->values->host, r->host, error);
+        return transfers_on_host(&r->transfers, &r->plan->layers[st->layer], error);
     case STEP_WEIGHTS: /* of machines whose memory of activations holds them */
         break;
     }
@@ -252,7 +240,7 @@ static void sequencer(void *arg)
         const struct plan_step *st = &r->plan->steps[i];
         const uint64_t start_cyc = sk_now();
         sk_wait_cycles(step_cyc(r, st));
-        if (r->values && !execute(r, st, &r->error)) {
+        if (r->buffer && !execute(r, st, &r->error)) {
             sk_stop();
             return;
         }
@@ -273,17 +261,14 @@ static void *scalar_open(const void *self, const struct plan *p, const char *pre
 /* Weights are streamed from where they are; the rest of the machine's memories are made once. */
 static bool scalar_load(void *run, struct arch_values *values, GError **error)
 {
-    (void)error;
     struct scalar_run *r = run;
-    const struct plan *p = r->plan;
-    r->values = values;
-    if (r->buffer)
-        return true;
-    r->buffer = ARENA_ARRAY(r->arena, int8_t, p->machine->memories[MEM_BUFFER].size_bytes);
-    r->host = ARENA_ARRAY(r->arena, void *, p->graph->n_value);
-    for (int v = 0; v < p->graph->n_value; v++)
-        if (p->homes[v].used)
-            r->host[v] = ARENA_ARRAY(r->arena, int8_t, shape_count(&p->graph->values[v].shape));
+    if (!r->buffer) {
+        if (!transfers_init(&r->transfers, r->plan, error))
+            return false;
+        r->buffer =
+            ARENA_ARRAY(r->arena, int8_t, r->plan->machine->memories[MEM_BUFFER].size_bytes);
+    }
+    r->transfers.values = values;
     return true;
 }
 
@@ -291,6 +276,7 @@ static bool scalar_replay(void *run, int64_t step, GError **error)
 {
     (void)step;
     struct scalar_run *r = run;
+    transfers_begin(&r->transfers);
     for (int i = 0; i < r->plan->n_step; i++)
         if (!execute(r, &r->plan->steps[i], error))
             return false;
@@ -302,6 +288,8 @@ static bool scalar_build(void *run, int64_t first_step, int64_t n_step, GError *
     (void)first_step, (void)n_step, (void)error;
     struct scalar_run *r = run;
     r->shares = shares_new(r->arena, r->plan->turn_layer, r->plan->n_turn);
+    if (r->buffer)
+        transfers_begin(&r->transfers);
     sk_spawn(arena_printf(r->arena, "%ssequencer", r->prefix), sequencer, r, NULL, 0);
     return true;
 }
@@ -352,6 +340,8 @@ static void scalar_close(void *run)
 {
     struct scalar_run *r = run;
     g_clear_error(&r->error);
+    if (r->buffer)
+        transfers_clear(&r->transfers);
     arena_free(r->arena);
 }
 
