@@ -4,282 +4,10 @@
 #include <string.h>
 
 #include "arch/systolic/systolic_vector.h"
-#include "mapper/values/broadcast.h"
+#include "mapper/values/lanes.h"
 #include "mapper/values/permute.h"
 #include "mapper/values/vector.h"
 #include "sim/base/size.h"
-
-/* One operand of a pass, as stored in the unified buffer. */
-struct source {
-    struct dims in;
-    enum number format;
-    const uint8_t *base;
-    int64_t image, row; /* at base */
-    bool is_broadcast;  /* its shape is not that of the output, `out`: */
-    struct broadcast shape;
-    struct dims out;
-    int64_t first; /* element at base */
-};
-
-struct pixel {
-    int64_t image, y, x;
-};
-
-struct pass;
-
-/* v: the result's channels, rounded but not yet narrowed. Integers: returns how many values were
- * clamped to the format's limits. */
-typedef uint64_t (*integer_pass)(const struct pass *p, const struct pixel *at, int32_t *v);
-typedef void (*float_pass)(const struct pass *p, const struct pixel *at, float *v);
-struct lanes {
-    integer_pass integers;
-    float_pass floats;
-};
-
-/* What a pass needs at each pixel. */
-struct pass {
-    const struct insn *insn;
-    struct lanes lanes;
-    const struct node *node;
-    const struct quant_layer *q;
-    struct source in[PLAN_MAX_IN];
-    int n_in;
-    int32_t limit; /* of integers: the largest that the result's format keeps */
-    bool relu;
-    int64_t n_channel; /* of the result */
-    void *scratch;     /* a pixel of the operand with most channels */
-};
-
-/* The window of a pooling pass along one dimension at an output position: [first, end) of the
- * input, and how many it covers with the padding. */
-struct window_span {
-    int64_t first, end, padded;
-};
-
-/* One value goes to all lanes. */
-static void load_broadcast(const struct source *s, const struct pixel *at, uint32_t *v,
-                           enum number lanes)
-{
-    const int64_t pixel = (at->image * s->out.h + at->y) * s->out.w + at->x;
-    const int64_t i = broadcast_at(&s->shape, pixel) - s->first;
-    number_convert(v, lanes, s->base + i * (int64_t)number_bytes(s->format), s->format,
-                   (size_t)s->shape.c);
-    for (int64_t c = s->shape.c; c < s->out.c; c++)
-        v[c] = v[0];
-}
-
-static void source_load(const struct source *s, const struct pixel *at, void *v, enum number lanes)
-{
-    if (s->is_broadcast) {
-        load_broadcast(s, at, v, lanes);
-        return;
-    }
-    const int64_t i = ((at->image - s->image) * s->in.h + at->y - s->row) * s->in.w + at->x;
-    number_convert(v, lanes, s->base + i * s->in.c * (int64_t)number_bytes(s->format), s->format,
-                   (size_t)s->in.c);
-}
-
-static struct window_span window_span(const struct traits_window *a, int dim, int64_t out,
-                                      int64_t n_in)
-{
-    const int64_t at = out * a->stride[dim] - a->pad[dim], end = at + a->kernel[dim];
-    return (struct window_span){MAX(at, 0), MIN(end, n_in), MIN(end, n_in + a->pad[2 + dim]) - at};
-}
-
-/* An integer on its way out: what does not fit is cut off, and counted. */
-static int32_t kept(const struct pass *p, int64_t y, int64_t lo, uint64_t *saturated)
-{
-    *saturated += y > p->limit || (y < -p->limit && lo < 0);
-    return (int32_t)CLAMP(y, lo, p->limit);
-}
-
-static uint64_t integer_relu(const struct pass *p, const struct pixel *at, int32_t *v)
-{
-    uint64_t saturated = 0;
-    source_load(&p->in[0], at, v, NUMBER_int32);
-    for (int64_t c = 0; c < p->in[0].in.c; c++)
-        v[c] = kept(p, requant_round(v[c], p->q->requant[0]), 0, &saturated);
-    return saturated;
-}
-
-static uint64_t integer_lrn(const struct pass *p, const struct pixel *at, int32_t *v)
-{
-    const struct traits_norm *a = &p->node->traits->norm;
-    const int64_t channels = p->in[0].in.c;
-    const int64_t before = (a->size - 1) / 2, after = a->size - 1 - before;
-    int32_t *in = p->scratch;
-    uint64_t saturated = 0;
-    int64_t sum = 0;
-    source_load(&p->in[0], at, in, NUMBER_int32);
-    for (int64_t c = 0; c < MIN(after, channels); c++)
-        sum += (int64_t)in[c] * in[c];
-    for (int64_t c = 0; c < channels; c++) {
-        if (c + after < channels)
-            sum += (int64_t)in[c + after] * in[c + after];
-        if (c - before > 0)
-            sum -= (int64_t)in[c - before - 1] * in[c - before - 1];
-        const int64_t product = in[c] * quant_lrn_factor(p->q, sum);
-        const int64_t half = (int64_t)1 << (p->q->lrn_bits - 1);
-        const int64_t y = (product + half) >> p->q->lrn_bits;
-        v[c] = kept(p, y, -p->limit, &saturated);
-    }
-    return saturated;
-}
-
-/* The windows of a pixel of the output. */
-static struct window_span rows_of(const struct pass *p, const struct pixel *at)
-{
-    return window_span(&p->node->traits->window, 0, at->y, p->in[0].in.h);
-}
-
-static struct window_span columns_of(const struct pass *p, const struct pixel *at)
-{
-    return window_span(&p->node->traits->window, 1, at->x, p->in[0].in.w);
-}
-
-/* Elements that a mean is over. */
-static int64_t window_count(const struct pass *p, const struct pixel *at)
-{
-    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
-    return p->node->traits->pool.counts_pad ? ys.padded * xs.padded
-                                            : (ys.end - ys.first) * (xs.end - xs.first);
-}
-
-static uint64_t integer_maxpool(const struct pass *p, const struct pixel *at, int32_t *v)
-{
-    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
-    int32_t *in = p->scratch;
-    for (int64_t c = 0; c < p->in[0].in.c; c++)
-        v[c] = -p->limit - 1;
-    for (int64_t y = ys.first; y < ys.end; y++) {
-        for (int64_t x = xs.first; x < xs.end; x++) {
-            source_load(&p->in[0], &(struct pixel){at->image, y, x}, in, NUMBER_int32);
-            for (int64_t c = 0; c < p->in[0].in.c; c++)
-                v[c] = MAX(v[c], in[c]);
-        }
-    }
-    return 0;
-}
-
-static uint64_t integer_avgpool(const struct pass *p, const struct pixel *at, int32_t *v)
-{
-    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
-    const struct requant factor = p->q->requant[window_count(p, at) - 1];
-    int32_t *in = p->scratch;
-    uint64_t saturated = 0;
-    memset(v, 0, (size_t)p->in[0].in.c * sizeof(*v));
-    for (int64_t y = ys.first; y < ys.end; y++) {
-        for (int64_t x = xs.first; x < xs.end; x++) {
-            source_load(&p->in[0], &(struct pixel){at->image, y, x}, in, NUMBER_int32);
-            for (int64_t c = 0; c < p->in[0].in.c; c++)
-                v[c] += in[c];
-        }
-    }
-    for (int64_t c = 0; c < p->in[0].in.c; c++)
-        v[c] = kept(p, requant_round(v[c], factor), -p->limit, &saturated);
-    return saturated;
-}
-
-static uint64_t integer_add(const struct pass *p, const struct pixel *at, int32_t *v)
-{
-    const struct requant ra = p->q->requant[0], rb = p->q->requant[1];
-    int32_t *b = p->scratch;
-    uint64_t saturated = 0;
-    source_load(&p->in[0], at, v, NUMBER_int32);
-    source_load(&p->in[1], at, b, NUMBER_int32);
-    for (int64_t c = 0; c < p->n_channel; c++) {
-        const int64_t sum = (int64_t)v[c] * ra.mult + (int64_t)b[c] * rb.mult;
-        const int64_t y = (sum + ((int64_t)1 << (ra.shift - 1))) >> ra.shift;
-        v[c] = kept(p, y, p->relu ? 0 : -p->limit, &saturated);
-    }
-    return saturated;
-}
-
-static uint64_t integer_concat(const struct pass *p, const struct pixel *at, int32_t *v)
-{
-    uint64_t saturated = 0;
-    for (int i = 0; i < p->n_in; i++) {
-        source_load(&p->in[i], at, v, NUMBER_int32);
-        for (int64_t c = 0; c < p->in[i].in.c; c++, v++)
-            *v = kept(p, requant_round(*v, p->q->requant[i]), -p->limit, &saturated);
-    }
-    return saturated;
-}
-
-static void float_relu(const struct pass *p, const struct pixel *at, float *v)
-{
-    source_load(&p->in[0], at, v, NUMBER_fp32);
-    for (int64_t c = 0; c < p->in[0].in.c; c++)
-        v[c] = v[c] < 0 ? 0 : v[c];
-}
-
-static void float_lrn(const struct pass *p, const struct pixel *at, float *v)
-{
-    const struct traits_norm *a = &p->node->traits->norm;
-    const int64_t channels = p->in[0].in.c, before = (a->size - 1) / 2;
-    const float scale = (float)(a->alpha / (double)a->size), k = (float)a->k;
-    const float exponent = (float)-a->beta;
-    float *in = p->scratch;
-    source_load(&p->in[0], at, in, NUMBER_fp32);
-    for (int64_t c = 0; c < channels; c++) {
-        const int64_t end = MIN(c - before + a->size, channels);
-        float sum = 0;
-        for (int64_t j = MAX(c - before, 0); j < end; j++)
-            sum += in[j] * in[j];
-        v[c] = in[c] * powf(k + scale * sum, exponent);
-    }
-}
-
-static void float_maxpool(const struct pass *p, const struct pixel *at, float *v)
-{
-    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
-    float *in = p->scratch;
-    for (int64_t c = 0; c < p->in[0].in.c; c++)
-        v[c] = -INFINITY;
-    for (int64_t y = ys.first; y < ys.end; y++) {
-        for (int64_t x = xs.first; x < xs.end; x++) {
-            source_load(&p->in[0], &(struct pixel){at->image, y, x}, in, NUMBER_fp32);
-            for (int64_t c = 0; c < p->in[0].in.c; c++)
-                v[c] = in[c] > v[c] ? in[c] : v[c];
-        }
-    }
-}
-
-static void float_avgpool(const struct pass *p, const struct pixel *at, float *v)
-{
-    const struct window_span ys = rows_of(p, at), xs = columns_of(p, at);
-    const float factor = 1 / (float)window_count(p, at);
-    float *in = p->scratch;
-    memset(v, 0, (size_t)p->in[0].in.c * sizeof(*v));
-    for (int64_t y = ys.first; y < ys.end; y++) {
-        for (int64_t x = xs.first; x < xs.end; x++) {
-            source_load(&p->in[0], &(struct pixel){at->image, y, x}, in, NUMBER_fp32);
-            for (int64_t c = 0; c < p->in[0].in.c; c++)
-                v[c] += in[c];
-        }
-    }
-    for (int64_t c = 0; c < p->in[0].in.c; c++)
-        v[c] *= factor;
-}
-
-static void float_add(const struct pass *p, const struct pixel *at, float *v)
-{
-    float *b = p->scratch;
-    source_load(&p->in[0], at, v, NUMBER_fp32);
-    source_load(&p->in[1], at, b, NUMBER_fp32);
-    for (int64_t c = 0; c < p->n_channel; c++) {
-        v[c] += b[c];
-        v[c] = p->relu && v[c] < 0 ? 0 : v[c];
-    }
-}
-
-static void float_concat(const struct pass *p, const struct pixel *at, float *v)
-{
-    for (int i = 0; i < p->n_in; i++) {
-        source_load(&p->in[i], at, v, NUMBER_fp32);
-        v += p->in[i].in.c;
-    }
-}
 
 /* Where the values of one step go: straight to their pixel, or through the pooling hardware. */
 struct sink {
@@ -489,93 +217,30 @@ void systolic_vector_activate(struct machine_state *m, const struct insn *in)
         activate_columns(m, in, j, MIN(cols, in->n - j));
 }
 
-static struct source source_of(struct machine_state *m, const struct insn *in, int i_in)
-{
-    const struct plan *p = m->plan;
-    const struct plan_layer *l = &p->layers[in->layer];
-    const struct plan_step *st = &p->steps[in->step];
-    struct source s = {.in = plan_in_dims(p, l, i_in),
-                       .format = p->formats[l->in[i_in]],
-                       .base = m->buffer.data + st->in_address[i_in],
-                       .image = st->region.image,
-                       .row = st->in_row[i_in],
-                       .is_broadcast = l->broadcast >> i_in & 1};
-    if (s.is_broadcast) {
-        const struct node *n = &p->graph->nodes[l->nodes[0]];
-        const struct shape *out = &p->graph->values[n->out[0]].shape;
-        broadcast_make(out, &p->graph->values[n->in[i_in]].shape, &s.shape);
-        s.out = dims_of(out);
-        s.first = plan_first_needed(p, l, i_in, &st->region);
-    }
-    return s;
-}
-
-/* The lanes that an operator's traits ask for. */
-static struct lanes lanes_of(const struct traits *t)
-{
-    switch (t->kind) {
-    case TRAITS_NORM:
-        return (struct lanes){integer_lrn, float_lrn};
-    case TRAITS_WINDOW:
-        return t->pool.is_mean ? (struct lanes){integer_avgpool, float_avgpool}
-                               : (struct lanes){integer_maxpool, float_maxpool};
-    case TRAITS_JOIN:
-        return (struct lanes){integer_concat, float_concat};
-    case TRAITS_ELEMENT:
-        return t->element.adds ? (struct lanes){integer_add, float_add}
-                               : (struct lanes){integer_relu, float_relu};
-    default:
-        g_assert_not_reached();
-    }
-}
-
-/* One pixel through a pass, to what is stored of it. */
-static void run_pixel(struct machine_state *m, const struct pass *pass, const struct pixel *at,
-                      int64_t n, void *v, void *stored)
-{
-    const struct plan_layer *l = &m->plan->layers[pass->insn->layer];
-    if (number_is_float(l->format))
-        pass->lanes.floats(pass, at, v);
-    else
-        m->io->saturated[l->index] += pass->lanes.integers(pass, at, v);
-    number_convert(stored, l->format, v, number_is_float(l->format) ? NUMBER_fp32 : NUMBER_int32,
-                   (size_t)n);
-}
-
 static void lanes_pass(struct machine_state *m, const struct insn *in)
 {
     const struct plan *p = m->plan;
     const struct plan_layer *l = &p->layers[in->layer];
-    const struct region *r = &p->steps[in->step].region;
-    struct pass pass = {.insn = in,
-                        .node = &p->graph->nodes[l->nodes[0]],
-                        .q = &m->io->quant->layers[in->layer],
-                        .limit = storage_limit(l->format),
-                        .n_in = l->n_in};
-    pass.lanes = lanes_of(pass.node->traits);
-    int64_t widest = 0;
-    for (int i = 0; i < l->n_in; i++) {
-        pass.in[i] = source_of(m, in, i);
-        widest = MAX(widest, pass.in[i].in.c);
-    }
+    const struct plan_step *st = &p->steps[in->step];
+    const struct region *r = &st->region;
     const struct sink sink = sink_of(m, in);
-    pass.relu = sink.cut.at_zero;
     /* With pooling on the way out the pass runs over the pixels before it. */
-    const struct dims d = dims_of(&p->graph->values[pass.node->out[0]].shape);
-    pass.n_channel = d.c;
+    const struct dims d = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
     const int64_t y0 = sink.pool ? 0 : r->row, y1 = sink.pool ? d.h : r->row + r->n_row;
+    const enum number computed = number_is_float(l->format) ? NUMBER_fp32 : NUMBER_int32;
     g_autofree void *v = g_malloc((gsize)d.c * 4), *stored = g_malloc((gsize)(d.c * sink.size));
-    pass.scratch = g_malloc((gsize)MAX(widest, d.c) * 4);
-    struct pixel at;
+    struct lanes *lanes = lanes_new(p, m->io->quant, st, m->buffer.data);
+    struct lanes_pixel at;
     for (at.image = r->image; at.image < r->image + r->n_image; at.image++) {
         for (at.y = y0; at.y < y1; at.y++) {
             for (at.x = 0; at.x < d.w; at.x++) {
-                run_pixel(m, &pass, &at, d.c, v, stored);
+                m->io->saturated[l->index] += lanes_compute(lanes, &at, v);
+                number_convert(stored, l->format, v, computed, (size_t)d.c);
                 sink_put(&sink, at.image, at.y, at.x, 0, stored, d.c);
             }
         }
     }
-    g_free(pass.scratch);
+    lanes_free(lanes);
 }
 
 /* A function of the whole chunk. */
