@@ -124,6 +124,8 @@ bool cmd_run(const struct options *o, GError **error)
     struct accsim *a = accsim_new(&run, error);
     bool ok = a && accsim_run(a, error);
     progress_end(&progress);
+    if (a)
+        emit_message("warning", accsim_graph(a)->warning);
     ok = ok && write_outputs(o, accsim_record(a), error) && check_passed(accsim_record(a), error);
     accsim_free(a);
     limits_end(&limit);

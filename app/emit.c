@@ -14,6 +14,17 @@ static bool is_replaced(const char *path)
            (g_file_test(path, G_FILE_TEST_IS_REGULAR) || !g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
+void emit_message(const char *kind, const char *text)
+{
+    if (!text)
+        return;
+    g_autofree char *plain = g_strdup(text);
+    for (char *c = plain; *c; c++)
+        if (g_ascii_iscntrl(*c) && *c != '\n')
+            *c = '?';
+    fprintf(stderr, "accsim: %s: %s\n", kind, plain);
+}
+
 bool emit_text(const char *path, char *text, GError **error)
 {
     bool hold = is_replaced(path);

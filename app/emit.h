@@ -9,6 +9,10 @@
 #include "app/options.h"
 #include "reports/json_put.h"
 
+/* "accsim: KIND: TEXT" on standard error. The text may quote what the user gave: control characters
+ * in it do not steer the terminal. NULL: nothing. */
+void emit_message(const char *kind, const char *text);
+
 /* Writes to a path by the rules of sim/base/out.h, putting Ctrl-C off while a file is replaced, so
  * that no part of one is left. Takes the text over. */
 bool emit_text(const char *path, char *text, GError **error);

@@ -160,17 +160,10 @@ static bool is_reader_gone(void)
     return poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR);
 }
 
-/* Messages quote what the user gave; control characters in it must not steer the terminal. */
 static void print_error(const GError *error)
 {
-    if (error->code == ERROR_OUTPUT && is_reader_gone())
-        return;
-    g_autofree char *text = g_strdup(error->message);
-    for (char *c = text; *c; c++) {
-        if (g_ascii_iscntrl(*c) && *c != '\n')
-            *c = '?';
-    }
-    fprintf(stderr, "accsim: error: %s\n", text);
+    if (error->code != ERROR_OUTPUT || !is_reader_gone())
+        emit_message("error", error->message);
 }
 
 /* Everything is written by now. OpenBLAS would wait for its threads, which never end where their

@@ -212,6 +212,7 @@ bool show_net(const struct options *o, GError **error)
     struct graph *g = net_load(o->words[0], (const char *const *)dirs, &options, error);
     if (!g)
         return false;
+    emit_message("warning", g->warning);
     enum number precision = o->precision < 0 ? NUMBER_fp32 : (enum number)o->precision;
     bool ok = emit(o, net_text(g, precision), net_doc(g, precision), error);
     graph_free(g);

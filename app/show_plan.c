@@ -36,6 +36,7 @@ bool show_plan(const struct options *o, GError **error)
     struct accsim *a = accsim_new(&run, error);
     if (!a)
         return false;
+    emit_message("warning", accsim_graph(a)->warning);
     g_autofree char *plan = accsim_plan_text(a);
     GString *text = g_string_new(NULL);
     g_string_printf(text, "# %" PRIu64 " mappings of layers looked at\n",

@@ -19,6 +19,15 @@ struct graph *graph_new(const char *name, const char *file, int64_t batch)
     return g;
 }
 
+void graph_warn(struct graph *g, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g->warning = arena_strdup(g->arena, text);
+}
+
 void graph_free(struct graph *g)
 {
     if (g)

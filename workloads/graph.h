@@ -75,6 +75,8 @@ struct node {
 struct graph {
     struct arena *arena;
     const char *name, *file, *source; /* file and source may be NULL */
+    const char
+        *warning; /* of what the file says and is not honoured, for its user; NULL: nothing */
     int64_t batch;
     struct node *nodes;
     int n_node;
@@ -90,6 +92,8 @@ struct graph {
 
 /* `name` and `file` are copied; file may be NULL. */
 struct graph *graph_new(const char *name, const char *file, int64_t batch);
+
+void graph_warn(struct graph *g, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* An input of shape [batch, dims...] in fp32. Returns its number among the inputs, or -1 with an
  * error. */

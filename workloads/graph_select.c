@@ -186,6 +186,7 @@ static struct graph *copy_graph(const struct graph *g, const bool *keep, int64_t
 {
     struct graph *to = graph_new(g->name, g->file, batch);
     to->source = arena_strdup(to->arena, g->source);
+    to->warning = arena_strdup(to->arena, g->warning);
     struct border b = find_border(g, keep);
     const char **outputs = g_new(const char *, g->n_value);
     int n_output = list_outputs(g, b.leaves, outputs);

@@ -183,22 +183,74 @@ START_TEST(test_convolutions_of_a_topology_stand_by_themselves)
 }
 END_TEST
 
+/* Public files: columns in other orders, more of them, sections, comments, batches. */
+START_TEST(test_columns_of_a_topology_are_found_by_their_headings)
+{
+#define CONV                                                                                       \
+    "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
+    static const struct {
+        const char *text;
+        uint64_t macs; /* of 2 images for one asked for */
+        int64_t batch;
+        const char *left_out;
+    } rows[] = {
+        {CONV "Strides, Batch Size,\nc1, 16, 16, 3, 3, 8, 8, 1, 4,\n", 451584, 4, NULL},
+        {CONV "Stride Height, Stride Width, IFMAP Offset, Filter Offset,\n"
+              "c1, 20, 20, 3, 3, 4, 8, 1, 1, 0, 10000000,\n",
+         93312, 1, "'IFMAP Offset', 'Filter Offset'"},
+        {CONV "Stride H, Stride W\nc1, 20, 20, 3, 3, 4, 8, 1, 2\n", 93312 / 2, 1, NULL},
+        {CONV "Strides,\nc1_dw, 20, 20, 3, 3, 1, 1, 1,#dw\n", 2916, 1, NULL},
+        {CONV "Strides,\nA,\nc1, 20, 20, 3, 3, 4, 8, 1,\n# the end,\n", 93312, 1, NULL},
+        {"Layer, IFMAP Width, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
+         "Strides,\nc1,16,12,3,3,8,8,1,\n",
+         80640, 1, NULL},
+        {"Layer name\tIFMAP Width\tIFMAP Height\tFilter Height\tFilter Width\tNum Filter\t"
+         "Channels\tStrides\t\nc1\t12\t16\t3\t3\t8\t8\t1\t\n",
+         80640, 1, NULL},
+        {"Layer name, Type, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, "
+         "Num Filter, Stride H, Stride W, MAC Cycles,\nf, GEMM, 1, 7, 1, 1, 5, 3, 1, 1, 129,\n",
+         105, 1, "'Type', 'MAC Cycles'"},
+        {"Layer name, IFMAP Height, IFMAP Width, Filt Height, Filter Width, Channels, Num Filter, "
+         "Strides\nc1,16,12,3,3,8,8,1,1:1\n",
+         80640, 1, NULL},
+        {CONV "Strides,\nDPlayer, 16, 16, 3, 3, 8, 1, 1,\n", 14112, 1, NULL},
+        {"Layer,M,N,K,\nc1,2097152,64,9,\n", UINT64_C(1207959552), 1, NULL},
+        {"K,N,M,Layer\n9,64,5,c1\n", 2880, 1, NULL},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        GError *error = NULL;
+        struct graph *g = load("./t.csv", rows[i].text, &error);
+        ck_ok(g != NULL, error);
+        ck_assert_msg(graph_macs(g) == 2 * rows[i].macs, "row %zu: %" G_GUINT64_FORMAT, i,
+                      graph_macs(g));
+        ck_assert_int_eq(g->batch, 2 * rows[i].batch);
+        ck_assert_msg(!g->warning == !rows[i].left_out, "row %zu: %s", i, g->warning);
+        if (rows[i].left_out)
+            ck_assert_ptr_nonnull(strstr(g->warning, rows[i].left_out));
+        graph_free(g);
+    }
+}
+END_TEST
+
 START_TEST(test_topology_errors_name_the_line)
 {
-#define HEAD "a, Height, W, R, S, C, K, Stride,\n"
+#define HEAD CONV "Strides,\n"
     static const struct {
         const char *text, *told;
         enum accsim_error code;
     } rows[] = {
         {"", "no layers", ERROR_INPUT},
         {"1,2,3\n", "t.csv:1: expected a header", ERROR_INPUT},
-        {HEAD "c, 5, 5, x, 3, 1, 1, 1,\n", "t.csv:2: 'Filter Height' is 'x'", ERROR_INPUT},
-        {HEAD "c, 5, 5,\n", "t.csv:2: 3 cells", ERROR_INPUT},
+        {HEAD "c, 5, 5, x, 3, 1, 1, 1,\n", "t.csv:2: column 4, 'Filter Height', is 'x'",
+         ERROR_INPUT},
+        {"Layer name, IFMAP Height, IFMAP Width\nc, 5, 5,\n",
+         "t.csv:1: the header has no column 'Filter Height'", ERROR_INPUT},
+        {HEAD "c, 5, 5,\n", "t.csv:2: column 4, 'Filter Height', is ''", ERROR_INPUT},
         {HEAD "\nc, 5, 5, 6, 6, 1, 1, 1,\n", "t.csv:3: layer 'c': kernel 6x6 is larger",
          ERROR_INPUT},
         {HEAD "c, 5, 5, 0, 3, 1, 1, 1,\n", "expected a whole number from 1", ERROR_INPUT},
         {HEAD "c, 5, 5, 3, 3, 1, 1, 1, 2:4,\n", "sparse", ERROR_UNSUPPORTED},
-        {"Layer,M,N,K\nx,99999999,1,1\n", "t.csv:2: 'M'", ERROR_INPUT},
+        {"Layer,M,N,K\nx,99999999999,1,1\n", "t.csv:2: column 2, 'M'", ERROR_INPUT},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         GError *error = NULL;
@@ -211,4 +263,6 @@ TEST_MAIN("net_forms", test_a_count_repeats_with_its_number,
           test_lists_go_side_by_side_and_in_is_what_came_in,
           test_states_are_told_with_what_becomes_of_them, test_mistakes_in_states_name_the_line,
           test_mistakes_in_repetitions_name_the_line,
-          test_convolutions_of_a_topology_stand_by_themselves, test_topology_errors_name_the_line)
+          test_convolutions_of_a_topology_stand_by_themselves,
+          test_columns_of_a_topology_are_found_by_their_headings,
+          test_topology_errors_name_the_line)
