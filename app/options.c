@@ -11,7 +11,7 @@ enum { MAX_ROW = 64 };
 
 void options_init(struct options *o)
 {
-    *o = (struct options){.batch = 1, .precision = -1, .seed = 1, .threads = 1};
+    *o = (struct options){.precision = -1, .seed = 1, .threads = 1};
 }
 
 static void *member(struct options *o, const struct option_row *row)

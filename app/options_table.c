@@ -28,8 +28,8 @@ const struct option_row option_rows[] = {
         "the network: a .net, .onnx or SCALE-Sim .csv file, a name ('accsim list nets'), or a "
         "shape: gemm:MxNxK, "
         "conv:NxCxHxWxK,RxS,stride,pad[,groups]"),
-    ROW("batch", INT, batch, USE_PLAN | USE_SHOW_NET, "N", "batch size (default 1)", .min = 1,
-        .max = 1000000),
+    ROW("batch", INT, batch, USE_PLAN | USE_SHOW_NET, "N",
+        "batch size (default the network's own, else 1)", .min = 1, .max = 1000000),
     ROW("shape", TEXTS, shape, USE_PLAN | USE_SHOW_NET, "NAME=DIMS",
         "a free dimension of an .onnx network, or all of an input's: data=1x3x224x224; may be "
         "repeated"),

@@ -208,7 +208,9 @@ static GString *net_text(const struct graph *g, enum number precision)
 bool show_net(const struct options *o, GError **error)
 {
     g_auto(GStrv) dirs = accsim_net_dirs();
-    const struct net_options options = {.batch = o->batch, .shapes = (const char *const *)o->shape};
+    const struct net_options options = {.batch = MAX(o->batch, 1),
+                                        .any_batch = o->batch == 0,
+                                        .shapes = (const char *const *)o->shape};
     struct graph *g = net_load(o->words[0], (const char *const *)dirs, &options, error);
     if (!g)
         return false;

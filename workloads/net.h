@@ -8,7 +8,9 @@
 #include "workloads/graph.h"
 
 struct net_options {
-    int64_t batch;             /* >= 1; multiplies the leading dimension of shapes */
+    int64_t batch;  /* >= 1; multiplies the leading dimension of shapes */
+    bool any_batch; /* nobody asked for that one: where a file's inputs, or the tensors that will be
+                     * fed, have another, it is the network's */
     const char *const *shapes; /* "NAME=DIMS", NULL-terminated: free dimensions of an imported
                                 * network, or of its inputs; NULL: none */
     GHashTable *known;         /* npy_read()'s: tensors that will be fed, for shapes that depend on

@@ -15,7 +15,7 @@
 
 struct accsim_options accsim_options_default(void)
 {
-    return (struct accsim_options){.batch = 1, .seed = 1, .threads = 1};
+    return (struct accsim_options){.seed = 1, .threads = 1};
 }
 
 /* Of the machine's memory, or of what `ulimit -v` leaves besides libraries and their threads. */
@@ -94,7 +94,8 @@ static bool load(struct accsim *a, GError **error)
     g_autoptr(GHashTable) known = NULL;
     if (o->input && g_str_has_suffix(o->input, ".npz") && !(known = npy_read(o->input, error)))
         return false;
-    const struct net_options options = {o->batch, o->shapes, known};
+    const struct net_options options = {o->batch == 0 ? 1 : o->batch, o->batch == 0, o->shapes,
+                                        known};
     a->whole = net_load(o->net, (const char *const *)dirs, &options, error);
     return a->whole && select_and_check(a, error);
 }

@@ -27,21 +27,21 @@ enum accsim_check { ACCSIM_CHECK_FULL, ACCSIM_CHECK_SAMPLE, ACCSIM_CHECK_NONE };
 typedef void (*accsim_progress_fn)(const char *what, double share, void *user);
 
 struct accsim_options {
-    const char *arch; /* path or name; "reference": the CPU reference alone */
-    const char *net;  /* path, name or shape; or a graph of one's own: */
+    const char *arch;            /* path or name; "reference": the CPU reference alone */
+    const char *net;             /* path, name or shape; or a graph of one's own: */
     const struct graph *graph;   /* finished; copied. NULL: `net` */
     const struct values *values; /* of `graph`: inputs and parameters that are set; NULL: none */
-    int64_t batch;
+    int64_t batch; /* 0: the network's own, where its file or its inputs have one, else 1 */
     const char *const *shapes; /* "NAME=1x3x224x224": free dimensions of an imported network, or of
                                 * its inputs; NULL-terminated; NULL: none */
-    const char *const *set; /* "array.rows=64", NULL-terminated; NULL: none */
+    const char *const *set;    /* "array.rows=64", NULL-terminated; NULL: none */
     enum accsim_mode mode;
     enum accsim_fidelity fidelity;
     enum accsim_check check;
-    const char *precision;                   /* NULL: the machine's */
-    const char *input, *calibrate;           /* files or data sets; NULL: seeded */
-    const char *weights;                     /* file; NULL: seeded */
-    const char *layers;                      /* "conv1,3-5"; NULL: all */
+    const char *precision;         /* NULL: the machine's */
+    const char *input, *calibrate; /* files or data sets; NULL: seeded */
+    const char *weights;           /* file; NULL: seeded */
+    const char *layers;            /* "conv1,3-5"; NULL: all */
     uint64_t seed;
     int threads;
     uint64_t memory_limit_bytes; /* 0: three quarters of the memory, or half of RLIMIT_AS */
@@ -93,7 +93,7 @@ struct accsim_mapping {
     double seconds;
 };
 struct accsim_mapping accsim_mapping(const struct accsim *a); /* zeros for "reference" */
-void accsim_free(struct accsim *a); /* NULL is ignored */
+void accsim_free(struct accsim *a);                           /* NULL is ignored */
 
 /* The version, "0.1.0". */
 const char *accsim_version(void);

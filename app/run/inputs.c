@@ -37,7 +37,7 @@ bool values_within_memory(const struct accsim *a, GError **error)
                      "%s at batch %" G_GINT64_FORMAT
                      " needs about %.0f MiB of memory to compute its values, "
                      "the limit is %.0f MiB%s",
-                     a->whole->name, a->options.batch, need / 0x1p20, (double)limit / 0x1p20,
+                     a->whole->name, a->whole->batch, need / 0x1p20, (double)limit / 0x1p20,
                      a->machine ? "; --mode timing computes none" : "");
 }
 

@@ -9,6 +9,8 @@ import pathlib
 import tempfile
 import unittest
 
+import numpy
+
 import cli
 import onnx_file as onnx
 
@@ -48,6 +50,29 @@ class Shapes(Files):
             self.assertEqual(conv["shape"], [3, 4, 5, 6])
             self.assertEqual(conv["macs"], 3 * 4 * 5 * 6 * 18)
             self.assertEqual(conv["parameters"], 72)
+
+    def test_the_batch_is_that_of_the_tensors(self):
+        """The file's own where it is fixed, else that of what is fed; asked for another: refused."""
+        relu = onnx.node("Relu", ["x"], ["y"])
+        self.write(relu, inputs=(onnx.value_info("x", [4, 6]),), initialisers=())
+        for options in ((), ("--batch", "4")):
+            self.assertEqual(self.shown(*options)["batch"], 4)
+        self.refused(2, "batch of 4", "--batch asks for 8", options=("--batch", "8"))
+        record = cli.record("--arch", "tpu", "--net", str(self.path), "--mode", "timing")
+        self.assertAlmostEqual(record["totals"]["inferences_per_second"],
+                               4 / record["totals"]["seconds"])
+        fed = str(self.path.with_name("in.npz"))
+        numpy.savez(fed, x=numpy.ones((3, 6), numpy.float32))
+        self.refused(2, "'x' is declared as 4x6.*3x6", options=("--input", fed))
+        for leading in ("batch", 1):
+            self.write(relu, inputs=(onnx.value_info("x", [leading, 6]),), initialisers=())
+            fed_run = cli.record("--arch", "tpu", "--net", str(self.path), "--input", fed)
+            self.assertEqual(fed_run["net"]["batch"], 3)
+            self.refused(2, "batch of 3", "--batch asks for 5",
+                         options=("--input", fed, "--batch", "5"))
+            self.refused(2, "x=5x6.*3x6", options=("--input", fed, "--shape", "x=5x6"))
+            self.refused(2, "declared as .x6, --shape is 2x7", options=("--shape", "x=2x7"))
+            self.assertEqual(self.shown("--shape", "x=5x6")["batch"], 5)
 
     def test_a_free_dimension_that_nobody_gives_is_named(self):
         self.write(CONV, onnx.node("Relu", ["c"], ["y"]))

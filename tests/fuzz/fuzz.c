@@ -60,7 +60,7 @@ static void read_set(const char *file, GError **error)
 
 static void read_one(const char *file)
 {
-    const struct net_options o = {.batch = 1};
+    const struct net_options o = {.batch = 1, .any_batch = true};
     GError *error = NULL;
 #if defined(FUZZ_NET)
     graph_free(net_read(file, o.batch, &error));

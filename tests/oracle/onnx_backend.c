@@ -113,7 +113,7 @@ static enum verdict run_set(const char *model, const char *dir, char **why)
     for (int i = 0; i < in.n; i++)
         if (in.name[i])
             g_hash_table_insert(known, in.name[i], &in.at[i]);
-    const struct net_options options = {.batch = 1, .known = known};
+    const struct net_options options = {.batch = 1, .any_batch = true, .known = known};
     GError *error = NULL;
     enum verdict verdict = WRONG;
     struct graph *g = onnx_read(model, &options, &error);

@@ -21,6 +21,7 @@ struct onnx_scope {
 struct onnx {
     const char *file;
     const struct net_options *options;
+    int64_t batch; /* of leading dimensions that the file leaves open, or has as 1 */
     struct graph *g;
     struct arena *arena;
     int64_t opset;

@@ -53,7 +53,7 @@ static bool free_dim(const struct onnx *o, const char *input, int i,
         return true;
     }
     if (i == 0) {
-        *out = o->options->batch;
+        *out = o->batch;
         return true;
     }
     return error_set(error, ERROR_INPUT,
@@ -62,20 +62,68 @@ static bool free_dim(const struct onnx *o, const char *input, int i,
                      o->file, i, input, is_named ? ", " : "", is_named ? d->dim_param : "", input);
 }
 
+static const struct tensor *fed_tensor(const struct onnx *o, const char *name)
+{
+    return o->options->known ? g_hash_table_lookup(o->options->known, name) : NULL;
+}
+
+/* What the file says of dimension i; 0: it is free. */
+static int64_t declared_dim(const Onnx__TensorShapeProto *p, int i)
+{
+    const Onnx__TensorShapeProto__Dimension *d = p->dim[i];
+    const bool is_given = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+    return is_given && d->dim_value > 0 ? d->dim_value : 0;
+}
+
+/* The leading dimension is a batch of any size: it is free, or 1. */
+static bool is_batch_open(const Onnx__TensorShapeProto *p)
+{
+    return p && p->n_dim > 0 && declared_dim(p, 0) <= 1;
+}
+
+/* Whether a shape from `origin` is one that the file allows for the input. */
+static bool check_declared(const struct onnx *o, const char *name, const Onnx__TensorShapeProto *p,
+                           const struct shape *shape, const char *origin, GError **error)
+{
+    if (!p)
+        return true;
+    bool fits = (int)p->n_dim == shape->n_dim;
+    g_autoptr(GString) declared = g_string_new(NULL);
+    for (int i = 0; i < (int)p->n_dim; i++) {
+        const int64_t dim = declared_dim(p, i);
+        if (dim > 0)
+            g_string_append_printf(declared, "%s%" G_GINT64_FORMAT, i ? "x" : "", dim);
+        else
+            g_string_append_printf(declared, "%s?", i ? "x" : "");
+        fits &= dim == 0 || (i == 0 && dim == 1) || !fits || dim == shape->dim[i];
+    }
+    if (fits)
+        return true;
+    return error_set(error, ERROR_INPUT, "%s: input '%s' is declared as %s, %s is %s", o->file,
+                     name, p->n_dim ? declared->str : "a number", origin,
+                     shape_text(shape, 0, o->arena));
+}
+
 /* What --shape says, else the tensor that will be fed, else the file with its leading 1 taken for
  * a batch. */
 static bool input_shape(const struct onnx *o, const char *name, const Onnx__TensorShapeProto *p,
                         struct shape *out, GError **error)
 {
     const char *text = dims_text(o, name);
-    if (text)
-        return parse_dims(text, out) || bad_dims(o, name, text, error);
-    const struct tensor *fed =
-        o->options->known ? g_hash_table_lookup(o->options->known, name) : NULL;
-    if (fed) {
+    const struct tensor *fed = fed_tensor(o, name);
+    if (text && !parse_dims(text, out))
+        return bad_dims(o, name, text, error);
+    if (text && !check_declared(o, name, p, out, "--shape", error))
+        return false;
+    if (fed && !check_declared(o, name, p, &fed->shape, "the tensor that is fed", error))
+        return false;
+    if (text && fed && !shape_equal(out, &fed->shape))
+        return error_set(error, ERROR_INPUT, "%s: --shape %s=%s, but the tensor that is fed is %s",
+                         o->file, name, text, shape_text(&fed->shape, 0, o->arena));
+    if (fed)
         *out = fed->shape;
+    if (text || fed)
         return true;
-    }
     if (!p)
         return error_set(error, ERROR_INPUT, "%s: input '%s' has no shape: give --shape %s=DIMS",
                          o->file, name, name);
@@ -84,12 +132,10 @@ static bool input_shape(const struct onnx *o, const char *name, const Onnx__Tens
                          name, SHAPE_MAX_DIM);
     out->n_dim = (int)p->n_dim;
     for (int i = 0; i < out->n_dim; i++) {
-        const Onnx__TensorShapeProto__Dimension *d = p->dim[i];
-        bool is_given = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
-                        d->dim_value > 0;
-        if (is_given)
-            out->dim[i] = i == 0 && d->dim_value == 1 ? o->options->batch : d->dim_value;
-        else if (!free_dim(o, name, i, d, &out->dim[i], error))
+        const int64_t dim = declared_dim(p, i);
+        if (dim > 0)
+            out->dim[i] = i == 0 && dim == 1 ? o->batch : dim;
+        else if (!free_dim(o, name, i, p->dim[i], &out->dim[i], error))
             return false;
     }
     return true;
@@ -101,8 +147,7 @@ static bool input_shape(const struct onnx *o, const char *name, const Onnx__Tens
 static void tell_known(struct onnx *o, const char *name, enum number type,
                        const struct shape *shape)
 {
-    const struct tensor *fed =
-        o->options->known ? g_hash_table_lookup(o->options->known, name) : NULL;
+    const struct tensor *fed = fed_tensor(o, name);
     if (!fed || !shape_equal(&fed->shape, shape) ||
         (size_t)shape_count(shape) * number_bytes(type) > KNOWN_MAX_BYTES)
         return;
@@ -147,9 +192,69 @@ static bool is_initialiser(const Onnx__GraphProto *p, const char *name)
     return false;
 }
 
+static const Onnx__TensorShapeProto *declared_shape(const Onnx__ValueInfoProto *p)
+{
+    const Onnx__TypeProto *t = p->type;
+    return t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? t->tensor_type->shape : NULL;
+}
+
+/* The leading dimension of an input that is open in the file and settled by --shape or by the
+ * tensor that will be fed; 0: it is not. */
+static int64_t settled_batch(const struct onnx *o, const Onnx__ValueInfoProto *input)
+{
+    const char *name = input->name ? input->name : "";
+    const Onnx__TensorShapeProto *p = declared_shape(input);
+    if (!is_batch_open(p))
+        return 0;
+    const bool is_named =
+        p->dim[0]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+    const struct tensor *fed = fed_tensor(o, name);
+    const char *text = dims_text(o, name);
+    if (!text && !fed && is_named)
+        text = dims_text(o, p->dim[0]->dim_param);
+    struct shape shape;
+    if (fed)
+        return fed->shape.n_dim > 0 ? fed->shape.dim[0] : 0;
+    return text && parse_dims(text, &shape) && shape.n_dim > 0 ? shape.dim[0] : 0;
+}
+
+/* The network's batch, of which leading dimensions that are open are: what one of them is settled
+ * to or, where none is open, the leading dimension that all inputs have, or 1; if --batch asks for
+ * one, it is that, or an error. */
+static bool find_batch(struct onnx *o, const Onnx__GraphProto *p, GError **error)
+{
+    const char *of = NULL;
+    int64_t open = 0, fixed = 0;
+    bool is_open = false;
+    for (size_t i = 0; i < p->n_input; i++) {
+        const Onnx__TensorShapeProto *shape = declared_shape(p->input[i]);
+        if (is_initialiser(p, p->input[i]->name) || !shape || shape->n_dim == 0)
+            continue;
+        is_open |= is_batch_open(shape);
+        const int64_t settled = settled_batch(o, p->input[i]), leading = declared_dim(shape, 0);
+        fixed = fixed == 0 || fixed == leading ? leading : 1;
+        if (settled > 0 && (!of || settled == o->options->batch)) {
+            open = settled;
+            of = p->input[i]->name;
+        }
+    }
+    const int64_t own = is_open ? open : MAX(fixed, 1);
+    o->batch = own > 0 ? own : o->options->batch;
+    o->g->batch = o->batch;
+    if (o->options->any_batch || o->batch == o->options->batch)
+        return true;
+    return error_set(error, ERROR_INPUT,
+                     "%s: %s%s%s a batch of %" G_GINT64_FORMAT
+                     ", --batch asks for %" G_GINT64_FORMAT,
+                     o->file, of ? "input '" : "its inputs have", of ? of : "", of ? "' has" : "",
+                     o->batch, o->options->batch);
+}
+
 /* Old files list the initialisers among the inputs too. */
 static bool import_inputs(struct onnx *o, const Onnx__GraphProto *p, GError **error)
 {
+    if (!find_batch(o, p, error))
+        return false;
     for (size_t i = 0; i < p->n_input; i++)
         if (!is_initialiser(p, p->input[i]->name) && !import_input(o, p->input[i], error))
             return false;
@@ -158,9 +263,7 @@ static bool import_inputs(struct onnx *o, const Onnx__GraphProto *p, GError **er
 
 static bool has_dim(const Onnx__ValueInfoProto *p, const char *name)
 {
-    const Onnx__TypeProto *t = p->type;
-    const Onnx__TensorShapeProto *shape =
-        t && t->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? t->tensor_type->shape : NULL;
+    const Onnx__TensorShapeProto *shape = declared_shape(p);
     for (size_t i = 0; shape && i < shape->n_dim; i++)
         if (shape->dim[i]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
             strcmp(shape->dim[i]->dim_param, name) == 0)
