@@ -30,6 +30,8 @@ struct arch_family {
     const char *name, *summary;
     const struct cfg_field *fields; /* all settings of the family; ends with path NULL */
     size_t cfg_size;
+    const char *const *totals; /* settings that are measured of a chip as a whole, NULL-terminated;
+                                * NULL: none */
     enum analytic_kind analytic;
     double analytic_share; /* of ANALYTIC_ESTIMATE */
 

@@ -79,6 +79,10 @@ json_t *json_arch(const struct record *r)
     json_put_text(o, "name", r->arch_name);
     json_put_text(o, "family", r->arch_family);
     json_put_text(o, "file", r->arch_file);
+    json_t *overrides = json_array();
+    for (int i = 0; i < r->n_override; i++)
+        json_put_item(overrides, r->overrides[i]);
+    json_object_set_new(o, "overrides", overrides);
     if (r->clock_hz > 0)
         json_put_real(o, "clock_hz", r->clock_hz);
     if (r->peak_macs_per_cycle > 0)
@@ -97,6 +101,7 @@ json_t *json_net(const struct record *r)
     json_t *o = json_object();
     json_put_text(o, "name", r->net_name);
     json_put_text(o, "file", r->net_file);
+    json_put_text(o, "mapping", r->mapping_file);
     json_put_count(o, "batch", r->batch);
     json_put_count(o, "layers", r->net_layers);
     json_put_count(o, "macs", r->net_macs);

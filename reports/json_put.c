@@ -13,6 +13,12 @@ void json_put_text(json_t *o, const char *key, const char *s)
     json_object_set_new(o, key, json_string(valid));
 }
 
+void json_put_item(json_t *array, const char *s)
+{
+    g_autofree char *valid = g_utf8_make_valid(s, -1);
+    json_array_append_new(array, json_string(valid));
+}
+
 void json_put_count(json_t *o, const char *key, uint64_t v)
 {
     json_object_set_new(o, key,

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 void json_put_text(json_t *o, const char *key, const char *s);
+void json_put_item(json_t *array, const char *s); /* behind the array's last */
 void json_put_count(json_t *o, const char *key, uint64_t v);
 void json_put_real(json_t *o, const char *key, double v);
 void json_put_bool(json_t *o, const char *key, bool v);

@@ -18,6 +18,14 @@ static void put_title(struct text *t, const struct record *r)
     text_put(t, TEXT_BOLD, net);
     text_put(t, TEXT_PLAIN, " on ");
     text_put(t, TEXT_BOLD, arch);
+    for (int i = 0; i < r->n_override; i++) {
+        g_autofree char *set = text_clean(t, r->overrides[i]);
+        g_string_append_printf(t->out, "%s%s", i ? ", " : " with ", set);
+    }
+    if (r->mapping_file) {
+        g_autofree char *file = text_clean(t, r->mapping_file);
+        g_string_append_printf(t->out, ", mapped by %s", file);
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(facts); i++) {
         if (!facts[i])
             continue;

@@ -112,10 +112,63 @@ static bool apply(struct accsim_machine *m, struct cfg *cfg, const char *const *
     return true;
 }
 
+/* Whether a setting stands in the file itself or in --set, not in what the file is based on. */
+static bool is_own(const struct cfg *cfg, const char *path)
+{
+    const char *origin = cfg_origin(cfg, path), *file = cfg_file(cfg);
+    return g_str_has_prefix(origin, "--set ") ||
+           (g_str_has_prefix(origin, file) && origin[strlen(file)] == ':');
+}
+
+/* Settings of the mapper, and names, make no other machine. */
+static bool changes_machine(const char *set)
+{
+    return !g_str_has_prefix(set, "mapper.") && !g_str_has_prefix(set, "name=") &&
+           !g_str_has_prefix(set, "known_error=");
+}
+
+/* The settings that are totals of the chip as it was measured, and are kept. */
+static void put_totals(const struct accsim_machine *m, const struct cfg *cfg, GString *out)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (const char *const *total = m->family->totals; total && *total; total++)
+        for (int i = 0; i < m->n_setting; i++) {
+            const struct record_setting *s = &m->settings[i];
+            const char *origin = cfg_origin(cfg, s->path);
+            if (!strcmp(s->path, *total) && !s->is_default && !g_str_has_prefix(origin, "--set "))
+                g_string_append_printf(names, "%s%s = %s %s", names->len ? ", " : "", s->path,
+                                       s->value, s->unit ? s->unit : "");
+        }
+    if (names->len)
+        g_string_append_printf(out, " Kept from it, though measured of the whole chip: %s.",
+                               names->str);
+}
+
+/* What is known of a machine's error holds for its file as it is: where settings are changed, by
+ * --set or by a file that is based on it, the sentence says so. */
+static const char *known_error(struct accsim_machine *m, const struct cfg *cfg,
+                               const char *const *set)
+{
+    const char *claim = m->machine.known_error;
+    const bool is_based = claim && *claim && !is_own(cfg, "known_error");
+    g_autoptr(GString) out = g_string_new(NULL);
+    for (int i = 0; set && set[i]; i++)
+        if (changes_machine(set[i]))
+            g_string_append_printf(out, "%s%s", out->len ? ", " : "Changed: ", set[i]);
+    if (!is_based && !out->len)
+        return claim;
+    g_string_append_printf(out, "%sHow far the model is off is not known of this machine. ",
+                           out->len ? ". " : "");
+    if (claim && *claim)
+        g_string_append_printf(out, "Of the machine that it is made from: %s", claim);
+    put_totals(m, cfg, out);
+    return arena_strdup(m->arena, out->str);
+}
+
 static const char *machine_name(struct accsim_machine *m, const struct cfg *cfg)
 {
     const char *name = cfg_peek_string(cfg, "name");
-    if (name && *name)
+    if (name && *name && is_own(cfg, "name"))
         return arena_strdup(m->arena, name);
     g_autofree char *base = g_path_get_basename(cfg_file(cfg));
     char *dot = strrchr(base, '.');
@@ -142,11 +195,13 @@ struct accsim_machine *accsim_machine_load(const char *arch, const char *const *
         m->self = m->family->create(m->cfg, file, &m->machine, arena, error);
         ok = m->self != NULL;
     }
-    cfg_free(cfg);
     if (ok) {
         resolve_settings(m);
-        return m;
+        m->machine.known_error = known_error(m, cfg, set);
     }
+    cfg_free(cfg);
+    if (ok)
+        return m;
     accsim_machine_free(m);
     return NULL;
 }

@@ -61,6 +61,18 @@ static void describe_memories(const struct accsim *a, struct record *r)
     r->memory_place = places;
 }
 
+/* What the run asks to be other than in the files. */
+static void describe_overrides(const struct accsim *a, struct record *r)
+{
+    while (a->options.set && a->options.set[r->n_override])
+        r->n_override++;
+    const char **overrides = ARENA_ARRAY(r->arena, const char *, (size_t)r->n_override);
+    for (int i = 0; i < r->n_override; i++)
+        overrides[i] = arena_strdup(r->arena, a->options.set[i]);
+    r->overrides = overrides;
+    r->mapping_file = arena_strdup(r->arena, a->options.mapping);
+}
+
 static void describe_layers(const struct accsim *a, struct record *r)
 {
     for (int i = 0; i < r->n_layer; i++) {
@@ -139,6 +151,7 @@ bool make_record(struct accsim *a, GError **error)
     r.drams = ARENA_ARRAY(a->told, struct record_dram, (size_t)r.n_memory);
     if (a->machine)
         describe_memories(a, &r);
+    describe_overrides(a, &r);
     a->record = ARENA_NEW(a->told, struct record);
     *a->record = r;
     if (!a->machine) {

@@ -679,12 +679,15 @@ static const void *systolic_settings(const void *self)
     return &((const struct systolic *)self)->cfg;
 }
 
+static const char *const totals[] = {"energy.idle_w", "area_mm2", NULL};
+
 const struct arch_family arch_systolic = {
     .name = "systolic",
     .summary = "weight-, output- or input-stationary matrix array with a weight FIFO and an "
                "activation unit",
     .fields = systolic_fields,
     .cfg_size = sizeof(struct systolic_cfg),
+    .totals = totals,
     .analytic = ANALYTIC_ESTIMATE,
     .analytic_share = 0.05,
     .create = systolic_create,

@@ -78,6 +78,8 @@ struct record {
     const char *known_error; /* how far this model is known to be off, with its source */
     struct record_setting *settings;
     int n_setting;
+    const char *const *overrides; /* what --set changed, "array.rows=64" */
+    int n_override;
     const struct record_cause *causes; /* of layers' stalls: those of the main matrix unit */
     int n_cause;
     const struct stat_desc *memories;
@@ -90,6 +92,7 @@ struct record {
 
     /* the network */
     const char *net_name, *net_file;
+    const char *mapping_file; /* that it was mapped by; NULL: by the search */
     uint64_t batch, net_layers, net_macs, net_parameters; /* of one inference */
 
     /* results */

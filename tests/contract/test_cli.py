@@ -228,6 +228,36 @@ class Report(cli.InFolder):
         for word in ("conv1", "fc8", "TPU|tpu"):
             self.assertRegex(shown, word)
 
+    def test_a_changed_machine_says_so_and_keeps_no_claim(self):
+        """Neither by --set nor by a file that is based on it; the mapper's settings change none."""
+        changed = ("--set", "array.rows=32", "--set", "mapper.search=heuristic")
+        shown = cli.succeed(*cli.SMALL, *changed)
+        self.assertIn("on tpu with array.rows=32, mapper.search=heuristic", shown.splitlines()[0])
+        arch = cli.record(*cli.SMALL, *changed)["arch"]
+        self.assertEqual(arch["overrides"], ["array.rows=32", "mapper.search=heuristic"])
+        claim = cli.record(*cli.SMALL)["arch"]["known_error"]
+        self.assertEqual(cli.record(*cli.SMALL)["arch"]["overrides"], [])
+        (self.folder / "mine.cfg").write_text('base = "tpu.cfg";\narray = { rows = 32; };\n')
+        mine = cli.record("--arch", str(self.folder / "mine.cfg"), *cli.SMALL[2:])["arch"]
+        self.assertEqual(mine["name"], "mine")
+        for told, begin in ((arch["known_error"], "Changed: array.rows=32. How far"),
+                            (mine["known_error"], "How far")):
+            self.assertTrue(told.startswith(begin), told)
+            self.assertIn(f"not known of this machine. Of the machine that it is made from: {claim}",
+                          told)
+            self.assertIn("energy.idle_w = 28 W", told)
+        heuristic = cli.record(*cli.SMALL, *changed[2:])["arch"]
+        self.assertEqual(heuristic["known_error"], claim)
+        idle = cli.record(*cli.SMALL, "--set", "array.rows=32", "--set", "energy.idle_w=3")["arch"]
+        self.assertNotIn("idle_w = ", idle["known_error"])
+
+    def test_a_mapping_file_is_named(self):
+        cli.succeed(*cli.SMALL, "--save-mapping", self.folder / "m.map")
+        shown = cli.succeed(*cli.SMALL, "--mapping", self.folder / "m.map")
+        self.assertIn("mapped by", shown.splitlines()[0])
+        net = cli.record(*cli.SMALL, "--mapping", str(self.folder / "m.map"))["net"]
+        self.assertEqual(net["mapping"], str(self.folder / "m.map"))
+
     def test_a_die_smaller_than_its_blocks_says_so(self):
         small = (*cli.SMALL, "--mode", "timing", "--set", "area_mm2=10")
         area = re.search(r"^area .*?(?=^\w)", cli.succeed(*small), re.M | re.S).group()
