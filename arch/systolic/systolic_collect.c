@@ -46,12 +46,12 @@ static double insn_pj(const struct systolic *self, const struct plan *p, const s
 static double add_steps(const struct sim *s, struct record *r)
 {
     double sum_pj = 0;
-    for (guint i = 0; i < s->program->insns->len; i++) {
-        const struct insn *in = &g_array_index(s->program->insns, struct insn, i);
-        const double pj = insn_pj(s->self, s->plan, in);
+    struct insn in;
+    for (size_t at = 0; systolic_program_next(s->program, &at, &in);) {
+        const double pj = insn_pj(s->self, s->plan, &in);
         if (pj <= 0)
             continue;
-        const struct step_span span = span_of(s, in);
+        const struct step_span span = span_of(s, &in);
         power_add(r, (double)span.start_cyc, (double)span.end_cyc, pj);
         sum_pj += pj;
     }
@@ -126,13 +126,11 @@ static void collect_event(const struct sim *s, struct record *r)
 /* Bytes, MACs and energy follow from the program; cycles and stalls are there already. */
 static void collect_analytic(const struct systolic *self, const struct plan *p, struct record *r)
 {
-    const struct program *program = p->program;
+    struct insn in;
     g_autofree struct tally *layers = g_new0(struct tally, p->n_layer);
     r->total_cyc = 0;
-    for (guint i = 0; i < program->insns->len; i++) {
-        const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        systolic_count_insn(self, p, in, &layers[in->layer]);
-    }
+    for (size_t at = 0; systolic_program_next(p->program, &at, &in);)
+        systolic_count_insn(self, p, &in, &layers[in.layer]);
     for (int i = 0; i < r->n_layer; i++) {
         put_tally(&r->layers[i], &layers[i]);
         r->total_cyc += r->layers[i].cycles;
@@ -168,12 +166,10 @@ static uint64_t *sum_cycles(const struct systolic *s, const struct plan *p,
                             uint64_t (*cycles)(const struct systolic *s, const struct plan *p,
                                                const struct insn *in))
 {
-    const struct program *program = p->program;
     uint64_t *sum = g_new0(uint64_t, p->n_layer);
-    for (guint i = 0; i < program->insns->len; i++) {
-        const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        sum[in->layer] += cycles(s, p, in);
-    }
+    struct insn in;
+    for (size_t at = 0; systolic_program_next(p->program, &at, &in);)
+        sum[in.layer] += cycles(s, p, &in);
     return sum;
 }
 

@@ -2,9 +2,11 @@
 /* The instructions of the systolic family and the program that they make. */
 #pragma once
 
-#include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+struct plan_step;
 
 /* Kinds of units that instructions are queued at: one host, and of the others one for each array.
  */
@@ -68,14 +70,46 @@ static inline int insn_array(const struct insn *in)
     return __builtin_ctzll(in->arrays);
 }
 
+/* Numbers in a row, small ones in few bytes: seven bits a byte, the lowest first (LEB128). */
+struct varints {
+    uint8_t *bytes;
+    size_t n_byte, n_room;
+};
+void systolic_varints_append(struct varints *v, uint64_t number);
+static inline uint64_t systolic_varints_next(const struct varints *v, size_t *at)
+{
+    uint64_t number = 0;
+    for (int shift = 0;; shift += 7) {
+        const uint8_t byte = v->bytes[(*at)++];
+        number |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return number;
+    }
+}
+
 /* Instructions that a piece of a block takes: wait and product for its first tile of k; product and
  * set for its last; then, at the activation unit, wait, Activate and set. A block in one piece
  * takes as many, with Read_Weights in the place of a product. */
 enum { INSN_PER_PIECE = 7, INSN_AT_ACTIVATION = 3 };
 
+/* Instructions in program order, told in as few bytes as they take (systolic_program.c): most of
+ * them wait or set, the numbers of most are small, and a run has millions. */
 struct program {
-    GArray *insns; /* struct insn, in program order */
+    const struct plan_step *steps;
+    struct varints code;
     uint32_t n_meeting;
     uint64_t *done; /* by step and array: what the counter of the unit that ends the step has
                      * reached when it is complete */
 };
+/* What is known of an instruction later than the instruction itself. */
+enum insn_mark { MARK_LAST_OF_CHUNK = 1, MARK_KEEP = 2, MARK_KEEP_WEIGHTS = 4 };
+
+/* Its layer is its step's; where it is for several arrays they get a meeting. Returns its place. */
+size_t systolic_program_append(struct program *p, const struct insn *in);
+/* The instruction at a place, which moves on to the next one's; false behind the last one:
+ *     for (size_t at = 0; systolic_program_next(program, &at, &in);) */
+bool systolic_program_next(const struct program *p, size_t *at, struct insn *in);
+enum unit systolic_program_unit(const struct program *p, size_t at);
+void systolic_program_mark(struct program *p, size_t at, enum insn_mark mark);
+/* Read_Weights before what it need not wait for; places change. */
+void systolic_program_read_ahead(struct program *p);
