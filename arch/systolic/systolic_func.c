@@ -130,7 +130,7 @@ static void begin_steps(struct machine_state *m)
     const size_t n = (size_t)m->plan->n_step;
     memset(m->n_left, 0, n * sizeof(*m->n_left));
     memset(m->pooled, 0, n * sizeof(*m->pooled));
-    for (size_t at = 0; systolic_program_next(m->plan->program, &at, &in);)
+    for (size_t at = 0; systolic_program_next(m->plan->program, &at, WORK_OPS, &in);)
         m->n_left[in.step] += in.last_of_chunk;
 }
 
@@ -573,7 +573,7 @@ bool systolic_state_replay(struct machine_state *m, GError **error)
     struct insn in;
     bool ok = true;
     systolic_state_begin(m);
-    for (size_t at = 0; ok && systolic_program_next(m->plan->program, &at, &in);) {
+    for (size_t at = 0; ok && systolic_program_next(m->plan->program, &at, WORK_OPS, &in);) {
         for (uint32_t j = 0; j < in.repeat && in.unit == UNIT_MATRIX; j++)
             replay_stream(m, &in, j);
         if (in.unit != UNIT_MATRIX)

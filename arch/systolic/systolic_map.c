@@ -477,8 +477,8 @@ static void mark_last(struct lowering *w, const struct plan_step *s)
         return;
     struct insn in;
     size_t last = SIZE_MAX;
-    for (size_t next = w->step_place, at = next; systolic_program_next(w->program, &next, &in);
-         at = next) {
+    for (size_t next = w->step_place, at = next;
+         systolic_program_next(w->program, &next, ALL_OPS, &in); at = next) {
         if (in.op != INSN_ACTIVATE && in.op != INSN_NORMALIZE_POOL && in.op != INSN_READ_ROWS)
             continue;
         last = at;

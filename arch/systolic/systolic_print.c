@@ -175,7 +175,7 @@ char *systolic_print(const void *self, const struct plan *p)
     int layer = -1;
     uint64_t i = 0;
     struct insn in;
-    for (size_t at = 0; systolic_program_next(p->program, &at, &in); i++) {
+    for (size_t at = 0; systolic_program_next(p->program, &at, ALL_OPS, &in); i++) {
         if (in.layer != layer) {
             layer = in.layer;
             print_layer(p, &p->layers[layer], seen[layer], out);

@@ -96,7 +96,7 @@ static const struct insn *pop(struct unit_state *u)
     u->n_queued--;
     controller_go_on(u->controller, s);
     size_t place = q.place;
-    systolic_program_next(s->program, &place, &u->now);
+    systolic_program_next(s->program, &place, ALL_OPS, &u->now);
     u->has_begun = true;
     u->layer = (uint64_t)u->now.layer;
     return &u->now;
@@ -164,20 +164,24 @@ static struct controller *controller_of(struct sim *s, enum unit unit, int array
 /* What each controller will issue, each unit take from its queue, and each loader from its FIFO. */
 static void deal_program(struct sim *s)
 {
-    struct insn in;
-    for (size_t place = 0, next = 0; systolic_program_next(s->program, &next, &in); place = next) {
-        for (uint64_t left = in.arrays; left; left &= left - 1) {
+    const struct program *p = s->program;
+    for (size_t at = 0; at < p->code.n_byte; at += systolic_program_bytes(p, at)) {
+        const enum unit unit = systolic_program_unit(p, at);
+        for (uint64_t left = systolic_program_arrays(p, at); left; left &= left - 1) {
             const int array = __builtin_ctzll(left);
-            struct controller *c = controller_of(s, in.unit, array);
+            struct controller *c = controller_of(s, unit, array);
             if (c->n_left++ == 0)
-                c->next = place;
+                c->next = at;
             else
-                systolic_varints_append(&c->list, place - c->last);
-            c->last = place;
-            queue_unit(s, in.unit, array)->n_left++;
-            s->arrays[array].n_tile += in.op == INSN_READ_WEIGHTS ? in.repeat : 0;
+                systolic_varints_append(&c->list, at - c->last);
+            c->last = at;
+            queue_unit(s, unit, array)->n_left++;
         }
     }
+    struct insn read;
+    for (size_t at = 0; systolic_program_next(p, &at, 1 << INSN_READ_WEIGHTS, &read);)
+        for (uint64_t left = read.arrays; left; left &= left - 1)
+            s->arrays[__builtin_ctzll(left)].n_tile += read.repeat;
 }
 
 static void queue_build(struct sim *s)

@@ -12,7 +12,7 @@ static inline GArray *program_insns(const struct accsim *a)
 {
     GArray *insns = g_array_new(FALSE, FALSE, sizeof(struct insn));
     struct insn in;
-    for (size_t at = 0; systolic_program_next(a->plan->program, &at, &in);)
+    for (size_t at = 0; systolic_program_next(a->plan->program, &at, ALL_OPS, &in);)
         g_array_append_val(insns, in);
     return insns;
 }

@@ -77,7 +77,7 @@ START_TEST(test_a_tile_that_both_need_is_read_once)
         const struct record_layer *l = &accsim_record(a)->layers[0];
         int n_read = 0;
         struct insn in;
-        for (size_t at = 0; systolic_program_next(a->plan->program, &at, &in);)
+        for (size_t at = 0; systolic_program_next(a->plan->program, &at, ALL_OPS, &in);)
             n_read += in.op == INSN_READ_WEIGHTS;
         ck_assert_int_eq(n_read, rows[i].n_read);
         ck_assert_uint_eq(l->bytes[machine_index(&a->machine->machine, ROLE_WEIGHTS)].read,
