@@ -2,6 +2,7 @@
 /* The instructions of the systolic family and the program that they make. */
 #pragma once
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -76,14 +77,15 @@ struct varints {
     uint8_t *bytes;
     size_t n_byte, n_room;
 };
-void systolic_varints_append(struct varints *v, uint64_t number);
 enum { VARINTS_AT_ONCE = 8 };
+void systolic_varints_append(struct varints *v, uint64_t number);
 /* Eight bytes at once, without a loop whose end is hard to predict: groups of seven bits are moved
  * together in pairs, then pairs of these, and these. Bytes beyond the last number can be read. */
 static inline uint64_t systolic_varints_next(const struct varints *v, size_t *at)
 {
     uint64_t b;
     memcpy(&b, v->bytes + *at, VARINTS_AT_ONCE);
+    b = GUINT64_FROM_LE(b);
     const uint64_t last = ~b & UINT64_C(0x8080808080808080); /* bytes that a number may end with */
     if (last) {
         const uint64_t end = last & -last;
