@@ -73,8 +73,8 @@ struct plan_step {
         uint64_t address; /* LOAD, STORE: of the region; COMPUTE: of the first output's */
         uint64_t out_address[PLAN_MAX_OUT]; /* COMPUTE: of each output's */
     };
-    uint64_t in_address[PLAN_MAX_IN]; /* COMPUTE: of each input's first image and row needed */
-    int64_t in_row[PLAN_MAX_IN];      /* COMPUTE: the input row that lies at in_address */
+    uint64_t *in_address; /* COMPUTE: of each input's first image and row needed */
+    int64_t *in_row;      /* COMPUTE: the input row that lies at in_address */
     int after_load, after_compute, after_store; /* last step of that kind to wait for */
     int after_weights; /* COMPUTE: the step that loads its resident weights; -1: none */
 };

@@ -46,12 +46,12 @@ static double insn_pj(const struct systolic *self, const struct plan *p, const s
 static double add_steps(const struct sim *s, struct record *r)
 {
     double sum_pj = 0;
-    for (guint i = 0; i < s->program->insns->len; i++) {
-        const struct insn *in = &g_array_index(s->program->insns, struct insn, i);
-        const double pj = insn_pj(s->self, s->plan, in);
+    struct insn in;
+    for (size_t at = 0; systolic_program_next(s->program, &at, WORK_OPS, &in);) {
+        const double pj = insn_pj(s->self, s->plan, &in);
         if (pj <= 0)
             continue;
-        const struct step_span span = span_of(s, in);
+        const struct step_span span = span_of(s, &in);
         power_add(r, (double)span.start_cyc, (double)span.end_cyc, pj);
         sum_pj += pj;
     }
@@ -126,13 +126,11 @@ static void collect_event(const struct sim *s, struct record *r)
 /* Bytes, MACs and energy follow from the program; cycles and stalls are there already. */
 static void collect_analytic(const struct systolic *self, const struct plan *p, struct record *r)
 {
-    const struct program *program = p->program;
+    struct insn in;
     g_autofree struct tally *layers = g_new0(struct tally, p->n_layer);
     r->total_cyc = 0;
-    for (guint i = 0; i < program->insns->len; i++) {
-        const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        systolic_count_insn(self, p, in, &layers[in->layer]);
-    }
+    for (size_t at = 0; systolic_program_next(p->program, &at, WORK_OPS, &in);)
+        systolic_count_insn(self, p, &in, &layers[in.layer]);
     for (int i = 0; i < r->n_layer; i++) {
         put_tally(&r->layers[i], &layers[i]);
         r->total_cyc += r->layers[i].cycles;
@@ -150,33 +148,6 @@ static void collect_scalesim(const struct sim *s, struct record *r)
     collect_analytic(s->self, s->plan, r);
 }
 
-/* Cycles in which the array computed. */
-static uint64_t array_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
-{
-    const bool is_matrix = in->op == INSN_MATRIX_MULTIPLY || in->op == INSN_CONVOLVE;
-    return is_matrix ? systolic_active_cyc(s, p, in) : 0;
-}
-
-static uint64_t pass_cyc(const struct systolic *s, const struct plan *p, const struct insn *in)
-{
-    (void)p;
-    return in->op == INSN_NORMALIZE_POOL ? systolic_share_cyc(s, in->count) : 0;
-}
-
-/* A sum over the program, by layer; the caller frees it. */
-static uint64_t *sum_cycles(const struct systolic *s, const struct plan *p,
-                            uint64_t (*cycles)(const struct systolic *s, const struct plan *p,
-                                               const struct insn *in))
-{
-    const struct program *program = p->program;
-    uint64_t *sum = g_new0(uint64_t, p->n_layer);
-    for (guint i = 0; i < program->insns->len; i++) {
-        const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        sum[in->layer] += cycles(s, p, in);
-    }
-    return sum;
-}
-
 static void add_unit(struct record *r, const char *name, uint64_t count, uint64_t busy_cyc)
 {
     const struct record_unit unit = {.name = name, .count = count, .busy_cyc = busy_cyc};
@@ -188,31 +159,41 @@ static bool is_scalesim(const struct systolic *self)
     return self->cfg.timing == TIMING_SCALESIM;
 }
 
-/* By layer, the cycles in which the array and the activation unit work; of several arrays the mean.
- * The caller frees both. */
-static void work_cycles(const struct systolic *self, const struct plan *p, uint64_t **active,
-                        uint64_t **pass)
+/* Cycles in which the array and the activation unit work on a layer; of several arrays the mean. */
+struct work_cyc {
+    uint64_t array, pass;
+};
+
+/* By layer; the caller frees it. */
+static struct work_cyc *work_cycles(const struct systolic *self, const struct plan *p)
 {
-    *active = sum_cycles(self, p, array_cyc);
-    for (int i = 0; i < p->n_layer; i++)
-        (*active)[i] /= (uint64_t)self->cfg.n_array;
-    *pass = sum_cycles(self, p, pass_cyc);
-    for (int i = 0; is_scalesim(self) && i < p->n_layer; i++) {
-        (*active)[i] = systolic_scalesim_active_cyc(self, &p->layers[i]);
-        (*pass)[i] = 0; /* only matrix layers take time */
+    struct work_cyc *work = g_new0(struct work_cyc, p->n_layer);
+    for (int i = 0; is_scalesim(self) && i < p->n_layer; i++) /* only matrix layers take time */
+        work[i].array = systolic_scalesim_active_cyc(self, &p->layers[i]);
+    if (is_scalesim(self))
+        return work;
+    struct insn in;
+    const uint32_t products = 1 << INSN_MATRIX_MULTIPLY | 1 << INSN_CONVOLVE,
+                   passes = 1 << INSN_NORMALIZE_POOL;
+    for (size_t at = 0; systolic_program_next(p->program, &at, products | passes, &in);) {
+        if (in.op == INSN_NORMALIZE_POOL)
+            work[in.layer].pass += systolic_share_cyc(self, in.count);
+        else
+            work[in.layer].array += systolic_active_cyc(self, p, &in);
     }
+    for (int i = 0; i < p->n_layer; i++)
+        work[i].array /= (uint64_t)self->cfg.n_array;
+    return work;
 }
 
 /* What the analytic model takes for alike may come to a little less than what the arrays do. */
-static void bound_layers(const struct systolic *self, const struct plan *p, struct record *r)
+static void bound_layers(const struct work_cyc *work, struct record *r)
 {
-    g_autofree uint64_t *active = NULL, *pass = NULL;
     uint64_t later = 0;
-    work_cycles(self, p, &active, &pass);
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
-        const uint64_t cycles = MAX(l->cycles, active[i]);
-        uint64_t idle = cycles - active[i];
+        const uint64_t cycles = MAX(l->cycles, work[i].array);
+        uint64_t idle = cycles - work[i].array;
         l->start_cycle += later;
         later += cycles - l->cycles;
         l->end_cycle += later;
@@ -225,10 +206,9 @@ static void bound_layers(const struct systolic *self, const struct plan *p, stru
     r->total_cyc += later;
 }
 
-static void finish_layers(const struct systolic *self, const struct plan *p, struct record *r)
+static void finish_layers(const struct systolic *self, const struct plan *p,
+                          const struct work_cyc *work, struct record *r)
 {
-    g_autofree uint64_t *active = NULL, *pass = NULL;
-    work_cycles(self, p, &active, &pass);
     uint64_t stall_cyc[N_CAUSE] = {0};
     struct record_unit matrix = {.name = "matrix_unit",
                                  .count = (uint64_t)self->cfg.n_array,
@@ -238,7 +218,7 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
     for (int i = 0; i < r->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
         const uint64_t known =
-            active[i] + l->stall_cyc[CAUSE_WEIGHT_STALL] + l->stall_cyc[CAUSE_WEIGHT_SHIFT];
+            work[i].array + l->stall_cyc[CAUSE_WEIGHT_STALL] + l->stall_cyc[CAUSE_WEIGHT_SHIFT];
         g_assert(known <= l->cycles);
         l->stall_cyc[CAUSE_NON_MATRIX] = l->cycles - known;
         const struct plan_layer *pl = &p->layers[i];
@@ -248,10 +228,10 @@ static void finish_layers(const struct systolic *self, const struct plan *p, str
                 (double)systolic_row_cyc(self, p->formats[pl->in[0]], pl->weight_format);
             matrix.useful_cyc += (double)l->macs / l->peak_macs_per_cycle;
         }
-        systolic_count_layer_end(self, l, active[i] + pass[i]);
+        systolic_count_layer_end(self, l, work[i].array + work[i].pass);
         if (pl->kind == LAYER_LOOKUP && l->cycles > 0)
             l->bound = BOUND_MEMORY; /* it does nothing but read */
-        matrix.busy_cyc += active[i];
+        matrix.busy_cyc += work[i].array;
         for (int c = 0; c < N_CAUSE; c++)
             stall_cyc[c] += l->stall_cyc[c];
     }
@@ -277,11 +257,12 @@ static uint64_t dram_busy_cyc(const struct sim *s, const struct record *r)
 bool systolic_estimate(const void *self, const struct plan *p, struct record *r, GError **error)
 {
     (void)error;
+    g_autofree struct work_cyc *work = work_cycles(self, p);
     arch_sum_costs(&arch_systolic, self, p, r);
     collect_analytic(self, p, r);
     if (!is_scalesim(self))
-        bound_layers(self, p, r);
-    finish_layers(self, p, r);
+        bound_layers(work, r);
+    finish_layers(self, p, work, r);
     systolic_price_memory(self, r);
     power_collect(NULL, r);
     return true;
@@ -298,7 +279,8 @@ bool systolic_collect(void *run, struct record *r, GError **error)
         collect_scalesim(s, r);
     else
         collect_event(s, r);
-    finish_layers(s->self, s->plan, r);
+    g_autofree struct work_cyc *work = work_cycles(s->self, s->plan);
+    finish_layers(s->self, s->plan, work, r);
     if (!is_scalesim(s->self))
         dram_collect(&s->core.memory, r->total_cyc,
                      &r->drams[machine_index(s->self->machine, ROLE_WEIGHTS)]);

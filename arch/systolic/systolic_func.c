@@ -126,14 +126,12 @@ void systolic_state_clear(struct machine_state *m)
  */
 static void begin_steps(struct machine_state *m)
 {
-    const GArray *insns = ((const struct program *)m->plan->program)->insns;
+    struct insn in;
     const size_t n = (size_t)m->plan->n_step;
     memset(m->n_left, 0, n * sizeof(*m->n_left));
     memset(m->pooled, 0, n * sizeof(*m->pooled));
-    for (guint i = 0; i < insns->len; i++) {
-        const struct insn *in = &g_array_index(insns, struct insn, i);
-        m->n_left[in->step] += in->last_of_chunk;
-    }
+    for (size_t at = 0; systolic_program_next(m->plan->program, &at, WORK_OPS, &in);)
+        m->n_left[in.step] += in.last_of_chunk;
 }
 
 void systolic_state_begin(struct machine_state *m)
@@ -572,15 +570,14 @@ static void replay_stream(struct machine_state *m, const struct insn *in, uint32
 
 bool systolic_state_replay(struct machine_state *m, GError **error)
 {
-    const struct program *program = m->plan->program;
+    struct insn in;
     bool ok = true;
     systolic_state_begin(m);
-    for (guint i = 0; i < program->insns->len && ok; i++) {
-        const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        for (uint32_t j = 0; j < in->repeat && in->unit == UNIT_MATRIX; j++)
-            replay_stream(m, in, j);
-        if (in->unit != UNIT_MATRIX)
-            ok = systolic_state_execute(m, in, error);
+    for (size_t at = 0; ok && systolic_program_next(m->plan->program, &at, WORK_OPS, &in);) {
+        for (uint32_t j = 0; j < in.repeat && in.unit == UNIT_MATRIX; j++)
+            replay_stream(m, &in, j);
+        if (in.unit != UNIT_MATRIX)
+            ok = systolic_state_execute(m, &in, error);
     }
     return ok;
 }

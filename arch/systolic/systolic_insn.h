@@ -4,7 +4,11 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+struct plan_step;
 
 /* Kinds of units that instructions are queued at: one host, and of the others one for each array.
  */
@@ -68,14 +72,70 @@ static inline int insn_array(const struct insn *in)
     return __builtin_ctzll(in->arrays);
 }
 
+/* Numbers in a row, small ones in few bytes: seven bits a byte, the lowest first (LEB128). */
+struct varints {
+    uint8_t *bytes;
+    size_t n_byte, n_room;
+};
+enum { VARINTS_AT_ONCE = 8 };
+void systolic_varints_append(struct varints *v, uint64_t number);
+/* Eight bytes at once, without a loop whose end is hard to predict: groups of seven bits are moved
+ * together in pairs, then pairs of these, and these. Bytes beyond the last number can be read. */
+static inline uint64_t systolic_varints_next(const struct varints *v, size_t *at)
+{
+    uint64_t b;
+    memcpy(&b, v->bytes + *at, VARINTS_AT_ONCE);
+    b = GUINT64_FROM_LE(b);
+    const uint64_t last = ~b & UINT64_C(0x8080808080808080); /* bytes that a number may end with */
+    if (last) {
+        const uint64_t end = last & -last;
+        *at += (size_t)__builtin_ctzll(end) / 8 + 1;
+        b &= end - 1;
+        b = (b & UINT64_C(0x007f007f007f007f)) | (b & UINT64_C(0x7f007f007f007f00)) >> 1;
+        b = (b & UINT64_C(0x00003fff00003fff)) | (b & UINT64_C(0x3fff00003fff0000)) >> 2;
+        return (b & UINT64_C(0x000000000fffffff)) | (b & UINT64_C(0x0fffffff00000000)) >> 4;
+    }
+    uint64_t number = 0;
+    for (int shift = 0;; shift += 7) {
+        const uint8_t byte = v->bytes[(*at)++];
+        number |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return number;
+    }
+}
+
 /* Instructions that a piece of a block takes: wait and product for its first tile of k; product and
  * set for its last; then, at the activation unit, wait, Activate and set. A block in one piece
  * takes as many, with Read_Weights in the place of a product. */
 enum { INSN_PER_PIECE = 7, INSN_AT_ACTIVATION = 3 };
 
+/* Instructions in program order, told in as few bytes as they take (systolic_program.c): most of
+ * them wait or set, the numbers of most are small, and a run has millions. */
 struct program {
-    GArray *insns; /* struct insn, in program order */
+    const struct plan_step *steps;
+    struct varints code;
     uint32_t n_meeting;
     uint64_t *done; /* by step and array: what the counter of the unit that ends the step has
                      * reached when it is complete */
 };
+/* What is known of an instruction later than the instruction itself. */
+enum insn_mark { MARK_LAST_OF_CHUNK = 1, MARK_KEEP = 2, MARK_KEEP_WEIGHTS = 4 };
+
+/* Its layer is its step's; where it is for several arrays they get a meeting. Returns its place. */
+size_t systolic_program_append(struct program *p, const struct insn *in);
+/* The first instruction from a place on that is one of `ops`, a bit each; the place becomes the one
+ * behind it. false: there is none.
+ *     for (size_t at = 0; systolic_program_next(program, &at, ALL_OPS, &in);) */
+bool systolic_program_next(const struct program *p, size_t *at, uint32_t ops, struct insn *in);
+enum {
+    SYNC_OPS = 1 << INSN_SYNC_SET | 1 << INSN_SYNC_WAIT,
+    ALL_OPS = (1 << N_INSN) - 1,
+    WORK_OPS = ALL_OPS & ~SYNC_OPS
+};
+/* Of the instruction at a place, without the others of its fields. */
+enum unit systolic_program_unit(const struct program *p, size_t at);
+uint64_t systolic_program_arrays(const struct program *p, size_t at);
+size_t systolic_program_bytes(const struct program *p, size_t at);
+void systolic_program_mark(struct program *p, size_t at, enum insn_mark mark);
+/* Read_Weights before what it need not wait for; places change. */
+void systolic_program_read_ahead(struct program *p);

@@ -15,20 +15,22 @@ struct lowered_array {
     int64_t n_block;     /* of the turn so far */
     int64_t place;       /* of the next piece in the accumulators */
     int64_t weight_tile; /* the only one of the last block; -1: it had several */
-    guint last_matrix;   /* the last block's instruction */
+    struct insn last;    /* the last block's instruction, and its place */
+    size_t last_place;
 };
 
 struct lowering {
     const struct systolic *self;
     struct plan *plan;
-    GArray *insns;
+    struct program *program;
     int n_array, n_unit;
     uint64_t *sets;   /* Sync set instructions emitted so far, by unit: see unit_index() */
     uint64_t *waited; /* [n_unit][n_unit]: up to which count the first has waited for the second */
     uint64_t *done;   /* by step and array: see struct program */
     enum unit *done_unit; /* by step: whose counter that is */
     struct lowered_array *arrays;
-    int turn; /* of the last computation */
+    int turn;          /* of the last computation */
+    size_t step_place; /* of the first instruction of this step */
 };
 
 static inline uint64_t one_array(int array)
@@ -65,21 +67,16 @@ static uint64_t *waited_of(const struct lowering *w, enum unit unit, int array, 
     return &w->waited[unit_index(unit, array) * w->n_unit + unit_index(on, on_array)];
 }
 
-static struct insn *issue_insn(struct lowering *w, enum opcode op, enum unit unit, uint64_t arrays,
-                               int step)
+/* Returns its place. */
+static size_t issue_insn(struct lowering *w, const struct insn *in)
 {
-    struct insn in = {.op = (uint8_t)op,
-                      .unit = (uint8_t)unit,
-                      .arrays = arrays,
-                      .step = step,
-                      .layer = w->plan->steps[step].layer};
-    g_array_append_val(w->insns, in);
-    return &g_array_index(w->insns, struct insn, w->insns->len - 1);
+    return systolic_program_append(w->program, in);
 }
 
 static void issue_set(struct lowering *w, enum unit unit, uint64_t arrays, int step)
 {
-    issue_insn(w, INSN_SYNC_SET, unit, arrays, step);
+    issue_insn(w, &(struct insn){
+                      .op = INSN_SYNC_SET, .unit = (uint8_t)unit, .arrays = arrays, .step = step});
     for (; arrays; arrays &= arrays - 1)
         ++*sets_of(w, unit, __builtin_ctzll(arrays));
 }
@@ -91,10 +88,13 @@ static void issue_wait(struct lowering *w, enum unit unit, enum unit on, int arr
     if (unit == on || count <= *waited)
         return; /* a unit works in order; what it has waited for stays true */
     *waited = count;
-    struct insn *in = issue_insn(w, INSN_SYNC_WAIT, unit, one_array(array), step);
-    in->on = (uint8_t)on;
-    in->on_array = (int8_t)array;
-    in->count = count;
+    issue_insn(w, &(struct insn){.op = INSN_SYNC_WAIT,
+                                 .unit = (uint8_t)unit,
+                                 .on = (uint8_t)on,
+                                 .on_array = (int8_t)array,
+                                 .arrays = one_array(array),
+                                 .step = step,
+                                 .count = count});
 }
 
 /* Notes that these units wait for the step `after`; false where they are known to have. */
@@ -122,10 +122,13 @@ static void issue_wait_for_step(struct lowering *w, enum unit unit, int after, i
     if (after < 0 || !note_wait(w, unit, arrays, after))
         return;
     const bool one = w->n_array == 1 || w->done_unit[after] == UNIT_HOST;
-    struct insn *in = issue_insn(w, INSN_SYNC_WAIT, unit, arrays, step);
-    in->on = (uint8_t)w->done_unit[after];
-    in->on_array = one ? 0 : ALL_ARRAYS;
-    in->count = one ? w->done[after * w->n_array] : (uint64_t)after;
+    issue_insn(w, &(struct insn){.op = INSN_SYNC_WAIT,
+                                 .unit = (uint8_t)unit,
+                                 .on = (uint8_t)w->done_unit[after],
+                                 .on_array = one ? 0 : ALL_ARRAYS,
+                                 .arrays = arrays,
+                                 .step = step,
+                                 .count = one ? w->done[after * w->n_array] : (uint64_t)after});
 }
 
 /* What comes later is done later at each unit, but not at all of them: all that was to be done by
@@ -137,62 +140,14 @@ static void issue_step_done(struct lowering *w, enum unit unit, int step)
     w->done_unit[step] = unit;
 }
 
-/* Puts what was held back into its place, from the n-th on. Returns the place behind. */
-static guint put_back(GArray *insns, guint n, GArray *held)
-{
-    if (held->len > 0)
-        memcpy(&g_array_index(insns, struct insn, n), held->data, held->len * sizeof(struct insn));
-    n += held->len;
-    g_array_set_size(held, 0);
-    return n;
-}
-
-/* Each Read_Weights is issued one block early, behind the one before it: the controller issues in
- * order, and would come to it only when the queues have room for all of the block before. With
- * several arrays all those of a deal, which follow one another, one deal early. What another layer
- * makes is read in its place, behind what it waits for. In place: a block is held back at a time.
- */
-static void issue_ahead(GArray *insns)
-{
-    g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(struct insn));
-    guint n = 0;
-    bool is_first = true, was_read = false;
-    for (guint i = 0; i < insns->len; i++) {
-        const struct insn in = g_array_index(insns, struct insn, i);
-        const bool is_read = in.unit == UNIT_WEIGHTS;
-        if (is_read ? is_first || in.op == INSN_SYNC_WAIT : was_read)
-            n = put_back(insns, n, held);
-        is_first &= !is_read;
-        was_read = is_read;
-        if (is_read)
-            g_array_index(insns, struct insn, n++) = in;
-        else
-            g_array_append_val(held, in);
-    }
-    put_back(insns, n, held);
-}
-
-static uint32_t issue_meetings(GArray *insns)
-{
-    uint32_t n = 0;
-    for (guint i = 0; i < insns->len; i++) {
-        struct insn *in = &g_array_index(insns, struct insn, i);
-        if (insn_n_array(in) > 1)
-            in->meeting = n++;
-    }
-    return n;
-}
-
 /* A step's tile nest: blocks of partial sums, dealt to the arrays, and the pieces of a block. */
 
 /* One block of partial sums: its tiles, the products, and the drain through the activation unit. */
-static struct insn *emit_block(struct lowering *w, enum opcode op, enum unit unit,
-                               const struct insn *block)
+static struct insn insn_of_block(enum opcode op, enum unit unit, const struct insn *block)
 {
-    struct insn *in = issue_insn(w, op, unit, block->arrays, block->step);
-    *in = *block;
-    in->op = (uint8_t)op;
-    in->unit = (uint8_t)unit;
+    struct insn in = *block;
+    in.op = (uint8_t)op;
+    in.unit = (uint8_t)unit;
     return in;
 }
 
@@ -218,21 +173,19 @@ static void reuse_weights(struct lowering *w, struct insn *block)
     const bool again = one_tile && a->weight_tile == tile;
     a->weight_tile = one_tile ? tile : -1;
     *(stay ? &block->reuse : &block->reuse_weights) = again;
-    if (again) {
-        struct insn *last = &g_array_index(w->insns, struct insn, a->last_matrix);
-        *(stay ? &last->keep : &last->keep_weights) = true;
-    }
+    if (again)
+        systolic_program_mark(w->program, a->last_place, stay ? MARK_KEEP : MARK_KEEP_WEIGHTS);
 }
 
 /* A tile of inputs that has all of K stays for all blocks of its columns. */
 static void reuse_inputs(struct lowering *w, struct insn *block, const struct plan_layer *l)
 {
     const struct lowered_array *a = &w->arrays[insn_array(block)];
-    struct insn *last = &g_array_index(w->insns, struct insn, a->last_matrix);
+    const struct insn *last = &a->last;
     block->reuse = l->gemm.k <= w->self->cfg.rows && a->n_block > 0 && last->step == block->step &&
                    last->group == block->group && last->m0 == block->m0;
     if (block->reuse)
-        last->keep = true;
+        systolic_program_mark(w->program, a->last_place, MARK_KEEP);
 }
 
 static bool needs_weights(const struct lowering *w, const struct insn *block)
@@ -249,18 +202,21 @@ static void emit_weights(struct lowering *w, const struct insn *block, uint64_t 
     }
     if (s->after_weights >= 0)
         issue_wait_for_step(w, UNIT_WEIGHTS, s->after_weights, block->step);
-    struct insn *read = emit_block(w, INSN_READ_WEIGHTS, UNIT_WEIGHTS, block);
-    read->arrays = arrays;
-    read->first = (int64_t)systolic_stream(w->self, w->plan, block, 0).tile;
-    read->repeat =
+    struct insn read = insn_of_block(INSN_READ_WEIGHTS, UNIT_WEIGHTS, block);
+    read.arrays = arrays;
+    read.first = (int64_t)systolic_stream(w->self, w->plan, block, 0).tile;
+    read.repeat =
         systolic_one_tile(w->self, w->plan, block) ? 1 : systolic_n_stream(w->self, w->plan, block);
+    issue_insn(w, &read);
 }
 
 static void emit_inputs(struct lowering *w, const struct insn *block, const struct plan_layer *l)
 {
-    if (w->self->cfg.dataflow == FLOW_IS && !block->reuse)
-        emit_block(w, INSN_SHIFT_INPUTS, UNIT_INPUTS, block)->repeat =
-            (uint32_t)int64_div_up(l->gemm.k, w->self->cfg.rows);
+    if (w->self->cfg.dataflow != FLOW_IS || block->reuse)
+        return;
+    struct insn in = insn_of_block(INSN_SHIFT_INPUTS, UNIT_INPUTS, block);
+    in.repeat = (uint32_t)int64_div_up(l->gemm.k, w->self->cfg.rows);
+    issue_insn(w, &in);
 }
 
 /* Blocks that are dealt to the arrays, one to each, and are worked off side by side. */
@@ -312,11 +268,11 @@ static void emit_product(struct lowering *w, const struct insn *rows, int64_t k0
 {
     const struct plan_layer *l = &w->plan->layers[rows->layer];
     const bool is_conv = traits_convolves(plan_layer_traits(w->plan, l));
-    struct insn *in =
-        emit_block(w, is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
-    in->k0 = (int32_t)k0;
-    in->repeat = repeat;
-    w->arrays[insn_array(rows)].last_matrix = w->insns->len - 1;
+    struct lowered_array *a = &w->arrays[insn_array(rows)];
+    a->last = insn_of_block(is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
+    a->last.k0 = (int32_t)k0;
+    a->last.repeat = repeat;
+    a->last_place = issue_insn(w, &a->last);
 }
 
 /* Rows of a block, complete, leave their place in the accumulators. */
@@ -327,9 +283,11 @@ static void emit_drain(struct lowering *w, const struct insn *rows, int64_t plac
     issue_set(w, UNIT_MATRIX, rows->arrays, rows->step);
     issue_wait(w, UNIT_ACTIVATION, UNIT_MATRIX, array, issue_n_set(w, UNIT_MATRIX, array),
                rows->step);
-    emit_block(w, INSN_ACTIVATE, UNIT_ACTIVATION, rows)->count =
+    struct insn in = insn_of_block(INSN_ACTIVATE, UNIT_ACTIVATION, rows);
+    in.count =
         (uint64_t)((values_out(w->plan, s, rows->m0 + rows->m) - values_out(w->plan, s, rows->m0)) *
                    rows->n * plan_element_bytes(w->plan, w->plan->layers[s->layer].out));
+    issue_insn(w, &in);
     issue_set(w, UNIT_ACTIVATION, rows->arrays, rows->step);
     w->arrays[array].drained[place] = issue_n_set(w, UNIT_ACTIVATION, array);
 }
@@ -485,17 +443,29 @@ static bool weights_fit(const struct systolic *s, const struct plan *p, GError *
 
 /* Lowering: steps -> instructions. */
 
+/* At the host, which alone is for the only array as well. */
+static struct insn insn_of_step(enum opcode op, int step)
+{
+    return (struct insn){.op = (uint8_t)op, .unit = UNIT_HOST, .arrays = 1, .step = step};
+}
+
+/* The instruction that the step is. */
+static void issue_for_step(struct lowering *w, const struct insn *in)
+{
+    issue_insn(w, in);
+    issue_set(w, in->unit, in->arrays, in->step);
+    issue_step_done(w, in->unit, in->step);
+}
+
 static void lower_transfer(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
     issue_wait_for_step(w, UNIT_HOST, s->after_compute, step);
-    struct insn *in =
-        issue_insn(w, s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, UNIT_HOST, 1, step);
-    in->count = (uint64_t)(s->region.n_image * s->region.n_row * plan_row_bytes(w->plan, s->value));
-    in->first = (int64_t)plan_outside_address(w->plan, s->value, &s->region);
-    in->last_of_chunk = s->kind == STEP_STORE && w->plan->layers[s->layer].kind != LAYER_HOST;
-    issue_set(w, UNIT_HOST, 1, step);
-    issue_step_done(w, UNIT_HOST, step);
+    struct insn in = insn_of_step(s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, step);
+    in.count = (uint64_t)(s->region.n_image * s->region.n_row * plan_row_bytes(w->plan, s->value));
+    in.first = (int64_t)plan_outside_address(w->plan, s->value, &s->region);
+    in.last_of_chunk = s->kind == STEP_STORE && w->plan->layers[s->layer].kind != LAYER_HOST;
+    issue_for_step(w, &in);
 }
 
 /* Where not all of a layer's outputs go to the host, a chunk of the others is complete with the
@@ -505,16 +475,18 @@ static void mark_last(struct lowering *w, const struct plan_step *s)
     const struct plan_layer *l = &w->plan->layers[s->layer];
     if (__builtin_popcount(l->stores) == l->n_out)
         return;
-    for (guint i = w->insns->len; i > 0; i--) {
-        struct insn *in = &g_array_index(w->insns, struct insn, i - 1);
-        if (&w->plan->steps[in->step] != s)
-            return;
-        if (in->op != INSN_ACTIVATE && in->op != INSN_NORMALIZE_POOL && in->op != INSN_READ_ROWS)
+    struct insn in;
+    size_t last = SIZE_MAX;
+    for (size_t next = w->step_place, at = next;
+         systolic_program_next(w->program, &next, ALL_OPS, &in); at = next) {
+        if (in.op != INSN_ACTIVATE && in.op != INSN_NORMALIZE_POOL && in.op != INSN_READ_ROWS)
             continue;
-        in->last_of_chunk = true;
-        if (w->n_array == 1)
-            return;
+        last = at;
+        if (w->n_array > 1)
+            systolic_program_mark(w->program, at, MARK_LAST_OF_CHUNK);
     }
+    if (last != SIZE_MAX)
+        systolic_program_mark(w->program, last, MARK_LAST_OF_CHUNK);
 }
 
 static void lower_vector(struct lowering *w, int step)
@@ -523,34 +495,35 @@ static void lower_vector(struct lowering *w, int step)
     issue_wait_for_step(w, UNIT_ACTIVATION, s->after_load, step);
     issue_wait_for_step(w, UNIT_ACTIVATION, s->after_compute, step); /* at the others */
     issue_wait_for_step(w, UNIT_ACTIVATION, s->after_store, step);
-    issue_insn(w, INSN_NORMALIZE_POOL, UNIT_ACTIVATION, all_arrays(w), step)->count =
-        systolic_vector_cyc(w->self, w->plan, s);
-    issue_set(w, UNIT_ACTIVATION, all_arrays(w), step);
-    issue_step_done(w, UNIT_ACTIVATION, step);
+    struct insn in = insn_of_step(INSN_NORMALIZE_POOL, step);
+    in.unit = UNIT_ACTIVATION;
+    in.arrays = all_arrays(w);
+    in.count = systolic_vector_cyc(w->self, w->plan, s);
+    issue_for_step(w, &in);
 }
 
 static void lower_weights_step(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
     issue_wait_for_step(w, UNIT_HOST, s->after_compute, step);
-    issue_insn(w, INSN_READ_PARAMETERS, UNIT_HOST, 1, step)->count =
-        w->plan->layers[s->layer].stored_bytes;
-    issue_set(w, UNIT_HOST, 1, step);
-    issue_step_done(w, UNIT_HOST, step);
+    struct insn in = insn_of_step(INSN_READ_PARAMETERS, step);
+    in.count = w->plan->layers[s->layer].stored_bytes;
+    issue_for_step(w, &in);
 }
 
 static void lower_lookup(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
     issue_wait_for_step(w, UNIT_HOST, s->after_compute, step);
-    issue_insn(w, INSN_READ_ROWS, UNIT_HOST, 1, step)->count = (uint64_t)s->region.n_image;
-    issue_set(w, UNIT_HOST, 1, step);
-    issue_step_done(w, UNIT_HOST, step);
+    struct insn in = insn_of_step(INSN_READ_ROWS, step);
+    in.count = (uint64_t)s->region.n_image;
+    issue_for_step(w, &in);
 }
 
 static void lower_step(struct lowering *w, int step)
 {
     const struct plan_step *s = &w->plan->steps[step];
+    w->step_place = w->program->code.n_byte;
     switch (s->kind) {
     case STEP_LOAD:
     case STEP_STORE:
@@ -560,7 +533,7 @@ static void lower_step(struct lowering *w, int step)
         lower_weights_step(w, step);
         break;
     case STEP_HOST:
-        issue_insn(w, INSN_HOST_OPERATOR, UNIT_HOST, 1, step);
+        issue_insn(w, &(struct insn){.op = INSN_HOST_OPERATOR, .arrays = 1, .step = step});
         issue_step_done(w, UNIT_HOST, step);
         break;
     case STEP_COMPUTE:
@@ -582,7 +555,8 @@ static void lower_step(struct lowering *w, int step)
  */
 static bool program_fits(const struct systolic *s, const struct plan *p, GError **error)
 {
-    enum { PER_BLOCK = 9, PER_STEP = 8 };
+    /* Bytes: measured, some 13 of the program, 2 of who issues it and 2 of when it is done. */
+    enum { PER_BLOCK = 9, PER_STEP = 8, INSN_BYTES = 20 };
     const bool is = s->cfg.dataflow == FLOW_IS;
     double n = (double)p->n_step * PER_STEP;
     for (int i = 0; i < p->n_step; i++) {
@@ -598,20 +572,25 @@ static bool program_fits(const struct systolic *s, const struct plan *p, GError 
              (double)int64_div_up(blocks, systolic_choice(l)->block_m) *
              (double)int64_div_up(across, s->cfg.cols);
     }
-    return plan_within_limit(p, n, sizeof(struct insn), "instructions", error);
+    return plan_within_limit(p, n, INSN_BYTES, "instructions", error);
+}
+
+static void free_code(void *program)
+{
+    g_free(((struct program *)program)->code.bytes);
 }
 
 bool systolic_lower(const void *self, struct plan *p, GError **error)
 {
     const struct systolic *s = self;
-    struct program *program = ARENA_NEW(p->arena, struct program);
+    struct program *program = arena_own(p->arena, ARENA_NEW(p->arena, struct program), free_code);
     if (!weights_fit(s, p, error) || !program_fits(s, p, error))
         return false;
     const size_t n = (size_t)s->cfg.n_array, n_unit = 1 + n * (N_UNIT - 1);
     struct lowering w = {
         .self = s,
         .plan = p,
-        .insns = g_array_new(FALSE, TRUE, sizeof(struct insn)),
+        .program = program,
         .n_array = (int)n,
         .n_unit = (int)n_unit,
         .sets = ARENA_ARRAY(p->arena, uint64_t, n_unit),
@@ -625,12 +604,11 @@ bool systolic_lower(const void *self, struct plan *p, GError **error)
         w.arrays[i].drained = g_new0(uint64_t, MAX(s->cfg.accumulators, 2));
         w.arrays[i].weight_tile = -1;
     }
+    program->steps = p->steps;
     program->done = w.done;
     for (int i = 0; i < p->n_step; i++)
         lower_step(&w, i);
-    issue_ahead(w.insns);
-    program->n_meeting = issue_meetings(w.insns);
-    program->insns = arena_own(p->arena, w.insns, (GDestroyNotify)g_array_unref);
+    systolic_program_read_ahead(program);
     for (size_t i = 0; i < n; i++)
         g_free(w.arrays[i].drained);
     p->program = program;

@@ -170,19 +170,19 @@ static void print_layer(const struct plan *p, const struct plan_layer *l, bool a
 
 char *systolic_print(const void *self, const struct plan *p)
 {
-    const struct program *program = p->program;
     GString *out = g_string_new(NULL);
     g_autofree bool *seen = g_new0(bool, (gsize)p->n_layer);
     int layer = -1;
-    for (guint i = 0; i < program->insns->len; i++) {
-        const struct insn *in = &g_array_index(program->insns, struct insn, i);
-        if (in->layer != layer) {
-            layer = in->layer;
+    uint64_t i = 0;
+    struct insn in;
+    for (size_t at = 0; systolic_program_next(p->program, &at, ALL_OPS, &in); i++) {
+        if (in.layer != layer) {
+            layer = in.layer;
             print_layer(p, &p->layers[layer], seen[layer], out);
             seen[layer] = true;
         }
-        g_string_append_printf(out, "%6u  ", i);
-        systolic_insn_print(self, p, in, out);
+        g_string_append_printf(out, "%6" PRIu64 "  ", i);
+        systolic_insn_print(self, p, &in, out);
         g_string_append_c(out, '\n');
     }
     return g_string_free(out, FALSE);

@@ -57,11 +57,6 @@ static struct unit_state *queue_unit(struct sim *s, enum unit unit, int array)
     return unit == UNIT_HOST ? &s->host : &s->arrays[array].units[unit];
 }
 
-static const struct insn *insn_at(const struct sim *s, uint32_t i)
-{
-    return &g_array_index(s->program->insns, struct insn, i);
-}
-
 /* A controller issues an instruction a cycle, in order, and waits where the queue of its unit is
  * full. When it issues follows from when units take: so it is no process, but goes on, as far as it
  * can, whenever one of its units has taken an instruction. What it issues later than now is queued
@@ -69,14 +64,16 @@ static const struct insn *insn_at(const struct sim *s, uint32_t i)
 static void controller_go_on(struct controller *c, struct sim *s)
 {
     const uint32_t depth = (uint32_t)s->self->cfg.queue_depth;
-    for (; c->next < c->list->len; c->next++) {
-        const struct listed *l = &g_array_index(c->list, struct listed, c->next);
-        struct unit_state *u = queue_unit(s, (enum unit)l->unit, c->array);
+    while (c->n_left > 0) {
+        const enum unit unit = systolic_program_unit(s->program, c->next);
+        struct unit_state *u = queue_unit(s, unit, c->array);
         if (u->n_queued == depth)
             return;
         const uint64_t issue_cyc = MAX(c->free_cyc, sk_now());
-        u->queue[(u->head + u->n_queued++) % depth] = (struct queued){l->insn, issue_cyc};
+        u->queue[(u->head + u->n_queued++) % depth] = (struct queued){c->next, issue_cyc};
         c->free_cyc = issue_cyc + 1;
+        if (--c->n_left > 0)
+            c->next += systolic_varints_next(&c->list, &c->n_read);
         if (u->n_queued == 1)
             sk_notify(u->filled);
     }
@@ -98,9 +95,11 @@ static const struct insn *pop(struct unit_state *u)
     u->head = (u->head + 1) % (uint32_t)s->self->cfg.queue_depth;
     u->n_queued--;
     controller_go_on(u->controller, s);
-    u->now = insn_at(s, q.insn);
-    u->layer = (uint64_t)u->now->layer;
-    return u->now;
+    size_t place = q.place;
+    systolic_program_next(s->program, &place, ALL_OPS, &u->now);
+    u->has_begun = true;
+    u->layer = (uint64_t)u->now.layer;
+    return &u->now;
 }
 
 static void sync_set(struct unit_state *u)
@@ -165,26 +164,30 @@ static struct controller *controller_of(struct sim *s, enum unit unit, int array
 /* What each controller will issue, each unit take from its queue, and each loader from its FIFO. */
 static void deal_program(struct sim *s)
 {
-    for (guint i = 0; i < s->program->insns->len; i++) {
-        const struct insn *in = insn_at(s, i);
-        const struct listed listed = {.insn = i, .unit = in->unit};
-        for (uint64_t left = in->arrays; left; left &= left - 1) {
+    const struct program *p = s->program;
+    for (size_t at = 0; at < p->code.n_byte; at += systolic_program_bytes(p, at)) {
+        const enum unit unit = systolic_program_unit(p, at);
+        for (uint64_t left = systolic_program_arrays(p, at); left; left &= left - 1) {
             const int array = __builtin_ctzll(left);
-            g_array_append_val(controller_of(s, in->unit, array)->list, listed);
-            queue_unit(s, in->unit, array)->n_left++;
-            s->arrays[array].n_tile += in->op == INSN_READ_WEIGHTS ? in->repeat : 0;
+            struct controller *c = controller_of(s, unit, array);
+            if (c->n_left++ == 0)
+                c->next = at;
+            else
+                systolic_varints_append(&c->list, at - c->last);
+            c->last = at;
+            queue_unit(s, unit, array)->n_left++;
         }
     }
+    struct insn read;
+    for (size_t at = 0; systolic_program_next(p, &at, 1 << INSN_READ_WEIGHTS, &read);)
+        for (uint64_t left = read.arrays; left; left &= left - 1)
+            s->arrays[__builtin_ctzll(left)].n_tile += read.repeat;
 }
 
 static void queue_build(struct sim *s)
 {
     const int n = (int)s->self->cfg.n_array;
     s->controllers = ARENA_ARRAY(s->arena, struct controller, (size_t)n + 1);
-    for (int i = 0; i <= n; i++)
-        s->controllers[i].list =
-            arena_own(s->arena, g_array_new(FALSE, FALSE, sizeof(struct listed)),
-                      (GDestroyNotify)g_array_unref);
     for (int i = 0; i < n; i++) {
         s->controllers[i].array = i;
         for (int unit = UNIT_HOST + 1; unit < N_UNIT; unit++)
@@ -192,6 +195,8 @@ static void queue_build(struct sim *s)
     }
     s->host.controller = controller_of(s, UNIT_HOST, 0);
     deal_program(s);
+    for (int i = 0; i <= n; i++)
+        arena_own(s->arena, s->controllers[i].list.bytes, g_free);
 }
 
 /* What feeds an array: weight memory, FIFO and the shadow registers that a tile is shifted into. */
@@ -581,11 +586,11 @@ static void activation_unit(void *arg)
 static void describe_unit(void *arg, GString *out)
 {
     struct unit_state *u = arg;
-    if (!u->now)
+    if (!u->has_begun)
         return;
     g_string_append_printf(out, "layer '%s', instruction ",
-                           u->sim->plan->layers[u->now->layer].name);
-    systolic_insn_print(u->sim->self, u->sim->plan, u->now, out);
+                           u->sim->plan->layers[u->now.layer].name);
+    systolic_insn_print(u->sim->self, u->sim->plan, &u->now, out);
 }
 
 static void describe_loader(void *arg, GString *out)

@@ -9,21 +9,18 @@
 
 struct array_sim;
 
-/* What a controller issues: it need not look at the instruction. */
-struct listed {
-    uint32_t insn; /* index into the program */
-    uint8_t unit;
-};
-
+/* What issues instructions, in program order. */
 struct controller {
     int array;
-    GArray *list; /* struct listed, in program order */
-    guint next;
+    struct varints list; /* of each instruction that it issues, how far behind the one before */
+    size_t n_read;       /* bytes of the list */
+    size_t last, next;   /* places in the program: of the last one listed, of the next to issue */
+    uint64_t n_left;
     uint64_t free_cyc; /* it can issue the next one from here on */
 };
 
 struct queued {
-    uint32_t insn; /* index into the program */
+    size_t place; /* in the program */
     uint64_t issue_cyc;
 };
 
@@ -34,14 +31,16 @@ struct unit_state {
     enum unit unit;
     struct controller *controller;
     struct queued *queue; /* ring */
-    uint32_t head, n_queued, n_left;
+    uint32_t head, n_queued;
+    uint64_t n_left;
     struct sk_event *filled;
     GArray *set_cyc; /* uint64_t: when the i-th set takes effect */
     struct sk_event *set;
-    const struct insn *now; /* being executed, for a deadlock report */
+    struct insn now; /* being executed */
     uint64_t busy, busy_cyc;
     uint64_t layer, n_begun; /* for waveforms */
-    uint64_t sums_cyc;       /* array: when the sums of what it has done are in the accumulators */
+    bool has_begun;
+    uint64_t sums_cyc; /* array: when the sums of what it has done are in the accumulators */
 };
 
 /* A tile on its way: a request at some ports, or what the buffer sends, whose arrival is known. */

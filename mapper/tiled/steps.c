@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of steps: per group, chunk and layer, what to load, to compute and to store, and what
  * each step has to wait for. */
-#include <string.h>
-
 #include "mapper/tiled/homes.h"
 #include "mapper/tiled/steps.h"
 
 struct emitter {
     struct plan *plan;
     GArray *steps;
+    uint64_t *in_address; /* room for those of the computations to come */
+    int64_t *in_row;
     bool *on_machine;                        /* by value: already in the activation memory */
     bool *on_host;                           /* by value: already in host memory */
     int last_load, last_compute, last_store; /* steps; -1: none */
@@ -105,6 +105,10 @@ static void emit_chunk(struct emitter *e, const struct plan_layer *l, int64_t i_
     s.region = plan_chunk(p, l, i_chunk);
     for (int k = 0; k < l->n_out; k++)
         s.out_address[k] = address_of(p, l, l->outs[k], i_chunk, &s.region);
+    s.in_address = e->in_address;
+    s.in_row = e->in_row;
+    e->in_address += l->n_in;
+    e->in_row += l->n_in;
     for (int j = 0; j < l->n_in; j++) {
         int64_t skip;
         const struct region r = plan_input_region(p, l, j, &s.region, &skip);
@@ -198,16 +202,28 @@ static void emit_host_layer(struct emitter *e, const struct plan_layer *l, int t
     emit(e, &s);
 }
 
+/* Whether there is memory for the steps; else ERROR_LIMIT. *n_in: inputs of all computations. */
+static bool steps_fit(const struct plan *p, size_t *n_in, GError **error)
+{
+    enum { IN_BYTES = sizeof(uint64_t) + sizeof(int64_t) };
+    double n_step = 0;
+    *n_in = 0;
+    for (int i = 0; i < p->n_layer; i++) { /* a chunk: loads, the computation, stores */
+        const struct plan_layer *l = &p->layers[i];
+        if (l->kind == LAYER_HOST)
+            continue;
+        const int64_t n_chunk = plan_n_chunk(p, l);
+        n_step += (double)n_chunk * (l->n_in + l->n_out + 1) + 1;
+        *n_in += (size_t)(n_chunk * l->n_in);
+    }
+    return plan_within_limit(p, n_step, sizeof(struct plan_step) + IN_BYTES, "steps", error);
+}
+
 bool steps_make(struct plan *p, GError **error)
 {
-    double n_step = 0;
-    for (int i = 0; i < p->n_layer; i++) /* a chunk: loads, the computation, stores */
-        if (p->layers[i].kind != LAYER_HOST)
-            n_step += (double)plan_n_chunk(p, &p->layers[i]) *
-                          (p->layers[i].n_in + p->layers[i].n_out + 1) +
-                      1;
-    if (!plan_within_limit(p, n_step, 2 * sizeof(struct plan_step), "steps", error))
-        return false; /* twice: once in a growing array, once in the arena */
+    size_t n_in;
+    if (!steps_fit(p, &n_in, error))
+        return false;
     int64_t n_turn = 0;
     for (int i = 0; i < p->n_layer; i++)
         n_turn += MAX(p->layers[i].n_turn, 1);
@@ -216,6 +232,8 @@ bool steps_make(struct plan *p, GError **error)
     struct emitter e = {
         .plan = p,
         .steps = g_array_new(FALSE, TRUE, sizeof(struct plan_step)),
+        .in_address = ARENA_ARRAY(p->arena, uint64_t, n_in),
+        .in_row = ARENA_ARRAY(p->arena, int64_t, n_in),
         .on_machine = ARENA_ARRAY(p->arena, bool, p->graph->n_value),
         .on_host = ARENA_ARRAY(p->arena, bool, p->graph->n_value),
         .weights = ARENA_ARRAY(p->arena, int, p->n_layer),
@@ -241,8 +259,6 @@ bool steps_make(struct plan *p, GError **error)
             emit_group(&e, g, turn);
     }
     p->n_step = (int)e.steps->len;
-    p->steps = ARENA_ARRAY(p->arena, struct plan_step, e.steps->len);
-    memcpy(p->steps, e.steps->data, e.steps->len * sizeof(struct plan_step));
-    g_array_free(e.steps, TRUE);
+    p->steps = arena_own(p->arena, g_array_free(e.steps, FALSE), g_free);
     return true;
 }

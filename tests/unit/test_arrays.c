@@ -9,6 +9,7 @@
 #include "arch/systolic/systolic_sim.h"
 #include "sim/base/error.h"
 #include "tests/unit/random_net.h"
+#include "tests/unit/program.h"
 #include "tests/unit/rerun.h"
 #include "tests/unit/test.h"
 #include "tests/unit/tpu.h"
@@ -75,9 +76,9 @@ START_TEST(test_a_tile_that_both_need_is_read_once)
             run(ROWS, ACCSIM_TIMING, (const char *[]){"array.count=2", rows[i].setting, NULL});
         const struct record_layer *l = &accsim_record(a)->layers[0];
         int n_read = 0;
-        const GArray *insns = ((struct program *)a->plan->program)->insns;
-        for (guint j = 0; j < insns->len; j++)
-            n_read += g_array_index(insns, struct insn, j).op == INSN_READ_WEIGHTS;
+        struct insn in;
+        for (size_t at = 0; systolic_program_next(a->plan->program, &at, ALL_OPS, &in);)
+            n_read += in.op == INSN_READ_WEIGHTS;
         ck_assert_int_eq(n_read, rows[i].n_read);
         ck_assert_uint_eq(l->bytes[machine_index(&a->machine->machine, ROLE_WEIGHTS)].read,
                           rows[i].bytes);
@@ -226,23 +227,23 @@ START_TEST(test_a_missed_wait_for_all_arrays_shows_as_a_wrong_value)
     g_assert_true(g_file_set_contents(file, net, -1, NULL));
     struct accsim *a = run(file, ACCSIM_FUNCTIONAL, (const char *[]){FAST, "array.count=2", NULL});
     g_unlink(file);
-    GArray *insns = ((struct program *)a->plan->program)->insns;
+    g_autoptr(GArray) insns = program_insns(a);
     GByteArray *expected = outputs(a);
     for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++) {
         int n_wrong = 0;
-        for (guint i = 0; i < insns->len; i++) {
+        for (int i = 0; i < (int)insns->len; i++) {
             const struct insn in = g_array_index(insns, struct insn, i);
             if (in.op != INSN_SYNC_WAIT || in.on_array != ALL_ARRAYS || in.unit != kinds[k].unit ||
                 in.on != kinds[k].on)
                 continue;
-            g_array_remove_index(insns, i);
+            program_without(a, insns, i);
             GByteArray *values = values_again(a);
             n_wrong += !equal(values, expected);
             g_byte_array_unref(values);
-            g_array_insert_val(insns, i, in);
         }
         ck_assert_msg(n_wrong > 0, "unit %d does not need its waits for all", kinds[k].unit);
     }
+    program_without(a, insns, -1);
     GByteArray *values = values_again(a);
     ck_assert(equal(values, expected)); /* with all of them back */
     g_byte_array_unref(values);

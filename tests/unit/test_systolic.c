@@ -5,6 +5,7 @@
 #include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
 #include "sim/base/error.h"
+#include "tests/unit/program.h"
 #include "tests/unit/random_net.h"
 #include "tests/unit/rerun.h"
 #include "tests/unit/test.h"
@@ -329,11 +330,6 @@ START_TEST(test_replay_gives_the_values_of_the_events)
 }
 END_TEST
 
-static GArray *insns_of(const struct accsim *a)
-{
-    return ((struct program *)a->plan->program)->insns;
-}
-
 /* Index of the n-th instruction of this kind at a unit; -1: there are fewer. */
 static int find_insn(const GArray *insns, enum opcode op, enum unit unit, int n)
 {
@@ -358,9 +354,10 @@ START_TEST(test_a_sync_that_is_never_set_is_told)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         GError *error = NULL;
         struct accsim *a = load(SINGLE, ACCSIM_TIMING, NULL);
-        const int at = find_insn(insns_of(a), INSN_SYNC_SET, rows[i].unit, 0);
+        g_autoptr(GArray) insns = program_insns(a);
+        const int at = find_insn(insns, INSN_SYNC_SET, rows[i].unit, 0);
         ck_assert_int_ge(at, 0);
-        g_array_remove_index(insns_of(a), (guint)at);
+        program_without(a, insns, at);
         const bool ok = accsim_run(a, &error);
         ck_assert_msg(!ok, "no deadlock");
         ck_assert_msg(strstr(error->message, rows[i].waits) && strstr(error->message, rows[i].on) &&
@@ -384,21 +381,21 @@ START_TEST(test_a_missed_barrier_shows_as_a_wrong_value)
     GError *error = NULL;
     ck_ok(accsim_run(a, &error), error);
     GByteArray *expected = outputs(a);
+    g_autoptr(GArray) insns = program_insns(a);
     for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++) {
         int i = 0, at, n_wrong = 0;
-        while ((at = find_insn(insns_of(a), INSN_SYNC_WAIT, kinds[k].unit, i++)) >= 0) {
-            const struct insn wait = g_array_index(insns_of(a), struct insn, (guint)at);
-            if (wait.on != kinds[k].on)
+        while ((at = find_insn(insns, INSN_SYNC_WAIT, kinds[k].unit, i++)) >= 0) {
+            if (g_array_index(insns, struct insn, at).on != kinds[k].on)
                 continue;
-            g_array_remove_index(insns_of(a), (guint)at);
+            program_without(a, insns, at);
             GByteArray *values = values_again(a);
             n_wrong += !equal(values, expected);
             g_byte_array_unref(values);
-            g_array_insert_val(insns_of(a), (guint)at, wait);
         }
         ck_assert_msg(n_wrong > 0, "unit %d does not need its waits on %d", kinds[k].unit,
                       kinds[k].on);
     }
+    program_without(a, insns, -1);
     GByteArray *values = values_again(a);
     ck_assert(equal(values, expected)); /* with all of them back */
     g_byte_array_unref(values);
