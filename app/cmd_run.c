@@ -77,7 +77,7 @@ static bool write_outputs(const struct options *o, const struct record *r, GErro
 {
     if (o->json && !emit_text(o->json, report_json(r), error))
         return false;
-    if (o->csv && !emit_text(o->csv, report_csv(r), error))
+    if (o->csv && !emit_text(o->csv, report_csv(r, (enum report_csv_rows)o->csv_rows), error))
         return false;
     if (o->power && !emit_text(o->power, report_power_csv(r), error))
         return false;

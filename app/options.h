@@ -31,6 +31,7 @@ struct options {
     int64_t batch;
     char **set, **shape; /* NULL-terminated; NULL: none */
     int mode, fidelity; /* enum accsim_mode, enum accsim_fidelity */
+    int csv_rows;       /* enum report_csv_rows */
     int check;          /* enum accsim_check */
     int precision;      /* enum number; -1: not given */
     char *input, *weights, *calibrate;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every option of every subcommand, in the order of --help. */
 #include "app/options.h"
+#include "reports/report.h"
 
 #include "workloads/tensor/number.h"
 
@@ -85,6 +86,9 @@ const struct option_row option_rows[] = {
     ROW("csv", TEXT, csv, USE_RUN | USE_VALIDATE, "F",
         "write a row a layer (of 'validate', a figure) as CSV; '-': to standard output, in place "
         "of the text"),
+    ROW("csv-rows", CHOICE, csv_rows, USE_RUN, "WHICH",
+        "rows of --csv: layers (default), total, one of the whole run, or all",
+        .names = report_csv_rows_names),
     ROW("power", TEXT, power, USE_RUN, "F",
         "write the power over time as CSV, a row an interval; '-': to standard output, in place of "
         "the text"),

@@ -51,6 +51,11 @@ static void put_real(struct csv *csv, double v)
     put_text(csv, isfinite(v) ? g_ascii_dtostr(s, sizeof(s), v) : NULL);
 }
 
+static void put_positive(struct csv *csv, double v)
+{
+    put_real(csv, v > 0 ? v : NAN);
+}
+
 static void put_head(struct csv *csv, const char *name, const char *suffix)
 {
     g_autofree char *head = g_strconcat(name, suffix, NULL);
@@ -72,9 +77,15 @@ static void put_heads(struct csv *csv, const char *const *heads, size_t n)
 static void put_header(struct csv *csv, const struct record *r)
 {
     static const char *const first[] = {
-        "index",       "name",   "op",           "shape",     "device", "host",
-        "macs",        "cycles", "start_cycle",  "end_cycle", "share",  "peak_macs_per_cycle",
-        "utilization", "bound",  "bound_cycles",
+        "arch",        "net",     "batch",
+        "overrides",   "mapping", "clock_hz",
+        "area_mm2",    "index",   "name",
+        "op",          "shape",   "device",
+        "host",        "macs",    "cycles",
+        "seconds",     "power_w", "start_cycle",
+        "end_cycle",   "share",   "peak_macs_per_cycle",
+        "utilization", "bound",   "bound_cycles",
+        "gap",
     };
     static const char *const last[] = {
         "check_reference",         "check_exact", "check_max_abs_error",
@@ -96,6 +107,21 @@ static void put_header(struct csv *csv, const struct record *r)
         put_text(csv, head);
     }
     end_row(csv);
+}
+
+/* What is the same in all rows of a run, so that rows of many runs can be put into one table. */
+static void put_run(struct csv *csv, const struct record *r)
+{
+    g_autoptr(GString) overrides = g_string_new(NULL);
+    for (int i = 0; i < r->n_override; i++)
+        g_string_append_printf(overrides, "%s%s", i ? "; " : "", r->overrides[i]);
+    put_text(csv, r->arch_name);
+    put_text(csv, r->net_name);
+    put_count(csv, r->batch);
+    put_text(csv, overrides->str);
+    put_text(csv, r->mapping_file);
+    put_positive(csv, r->clock_hz);
+    put_positive(csv, r->area_mm2);
 }
 
 static void put_identity(struct csv *csv, const struct record_layer *l)
@@ -120,10 +146,13 @@ static void put_identity(struct csv *csv, const struct record_layer *l)
 static void put_times(struct csv *csv, const struct record *r, const struct record_layer *l)
 {
     if (r->total_cyc == 0) {
-        put_empty(csv, 8);
+        put_empty(csv, 11);
         return;
     }
+    const double seconds = r->clock_hz > 0 ? (double)l->cycles / r->clock_hz : 0;
     put_count(csv, l->cycles);
+    put_positive(csv, seconds);
+    put_real(csv, r->n_component > 0 && seconds > 0 ? record_layer_energy_j(r, l) / seconds : NAN);
     put_count(csv, l->start_cycle);
     put_count(csv, l->end_cycle);
     put_real(csv, (double)l->cycles / (double)r->total_cyc);
@@ -134,10 +163,12 @@ static void put_times(struct csv *csv, const struct record *r, const struct reco
         put_empty(csv, 2);
     }
     put_text(csv, record_bound_names[l->bound]);
-    if (l->bound_cyc > 0)
+    if (l->bound_cyc > 0) {
         put_count(csv, l->bound_cyc);
-    else
-        put_empty(csv, 1);
+        put_real(csv, (double)l->cycles / (double)l->bound_cyc - 1);
+    } else {
+        put_empty(csv, 2);
+    }
 }
 
 static void put_costs(struct csv *csv, const struct record *r, const struct record_layer *l)
@@ -188,6 +219,7 @@ static void put_scalars(struct csv *csv, const struct record *r, bool is_total)
 
 static void put_row(struct csv *csv, const struct record *r, const struct record_layer *l)
 {
+    put_run(csv, r);
     put_identity(csv, l);
     put_times(csv, r, l);
     put_costs(csv, r, l);
@@ -196,14 +228,17 @@ static void put_row(struct csv *csv, const struct record *r, const struct record
     end_row(csv);
 }
 
-char *report_csv(const struct record *r)
+const char *const report_csv_rows_names[] = {"layers", "total", "all", NULL};
+
+char *report_csv(const struct record *r, enum report_csv_rows rows)
 {
     struct csv csv = {.text = g_string_new(NULL)};
     put_header(&csv, r);
-    for (int i = 0; i < r->n_layer; i++)
+    for (int i = 0; i < r->n_layer && rows != REPORT_CSV_TOTAL; i++)
         put_row(&csv, r, &r->layers[i]);
     struct arena *arena = arena_new();
-    put_row(&csv, r, total_layer(arena, r));
+    if (rows != REPORT_CSV_LAYERS)
+        put_row(&csv, r, total_layer(arena, r));
     arena_free(arena);
     return g_string_free(csv.text, FALSE);
 }

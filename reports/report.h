@@ -28,9 +28,13 @@ char *report_text(const struct record *r, const struct report_style *style);
  * bit for bit. A count beyond 2^63 - 1, which Jansson cannot hold, is a string of digits. */
 char *report_json(const struct record *r);
 
-/* A header with the units in its names, a row a layer and a last row `total`; fields are quoted
- * by RFC 4180, lines end with \n. */
-char *report_csv(const struct record *r);
+enum report_csv_rows { REPORT_CSV_LAYERS, REPORT_CSV_TOTAL, REPORT_CSV_ALL };
+extern const char *const report_csv_rows_names[]; /* NULL-terminated */
+
+/* A header with the units in its names, a row a layer, a row `total`, or both; each row tells of
+ * the run, too, so that those of many runs make one table. Fields are quoted by RFC 4180, lines end
+ * with \n. */
+char *report_csv(const struct record *r, enum report_csv_rows rows);
 
 /* Power over time: a header with the units in its names, and a row for each of the equal intervals
  * of the run. Of a run without power the header alone. */
