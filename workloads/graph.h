@@ -50,6 +50,7 @@ struct value {
     int64_t below;        /* VALUE_INPUT of integers: seeded values are in [0, below) */
     int n_reader;         /* as graph_n_reader() tells */
     GBytes *data;         /* elements of a constant; else NULL */
+    GBytes *known;        /* VALUE_INPUT: as graph_know_input() was given them, else NULL */
     int next;             /* of a state: the value that is its content in the step after; else -1 */
     bool is_batched;      /* VALUE_STATE: the leading dimension is the batch, or a multiple of it */
     GBytes *first;        /* VALUE_STATE: as graph_add_state() was given it */
@@ -174,10 +175,14 @@ void graph_first_content(const struct graph *g, int value, void *data);
 /* States of their own, by flags of values; NULL: all. */
 bool graph_copy_states(struct graph *to, const struct graph *from, const bool *which,
                        GError **error);
+/* Inputs that are marked, and what else is to be one, by flags of values; NULL: the inputs. */
+bool graph_copy_inputs(struct graph *to, const struct graph *from, const bool *which,
+                       GError **error);
 /* Constants, and variables that no kept node asked for, as far as kept nodes (flags by node, NULL:
- * all) read them, states need them or, `with_outputs`, they are outputs. */
-bool graph_copy_params(struct graph *to, const struct graph *from, const bool *keep,
-                       bool with_outputs, GError **error);
+ * all) read them or states need them; of a graph that is copied whole, others of its nodes being
+ * written out, also those that are outputs or data of these. */
+bool graph_copy_params(struct graph *to, const struct graph *from, const bool *keep, bool is_whole,
+                       GError **error);
 /* What it reads is there already. */
 bool graph_copy_node(struct graph *to, const struct graph *from, const struct node *n,
                      GError **error);

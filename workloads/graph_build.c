@@ -306,14 +306,15 @@ static bool check_new_node(const struct graph *g, const char *name, const struct
     return true;
 }
 
-/* The last input is present, and those that must be. */
+/* The last input is present, and those that must be, but for those whose elements are attributes
+ * once they are known. */
 static bool check_absent(const struct op *op, const char *name, const char *const *inputs,
                          int *n_input, const char *origin, GError **error)
 {
     while (*n_input > op->min_data && inputs[*n_input - 1][0] == '\0')
         --*n_input;
     for (int i = 0; i < op->min_data; i++)
-        if (inputs[i][0] == '\0')
+        if (inputs[i][0] == '\0' && !(op->known >> i & 1))
             return message_layer(error, origin, name, "input %d of operator '%s' is absent", i + 1,
                                  op->name);
     return true;

@@ -169,6 +169,7 @@ static int number_value(struct finish *f, int draft_index, int maker)
         .spread = v->spread,
         .below = v->below,
         .data = v->is_constant ? v->data : NULL,
+        .known = v->kind == VALUE_INPUT ? v->data : NULL,
         .next = -1,
         .is_batched = v->is_batched,
         .first = v->first,

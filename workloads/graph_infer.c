@@ -31,11 +31,8 @@ static void gather(const struct graph_draft *d, struct draft_node *n, struct inf
     }
     for (int i = 0; i < n->n_out; i++)
         f->out[i] = (struct operand){.type = type};
-    f->call = (struct op_infer){.attr = n->attr,
-                                .in = f->in_refs,
-                                .n_in = n->n_input,
-                                .out = f->out,
-                                .n_out = n->n_out};
+    f->call = (struct op_infer){
+        .attr = n->attr, .in = f->in_refs, .n_in = n->n_input, .out = f->out, .n_out = n->n_out};
 }
 
 /* What `why` says, behind the layer's name and with its own code. */
@@ -56,7 +53,7 @@ static bool check_known(const struct draft_node *n, const struct infer *f, GErro
         bool is_told = i < 32 && (op->known >> i & 1);
         if (!in)
             continue;
-        if (!in->known && (is_told || op->is_data_shaped)) {
+        if (!in->known && (is_told || (i < 32 && (op->shaped_by >> i & 1)))) {
             message_layer(error, n->origin, n->name,
                           "the shape of its output depends on the elements of '%s', which are not "
                           "known before the run",
@@ -66,8 +63,10 @@ static bool check_known(const struct draft_node *n, const struct infer *f, GErro
             return false;
         }
         if (!is_told && !op->takes_empty && shape_count(&in->shape) == 0) {
-            message_layer(error, n->origin, n->name, "input '%s' has no elements, which operator "
-                          "'%s' does not take", n->inputs[i], op->name);
+            message_layer(error, n->origin, n->name,
+                          "input '%s' has no elements, which operator "
+                          "'%s' does not take",
+                          n->inputs[i], op->name);
             if (error)
                 (*error)->code = ERROR_UNSUPPORTED;
             return false;
@@ -172,8 +171,7 @@ bool draft_infer(struct graph *g, int i_node, GError **error)
 }
 
 /* Whether all inputs are known, and whether they are so in every run. */
-static bool inputs_known(const struct graph_draft *d, const struct draft_node *n,
-                         bool *is_constant)
+static bool inputs_known(const struct graph_draft *d, const struct draft_node *n, bool *is_constant)
 {
     *is_constant = !n->is_told;
     if (n->op->is_random)
@@ -197,7 +195,7 @@ static bool is_wise(const struct graph_draft *d, const struct draft_node *n, boo
     for (int i = 0; i < n->n_in; i++)
         n_read += n->in[i] < 0 ? 0 : shape_count(&DRAFT_VALUE(d, n->in[i])->what.shape);
     int64_t most = is_constant ? MAX(n_read, FOLD_MAX_ELEMENTS) : KNOWN_MAX_ELEMENTS;
-    return n->op->is_data_shaped || n_elem <= most;
+    return n->op->shaped_by || n_elem <= most;
 }
 
 static bool compute(struct graph *g, struct draft_node *n, GError **error)

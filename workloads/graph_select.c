@@ -74,16 +74,19 @@ static bool rebatch(const struct graph *to, const struct graph *g, const char *k
                      to->batch);
 }
 
-static bool copy_inputs(struct graph *to, const struct graph *g, const bool *enters, GError **error)
+bool graph_copy_inputs(struct graph *to, const struct graph *from, const bool *which,
+                       GError **error)
 {
-    for (int i = 0; i < g->n_value; i++) {
-        if (!enters[i])
-            continue;
-        const struct value *v = &g->values[i];
+    for (int i = 0; i < from->n_value; i++) {
+        const struct value *v = &from->values[i];
         struct shape shape = v->shape;
-        if (!rebatch(to, g, "input", v->name, &shape, error) ||
+        if (which ? !which[i] : v->kind != VALUE_INPUT)
+            continue;
+        if (!rebatch(to, from, "input", v->name, &shape, error) ||
             graph_add_input_typed(to, v->name, v->type, &shape, v->below, error) < 0)
             return false;
+        if (v->known && shape_equal(&shape, &v->shape))
+            graph_know_input(to, v->name, v->known);
     }
     return true;
 }
@@ -114,16 +117,19 @@ bool graph_copy_nexts(struct graph *to, const struct graph *from, const bool *wh
     return true;
 }
 
-bool graph_copy_params(struct graph *to, const struct graph *from, const bool *keep,
-                       bool with_outputs, GError **error)
+bool graph_copy_params(struct graph *to, const struct graph *from, const bool *keep, bool is_whole,
+                       GError **error)
 {
     g_autofree bool *is_read = g_new0(bool, from->n_value);
-    for (int i = 0; i < from->n_node; i++)
-        for (int k = 0; is_kept(keep, i) && k < from->nodes[i].n_in; k++)
-            if (from->nodes[i].in[k] >= 0)
-                is_read[from->nodes[i].in[k]] = true;
+    for (int i = 0; i < from->n_node; i++) {
+        const struct node *n = &from->nodes[i];
+        const int n_in = is_kept(keep, i) ? n->n_in : is_whole ? n->n_data : 0;
+        for (int k = 0; k < n_in; k++)
+            if (n->in[k] >= 0)
+                is_read[n->in[k]] = true;
+    }
     for (int i = 0; i < from->n_output; i++)
-        is_read[from->outputs[i]] |= with_outputs;
+        is_read[from->outputs[i]] |= is_whole;
     for (int i = 0; i < from->n_state; i++)
         is_read[from->states[i]] = is_read[from->values[from->states[i]].next] = true;
     for (int i = 0; i < from->n_value; i++) {
@@ -190,7 +196,8 @@ static struct graph *copy_graph(const struct graph *g, const bool *keep, int64_t
     struct border b = find_border(g, keep);
     const char **outputs = g_new(const char *, g->n_value);
     int n_output = list_outputs(g, b.leaves, outputs);
-    bool ok = copy_inputs(to, g, b.enters, error) && graph_copy_states(to, g, b.stays, error) &&
+    bool ok = graph_copy_inputs(to, g, b.enters, error) &&
+              graph_copy_states(to, g, b.stays, error) &&
               graph_copy_params(to, g, keep, !keep, error) && copy_nodes(to, g, keep, error) &&
               graph_copy_nexts(to, g, b.stays, error) && graph_finish(to, outputs, n_output, error);
     g_free(outputs);

@@ -85,11 +85,11 @@ struct op {
     enum traits_kind kind;
     int reads;
     bool is_sparse;
-    bool in_place;       /* forward() may write its output over its first input */
-    bool is_data_shaped; /* the output's shape follows from the inputs' elements (nonzero) */
-    bool from_shapes;    /* the outputs follow from the inputs' shapes alone (shape, size) */
-    bool is_random;      /* never computed ahead of a run */
-    bool takes_empty;    /* an input may have no elements */
+    bool in_place;      /* forward() may write its output over its first input */
+    uint32_t shaped_by; /* bit i: the output's shape follows from input i's elements (nonzero) */
+    bool from_shapes;   /* the outputs follow from the inputs' shapes alone (shape, size) */
+    bool is_random;     /* never computed ahead of a run */
+    bool takes_empty;   /* an input may have no elements */
 
     /* Types and shapes of the outputs (with the batch). On error sets *error with what does not
      * fit; the caller prefixes the origin and the layer. */

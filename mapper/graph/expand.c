@@ -14,16 +14,6 @@ struct expansion {
     GHashTable *maker; /* name of a node of `graph` -> 1 + index of the node written out */
 };
 
-static bool copy_inputs(struct graph *to, const struct graph *g, GError **error)
-{
-    for (int i = 0; i < g->n_input; i++) {
-        const struct value *v = &g->values[g->inputs[i]];
-        if (graph_add_input_typed(to, v->name, v->type, &v->shape, v->below, error) < 0)
-            return false;
-    }
-    return true;
-}
-
 static bool expand_all(struct expansion *e, const struct graph *g, const bool *expand,
                        GError **error)
 {
@@ -35,7 +25,8 @@ static bool expand_all(struct expansion *e, const struct graph *g, const bool *e
     g_autofree bool *keep = g_new(bool, g->n_node);
     for (int i = 0; i < g->n_node; i++)
         keep[i] = !expand[i];
-    bool ok = copy_inputs(e->graph, g, error) && graph_copy_states(e->graph, g, NULL, error) &&
+    bool ok = graph_copy_inputs(e->graph, g, NULL, error) &&
+              graph_copy_states(e->graph, g, NULL, error) &&
               graph_copy_params(e->graph, g, keep, true, error);
     for (int i = 0; ok && i < g->n_node; i++) {
         struct expand_draft d = {.to = e->graph,

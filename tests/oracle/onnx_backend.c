@@ -116,7 +116,10 @@ static enum verdict run_set(const char *model, const char *dir, char **why)
     const struct net_options options = {.batch = 1, .any_batch = true, .known = known};
     GError *error = NULL;
     enum verdict verdict = WRONG;
-    struct graph *g = onnx_read(model, &options, &error);
+    struct graph *read = onnx_read(model, &options, &error);
+    /* What the model became can be copied, as it is for other batches and for machines. */
+    struct graph *g = read ? graph_rebatch(read, read->batch, &error) : NULL;
+    graph_free(read);
     if (g) {
         struct values *feeds = values_new(g), *fetches = values_new(g);
         if (feed(feeds, &in) && ref_run(g, 1, feeds, fetches, NULL, NULL, NULL, &error)) {

@@ -230,9 +230,8 @@ static bool unique_forward(const struct op_call *c, GError **error)
     return true;
 }
 
-OPERATOR(nonzero, "The indices of the elements that are not 0.", NULL, 0, 1, 1,
-         .is_data_shaped = true)
+OPERATOR(nonzero, "The indices of the elements that are not 0.", NULL, 0, 1, 1, .shaped_by = 1)
 OPERATOR(compress, "The slices where a condition is true.", optional_axis_fields,
-         sizeof(struct unique_attr), 2, 2, .is_data_shaped = true)
+         sizeof(struct unique_attr), 2, 2, .shaped_by = 1 << 1)
 OPERATOR(unique, "Each different slice once; also its first place, the places' numbers, counts.",
-         unique_fields, sizeof(struct unique_attr), 1, 1, .is_data_shaped = true, .max_out = 4)
+         unique_fields, sizeof(struct unique_attr), 1, 1, .shaped_by = 1, .max_out = 4)
