@@ -2,7 +2,7 @@
 /* From what the processes counted to the record. */
 #include <string.h>
 
-#include "arch/systolic/systolic_core.h"
+#include "arch/systolic/systolic_stream.h"
 #include "arch/systolic/systolic_sim.h"
 #include "sim/parts/cycles.h"
 #include "sim/stat/power.h"

@@ -1,39 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What instructions are made of, and the timing rules: pure functions of state and time.
- * docs/systolic.md gives each formula. */
+/* State and timing rules: pure functions of state and time. docs/systolic.md gives each formula. */
 #pragma once
 
 #include "arch/systolic/systolic.h"
 #include "sim/parts/dma.h"
-
-/* systolic_core.c: what a matrix instruction is made of. A stream is rows that enter back to back
- * against one tile of weights. During one or more streams something stays in the array: weights
- * (ws), sums (os) or inputs (is). */
-struct stream {
-    struct insn in;      /* the part of the instruction that it computes */
-    uint32_t i_k;        /* which tile of K */
-    uint64_t tile;       /* of weights: its address */
-    int64_t rows, cols;  /* of the array that are paid for */
-    uint64_t stream_cyc; /* in which rows enter */
-    bool begins, ends;   /* what stays comes with this stream; leaves behind it */
-};
-struct stream systolic_stream(const struct systolic *s, const struct plan *p, const struct insn *in,
-                              uint32_t i);
-uint32_t systolic_n_stream(const struct systolic *s, const struct plan *p, const struct insn *in);
-/* All streams are against one tile of weights. */
-bool systolic_one_tile(const struct systolic *s, const struct plan *p, const struct insn *in);
-/* Weight tiles that columns [n0, n0 + n) lie in. */
-int64_t systolic_tiles_n(const struct systolic *s, const struct insn *in);
-/* Rows of sums of a block: rows of the product, or its columns where inputs stay. */
-int64_t systolic_entries(const struct systolic *s, const struct insn *in);
-/* Cycles in which rows enter the array. */
-uint64_t systolic_active_cyc(const struct systolic *s, const struct plan *p, const struct insn *in);
-/* From the end of a stream to its last sum in the accumulators. */
-uint64_t systolic_latency_cyc(const struct systolic *s, int64_t rows, int64_t cols);
-/* What is fetched for a stream's tile, and for all tiles of a READ_WEIGHTS. */
-uint64_t systolic_stream_bytes(const struct systolic *s, const struct plan *p,
-                               const struct stream *t);
-uint64_t systolic_read_bytes(const struct systolic *s, const struct plan *p, const struct insn *in);
 
 /* What is decided of a product, in place of struct choice. From the outside: chunks, groups, then n
  * tiles and m blocks in `order`, then k tiles, whose partial sums stay in the accumulators. */
@@ -83,7 +53,7 @@ static inline struct places systolic_places(const struct systolic *s, const stru
     return (struct places){rows, s->cfg.accumulators / plan_sum_words(p, l) / rows};
 }
 
-/* systolic_core.c: state and timing rules; time is an argument. */
+/* Time is an argument. */
 struct systolic_core {
     struct dram memory; /* that weights lie in, and in a machine with one memory everything else */
     struct link host;   /* where there is one */

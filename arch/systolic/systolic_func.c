@@ -2,9 +2,9 @@
 /* The machine's contents, and what instructions do to them. */
 #include <string.h>
 
-#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_func.h"
 #include "arch/systolic/systolic_product.h"
+#include "arch/systolic/systolic_stream.h"
 #include "arch/systolic/systolic_vector.h"
 #include "mapper/values/lookup.h"
 #include "sim/base/error.h"
@@ -489,7 +489,8 @@ void systolic_state_multiply(struct machine_state *m, const struct insn *in, uin
         .n = in->n,
         .is_first = i_k == 0,
     };
-    g_assert(in->first + systolic_entries(m->self, in) <= m->self->cfg.accumulators);
+    g_assert(in->first + systolic_entries((enum dataflow)m->self->cfg.dataflow, in->m, in->n) <=
+             m->self->cfg.accumulators);
     if (m->self->cfg.dataflow == FLOW_IS)
         multiply_square(m, &p);
     else
@@ -556,16 +557,16 @@ bool systolic_state_execute(struct machine_state *m, const struct insn *in, GErr
 static void replay_stream(struct machine_state *m, const struct insn *in, uint32_t i)
 {
     const struct stream t = systolic_stream(m->self, m->plan, in, i);
-    const bool ws = m->self->cfg.dataflow == FLOW_WS, is = m->self->cfg.dataflow == FLOW_IS;
-    if (is && t.begins && !in->reuse) {
-        systolic_state_shift_inputs(m, &t.in, t.i_k);
+    const bool ws = m->self->cfg.dataflow == FLOW_WS;
+    if (t.pass.takes && !ws) {
+        systolic_state_shift_inputs(m, &t.in, t.pass.i_k);
         systolic_state_swap_inputs(m, insn_array(in));
     }
-    if (!(ws ? in->reuse : in->reuse_weights)) {
+    if (ws ? t.pass.takes : t.pass.fetches) {
         systolic_state_shift_in(m, insn_array(in), t.tile, &m->plan->layers[in->layer]);
         systolic_state_swap(m, insn_array(in));
     }
-    systolic_state_multiply(m, &t.in, t.i_k);
+    systolic_state_multiply(m, &t.in, (uint32_t)t.pass.i_k);
 }
 
 bool systolic_state_replay(struct machine_state *m, GError **error)

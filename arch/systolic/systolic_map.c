@@ -3,20 +3,19 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "arch/systolic/systolic_core.h"
+#include "arch/systolic/systolic_stream.h"
 #include "mapper/values/lookup.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 
 /* What lowering knows of one array. */
 struct lowered_array {
-    uint64_t *drained;   /* by place in the accumulators: the activation unit's counter when its
-                          * sums have left */
-    int64_t n_block;     /* of the turn so far */
-    int64_t place;       /* of the next piece in the accumulators */
-    int64_t weight_tile; /* the only one of the last block; -1: it had several */
-    struct insn last;    /* the last block's instruction, and its place */
-    size_t last_place;
+    uint64_t *drained; /* by place in the accumulators: the activation unit's counter when its
+                        * sums have left */
+    int64_t n_block;   /* of the turn so far */
+    int64_t place;     /* of the next piece in the accumulators */
+    struct held held;  /* of the last block */
+    size_t last_place; /* of its last instruction at the array */
 };
 
 struct lowering {
@@ -162,39 +161,37 @@ static int64_t values_out(const struct plan *p, const struct plan_step *s, int64
     return rows * (s->region.n_image * s->region.n_row * w) / plan_gemm_rows(p, l, &s->region);
 }
 
-/* What is in the array, or with os and is at the head of the weight FIFO, is used again by the next
- * block where it is the only one of this block. */
-static void reuse_weights(struct lowering *w, struct insn *block)
-{
-    struct lowered_array *a = &w->arrays[insn_array(block)];
-    const bool stay = w->self->cfg.dataflow == FLOW_WS;
-    const int64_t tile = (int64_t)systolic_stream(w->self, w->plan, block, 0).tile;
-    const bool one_tile = systolic_one_tile(w->self, w->plan, block);
-    const bool again = one_tile && a->weight_tile == tile;
-    a->weight_tile = one_tile ? tile : -1;
-    *(stay ? &block->reuse : &block->reuse_weights) = again;
-    if (again)
-        systolic_program_mark(w->program, a->last_place, stay ? MARK_KEEP : MARK_KEEP_WEIGHTS);
-}
+/* A block that is dealt to an array. */
+struct dealt {
+    struct insn insn;
+    struct block block; /* what the rules see of it */
+};
 
-/* A tile of inputs that has all of K stays for all blocks of its columns. */
-static void reuse_inputs(struct lowering *w, struct insn *block, const struct plan_layer *l)
+/* Blocks that are dealt to the arrays, one to each, and are worked off side by side. */
+struct deal {
+    struct cut cut;
+    struct dealt blocks[MAX_ARRAY];
+    int n;
+};
+
+/* What the array has of it from the block before, which then has to leave it there. */
+static void find_held(struct lowering *w, const struct cut *cut, struct dealt *d)
 {
-    const struct lowered_array *a = &w->arrays[insn_array(block)];
-    const struct insn *last = &a->last;
-    block->reuse = l->gemm.k <= w->self->cfg.rows && a->n_block > 0 && last->step == block->step &&
-                   last->group == block->group && last->m0 == block->m0;
-    if (block->reuse)
+    struct lowered_array *a = &w->arrays[insn_array(&d->insn)];
+    systolic_reuse(cut, &d->block, &a->held);
+    a->held = systolic_held(cut, &d->block);
+    d->insn.reuse = d->block.reuse;
+    d->insn.reuse_weights = d->block.reuse_weights;
+    if (d->block.reuse)
         systolic_program_mark(w->program, a->last_place, MARK_KEEP);
+    if (d->block.reuse_weights)
+        systolic_program_mark(w->program, a->last_place, MARK_KEEP_WEIGHTS);
 }
 
-static bool needs_weights(const struct lowering *w, const struct insn *block)
+static void emit_weights(struct lowering *w, const struct cut *cut, const struct dealt *dealt,
+                         uint64_t arrays)
 {
-    return !block->reuse_weights && !(block->reuse && w->self->cfg.dataflow == FLOW_WS);
-}
-
-static void emit_weights(struct lowering *w, const struct insn *block, uint64_t arrays)
-{
+    const struct insn *block = &dealt->insn;
     const struct plan_step *s = &w->plan->steps[block->step];
     if (w->plan->layers[s->layer].stationary_is_activation) { /* made by a layer before */
         issue_wait_for_step(w, UNIT_WEIGHTS, s->after_load, block->step);
@@ -204,9 +201,8 @@ static void emit_weights(struct lowering *w, const struct insn *block, uint64_t 
         issue_wait_for_step(w, UNIT_WEIGHTS, s->after_weights, block->step);
     struct insn read = insn_of_block(INSN_READ_WEIGHTS, UNIT_WEIGHTS, block);
     read.arrays = arrays;
-    read.first = (int64_t)systolic_stream(w->self, w->plan, block, 0).tile;
-    read.repeat =
-        systolic_one_tile(w->self, w->plan, block) ? 1 : systolic_n_stream(w->self, w->plan, block);
+    read.first = (int64_t)dealt->block.tile;
+    read.repeat = (uint32_t)systolic_n_fetched(cut, &dealt->block);
     issue_insn(w, &read);
 }
 
@@ -219,60 +215,45 @@ static void emit_inputs(struct lowering *w, const struct insn *block, const stru
     issue_insn(w, &in);
 }
 
-/* Blocks that are dealt to the arrays, one to each, and are worked off side by side. */
-struct deal {
-    struct insn blocks[MAX_ARRAY];
-    int n;
-};
-
-/* All that two blocks take from weight memory is the same, tile by tile: with `os` each R rows need
- * all of it anew. */
-static bool same_weights(const struct lowering *w, const struct insn *a, const struct insn *b)
-{
-    return a->group == b->group && a->tile_n == b->tile_n &&
-           systolic_tiles_n(w->self, a) == systolic_tiles_n(w->self, b) &&
-           (w->self->cfg.dataflow != FLOW_OS ||
-            int64_div_up(a->m, w->self->cfg.rows) == int64_div_up(b->m, w->self->cfg.rows));
-}
-
 /* What several arrays need next is read once for all of them. */
 static void lower_weights(struct lowering *w, const struct deal *deal)
 {
+    const struct cut *cut = &deal->cut;
     uint64_t served = 0;
     for (int i = 0; i < deal->n; i++) {
-        const struct insn *block = &deal->blocks[i];
-        uint64_t arrays = block->arrays;
-        if (served & block->arrays || !needs_weights(w, block))
+        const struct dealt *d = &deal->blocks[i];
+        uint64_t arrays = d->insn.arrays;
+        if (served & arrays || !systolic_reads_weights(cut, &d->block))
             continue;
         for (int j = i + 1; w->self->cfg.broadcast && j < deal->n; j++)
-            if (needs_weights(w, &deal->blocks[j]) && same_weights(w, block, &deal->blocks[j]))
-                arrays |= deal->blocks[j].arrays;
-        emit_weights(w, block, arrays);
+            if (systolic_reads_weights(cut, &deal->blocks[j].block) &&
+                systolic_same_weights(cut, &d->block, &deal->blocks[j].block))
+                arrays |= deal->blocks[j].insn.arrays;
+        emit_weights(w, cut, d, arrays);
         served |= arrays;
     }
 }
 
 /* Where a block's sums go, and what its array has of it already. */
-static void prepare_block(struct lowering *w, struct insn *block)
+static void prepare_block(struct lowering *w, const struct cut *cut, struct dealt *d)
 {
-    const struct plan_layer *l = &w->plan->layers[w->plan->steps[block->step].layer];
-    const struct lowered_array *a = &w->arrays[insn_array(block)];
+    const struct plan_layer *l = &w->plan->layers[d->insn.layer];
+    const struct lowered_array *a = &w->arrays[insn_array(&d->insn)];
     const int64_t half = systolic_choice(l)->double_buffer ? a->n_block % 2 : 0;
-    block->first = half * (w->self->cfg.accumulators / 2);
-    if (w->self->cfg.dataflow == FLOW_IS)
-        reuse_inputs(w, block, l);
-    reuse_weights(w, block);
+    d->insn.first = half * (w->self->cfg.accumulators / 2);
+    d->block = systolic_block(w->self, w->plan, &d->insn);
+    find_held(w, cut, d);
 }
 
 static void emit_product(struct lowering *w, const struct insn *rows, int64_t k0, uint32_t repeat)
 {
     const struct plan_layer *l = &w->plan->layers[rows->layer];
     const bool is_conv = traits_convolves(plan_layer_traits(w->plan, l));
-    struct lowered_array *a = &w->arrays[insn_array(rows)];
-    a->last = insn_of_block(is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
-    a->last.k0 = (int32_t)k0;
-    a->last.repeat = repeat;
-    a->last_place = issue_insn(w, &a->last);
+    struct insn in =
+        insn_of_block(is_conv ? INSN_CONVOLVE : INSN_MATRIX_MULTIPLY, UNIT_MATRIX, rows);
+    in.k0 = (int32_t)k0;
+    in.repeat = repeat;
+    w->arrays[insn_array(rows)].last_place = issue_insn(w, &in);
 }
 
 /* Rows of a block, complete, leave their place in the accumulators. */
@@ -350,8 +331,9 @@ static void lower_pieces(struct lowering *w, struct insn block)
     a->place = (block.first + n) % places.n;
 }
 
-static void lower_block(struct lowering *w, const struct insn *block)
+static void lower_block(struct lowering *w, const struct cut *cut, const struct dealt *d)
 {
+    const struct insn *block = &d->insn;
     const struct plan_layer *l = &w->plan->layers[block->layer];
     struct lowered_array *a = &w->arrays[insn_array(block)];
     const int half = systolic_choice(l)->double_buffer ? (int)(a->n_block % 2) : 0;
@@ -363,17 +345,18 @@ static void lower_block(struct lowering *w, const struct insn *block)
     }
     /* What this block overwrites must have been drained. */
     issue_wait(w, UNIT_MATRIX, UNIT_ACTIVATION, insn_array(block), a->drained[half], block->step);
-    emit_product(w, block, 0, systolic_n_stream(w->self, w->plan, block));
+    emit_product(w, block, 0,
+                 (uint32_t)(systolic_n_stay(cut, &d->block) * systolic_n_passing(cut, &d->block)));
     emit_drain(w, block, half);
 }
 
 static void lower_deal(struct lowering *w, struct deal *deal)
 {
     for (int i = 0; i < deal->n; i++)
-        prepare_block(w, &deal->blocks[i]);
+        prepare_block(w, &deal->cut, &deal->blocks[i]);
     lower_weights(w, deal);
     for (int i = 0; i < deal->n; i++)
-        lower_block(w, &deal->blocks[i]);
+        lower_block(w, &deal->cut, &deal->blocks[i]);
     deal->n = 0;
 }
 
@@ -381,7 +364,7 @@ static void lower_deal(struct lowering *w, struct deal *deal)
 static void deal_block(struct lowering *w, struct deal *deal, struct insn block)
 {
     block.arrays = one_array(deal->n);
-    deal->blocks[deal->n++] = block;
+    deal->blocks[deal->n++].insn = block;
     if (deal->n == w->n_array)
         lower_deal(w, deal);
 }
@@ -397,7 +380,7 @@ static void blocks_lower(struct lowering *w, int step)
                   block_n = is ? systolic_choice(l)->block_m : cols;
     const int64_t n_m = int64_div_up(rows, block_m), n_n = int64_div_up(l->gemm.n, block_n);
     const bool n_outer = systolic_choice(l)->order == ORDER_NM;
-    struct deal deal = {.n = 0};
+    struct deal deal = {.cut = systolic_cut(w->self, w->plan, l)};
     issue_wait_for_step(w, UNIT_MATRIX, s->after_load, step);
     issue_wait_for_step(w, UNIT_MATRIX, s->after_compute, step);
     if (is) {
@@ -600,10 +583,8 @@ bool systolic_lower(const void *self, struct plan *p, GError **error)
         .arrays = ARENA_ARRAY(p->arena, struct lowered_array, n),
         .turn = -1,
     };
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         w.arrays[i].drained = g_new0(uint64_t, MAX(s->cfg.accumulators, 2));
-        w.arrays[i].weight_tile = -1;
-    }
     program->steps = p->steps;
     program->done = w.done;
     for (int i = 0; i < p->n_step; i++)

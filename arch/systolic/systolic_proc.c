@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Processes: a unit each, which executes its queue, asks the core for times and waits. Values are
  * computed when an instruction ends. */
-#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_sim.h"
+#include "arch/systolic/systolic_stream.h"
 #include "mapper/values/lookup.h"
 
 static void sim_wait_until(uint64_t cyc)
@@ -205,8 +205,8 @@ static void queue_build(struct sim *s)
 static struct coming request_values(struct array_sim *a, const struct stream *t)
 {
     struct sim *s = a->sim;
-    const uint64_t cycles = systolic_buffer_tile_cyc(s->self, &s->plan->layers[t->in.layer],
-                                                     systolic_stream_bytes(s->self, s->plan, t));
+    const uint64_t cycles =
+        systolic_buffer_tile_cyc(s->self, &s->plan->layers[t->in.layer], t->bytes);
     const uint64_t start = MAX(sk_now(), a->path_free_cyc);
     a->path_free_cyc = systolic_buffer_ready(&s->core, s->self, cycles, start);
     return (struct coming){.arrival_cyc = a->path_free_cyc};
@@ -215,8 +215,7 @@ static struct coming request_values(struct array_sim *a, const struct stream *t)
 static struct coming request_weights(struct sim *s, const struct stream *t)
 {
     struct arbiter *ports = systolic_weight_ports(&s->core, &s->plan->layers[t->in.layer]);
-    const struct dram_request request = {.bytes = systolic_stream_bytes(s->self, s->plan, t),
-                                         .address = t->tile};
+    const struct dram_request request = {.bytes = t->bytes, .address = t->tile};
     return (struct coming){.ports = ports, .number = arbiter_ask(ports, &request, sk_now())};
 }
 
@@ -259,16 +258,14 @@ static void feed_weight_memory(void *arg)
     const uint64_t pace_cyc = s->self->cfg.n_array > 1; /* an address a cycle: arrays take turns */
     uint64_t next_cyc = 0;
     for (const struct insn *in; (in = queue_next(u));) {
-        const struct plan_layer *l = &s->plan->layers[in->layer];
         for (uint32_t i = 0; i < in->repeat; i++) {
             const struct stream t = systolic_stream(s->self, s->plan, in, i);
             while (a->fifo_level == depth)
                 sk_wait(a->fifo_freed);
             sim_wait_until(next_cyc);
             const struct coming coming = request_tile(a, in, &t);
-            const int64_t lines = systolic_shifts_sideways(s->self, l) ? t.cols : t.rows;
-            a->fifo[(a->fifo_head + a->fifo_level) % depth] = (struct fifo_slot){
-                t.tile, in->layer, systolic_shift_cyc(s->self, s->plan, l, lines), coming};
+            a->fifo[(a->fifo_head + a->fifo_level) % depth] =
+                (struct fifo_slot){t.tile, in->layer, t.pass.shift_cyc, coming};
             a->fifo_level++;
             sk_notify(a->fifo_filled);
             next_cyc = sk_now() + pace_cyc;
@@ -333,16 +330,15 @@ static void feed_input_loader(void *arg)
     struct array_sim *a = u->array;
     struct sim *s = u->sim;
     for (const struct insn *in; (in = queue_next(u));) {
-        const struct plan_layer *l = &s->plan->layers[in->layer];
-        const uint32_t n_tile = (uint32_t)systolic_tiles_n(s->self, in);
+        const struct block b = systolic_block(s->self, s->plan, in);
         for (uint32_t i = 0; i < in->repeat; i++) {
-            const struct stream t = systolic_stream(s->self, s->plan, in, i * n_tile);
+            const struct stream t = systolic_stream(s->self, s->plan, in, i * (uint32_t)b.n_tile);
             wait_shadow_free(a);
-            const uint64_t cycles = systolic_shift_cyc(s->self, s->plan, l, t.rows);
+            const uint64_t cycles = t.pass.shift_cyc;
             const uint64_t end = systolic_buffer_ready(&s->core, s->self, cycles, sk_now());
             shift_in(a, end - cycles, cycles);
             if (s->state)
-                systolic_state_shift_inputs(s->state, &t.in, t.i_k);
+                systolic_state_shift_inputs(s->state, &t.in, (uint32_t)t.pass.i_k);
             sim_span(s, UNIT_INPUTS, in, a->shift_start_cyc, sk_now());
             fill_shadow(a);
         }
@@ -522,18 +518,17 @@ static void run_stream(struct unit_state *u, const struct insn *in, uint32_t i)
     struct array_sim *a = u->array;
     struct sim *s = u->sim;
     const struct systolic *self = s->self;
-    const struct stream t = systolic_stream(self, s->plan, in, i);
-    const bool one_tile = systolic_one_tile(self, s->plan, in);
+    const struct stream stream = systolic_stream(self, s->plan, in, i);
+    const struct pass t = stream.pass;
     const bool stays = self->cfg.dataflow != FLOW_OS, streams = self->cfg.dataflow != FLOW_WS;
-    const bool takes = stays && t.begins && !in->reuse;
     sim_wait_until(systolic_stream_start(self, &a->before, t.rows, t.stream_cyc, t.begins, t.ends));
-    if (takes)
+    if (t.takes)
         feed_take_tile(a, in);
-    if (streams && (one_tile ? i == 0 && !in->reuse_weights : true))
+    if (t.fetches)
         feed_take_weights(a, in);
-    if (takes && s->state)
+    if (t.takes && s->state)
         (streams ? systolic_state_swap_inputs : systolic_state_swap)(s->state, a->index);
-    if (takes && self->cfg.double_buffer)
+    if (t.takes && self->cfg.double_buffer)
         feed_free_shadow(a);
     /* Of `is` the inputs are in the array already. */
     occupy(u, in,
@@ -541,14 +536,14 @@ static void run_stream(struct unit_state *u, const struct insn *in, uint32_t i)
                ? sk_now() + t.stream_cyc
                : systolic_buffer_ready(&s->core, self, t.stream_cyc, sk_now()));
     if (s->state)
-        systolic_state_multiply(s->state, &t.in, t.i_k);
-    if (streams && (one_tile ? i == in->repeat - 1 && !in->keep_weights : true))
+        systolic_state_multiply(s->state, &stream.in, (uint32_t)t.i_k);
+    if (streams && (!stream.one_tile || (i == in->repeat - 1 && !in->keep_weights)))
         feed_free_slot(a);
     if (stays && t.ends && !in->keep && !self->cfg.double_buffer)
         feed_free_shadow(a);
     if (stays || t.ends)
         a->before = (struct in_array){true, sk_now(), t.rows};
-    u->sums_cyc = sk_now() + systolic_latency_cyc(self, t.rows, t.cols);
+    u->sums_cyc = sk_now() + t.latency_cyc;
 }
 
 static void matrix_unit(void *arg)
@@ -571,8 +566,9 @@ static void activation_unit(void *arg)
     for (const struct insn *in; (in = queue_next(u));) {
         const uint64_t cycles =
             in->op == INSN_ACTIVATE
-                ? systolic_activate_cyc(s->self, s->plan, &s->plan->layers[in->layer],
-                                        systolic_entries(s->self, in))
+                ? systolic_activate_cyc(
+                      s->self, s->plan, &s->plan->layers[in->layer],
+                      systolic_entries((enum dataflow)s->self->cfg.dataflow, in->m, in->n))
                 : systolic_share_cyc(s->self, in->count);
         occupy(u, in, sk_now() + cycles);
         struct meeting *meeting;

@@ -8,26 +8,11 @@
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"
 
-/* A stream of a block, as run_stream() has it. */
-struct pass {
-    int64_t rows, cols; /* of the array that are paid for */
-    uint64_t stream_cyc;
-    double bytes;         /* of its tile, if one is fetched for it */
-    uint64_t latency_cyc; /* until the last sum leaves */
-    bool begins, ends, takes, fetches;
-};
-
-/* Rows of a block, or the stay of what is in the array meanwhile. */
-struct rows {
+/* Streams of a block, past what stays in the array meanwhile; where it leaves in pieces, of one. */
+struct stay {
     const struct block *block;
-    int64_t m;
     int64_t i_stay;
 };
-
-static inline uint64_t block_stream_cyc(const struct units *u, int64_t m)
-{
-    return (uint64_t)(int64_t)((double)m * u->row_cyc + 0.5);
-}
 
 /* The matrix unit waits until what lies in the next place has left. */
 static inline void block_wait_place(struct units *u)
@@ -41,34 +26,21 @@ static inline int block_next_place(const struct units *u, int place)
     return place + 1 < u->n_place ? place + 1 : 0;
 }
 
+/* What most of the layer's blocks are like. */
+static struct block usual_block(const struct units *u)
+{
+    const int64_t cols = u->cut.cols, block_m = systolic_choice(u->l)->block_m;
+    const int64_t n = u->cut.flow == FLOW_IS ? block_m : cols;
+    return (struct block){
+        .m = u->cut.flow == FLOW_IS ? cols : block_m, .n = n, .n_tile = int64_div_up(n, cols)};
+}
+
 /* Cycles for which a tile that is there keeps its slot: until it is in the shadow registers, or
  * has streamed. */
 static double held_cyc(const struct units *u)
 {
-    const struct systolic *s = u->s;
-    if (s->cfg.dataflow == FLOW_WS)
-        return (double)s->cfg.rows * u->shift_cyc;
-    const int64_t rows = s->cfg.dataflow == FLOW_OS
-                             ? MIN(s->cfg.rows, u->l->gemm.k)
-                             : MIN(s->cfg.cols, systolic_choice(u->l)->block_m);
-    return (double)rows * u->row_cyc;
-}
-
-/* As many cycles for a tile as the array needs. */
-static double array_cyc(const struct units *u)
-{
-    const double stream = (double)systolic_choice(u->l)->block_m * u->row_cyc;
-    return u->s->cfg.dataflow == FLOW_WS ? MAX(held_cyc(u), stream) : held_cyc(u);
-}
-
-/* Tiles that are fetched for a block. */
-static int64_t block_tiles(const struct units *u)
-{
-    const struct systolic_cfg *cfg = &u->s->cfg;
-    if (cfg->dataflow == FLOW_WS)
-        return u->tiles_k;
-    return u->tiles_k * int64_div_up(systolic_choice(u->l)->block_m,
-                                     cfg->dataflow == FLOW_OS ? cfg->rows : cfg->cols);
+    return u->cut.flow == FLOW_WS ? (double)((uint64_t)u->cut.rows * u->cut.line_cyc)
+                                  : u->stream_cyc;
 }
 
 /* As many cycles for a tile as the memory needs where each of the FIFO's slots is waited for. */
@@ -103,6 +75,21 @@ static void fill_queue(struct units *u, uint64_t now_cyc)
         *taken++ = at >> FRACTION;
 }
 
+/* What of the layer's blocks is known before the first: how many tiles each has, and which of the
+ * bus, the FIFO and the array say when the next one comes. */
+static void begin_blocks(struct units *u)
+{
+    double array_cyc = 0;
+    u->block_tiles = 0;
+    if (u->cut.tiles_k > 0) {
+        const struct block usual = usual_block(u);
+        u->stream_cyc = (double)systolic_pass(&u->cut, &usual, 0, 0).stream_cyc;
+        u->block_tiles = systolic_n_fetched(&u->cut, &usual);
+        array_cyc = MAX(held_cyc(u), u->stream_cyc);
+    }
+    u->slots_bind = slot_cyc(u, u->tile_cyc, 1) > MAX(u->tile_cyc, array_cyc);
+}
+
 void systolic_units_begin(struct units *u, const struct systolic *s, const struct plan *p,
                           const struct plan_layer *l, const struct ahead *ahead, uint64_t now_cyc)
 {
@@ -113,9 +100,7 @@ void systolic_units_begin(struct units *u, const struct systolic *s, const struc
     u->ahead = *ahead;
     u->n_slot = MIN(s->cfg.fifo_tiles, MOST_SLOTS);
     u->n_queued = s->cfg.queue_depth <= MOST_QUEUED ? s->cfg.queue_depth : 0;
-    u->tiles_k = matrix ? int64_div_up(l->gemm.k, s->cfg.rows) : 0;
-    u->shift_cyc = matrix ? (double)systolic_shift_cyc(s, p, l, 1) : 0;
-    u->row_cyc = matrix ? (double)systolic_rows_cyc(s, p, l, 1) : 0;
+    u->cut = matrix ? systolic_cut(s, p, l) : (struct cut){0};
     u->reads = u->crowd = 1;
     u->n_ahead = u->i_ahead = 0;
     u->ports = 0;
@@ -126,11 +111,9 @@ void systolic_units_begin(struct units *u, const struct systolic *s, const struc
     u->address_cyc = u->n_array > 1;
     u->n_place = systolic_choice(l)->double_buffer ? 2 : 1;
     u->piece_rows = 0;
-    u->tile_bytes = matrix ? (double)systolic_tile_bytes(s, l) : 0;
     u->bus = bus_of(s, l);
-    u->block_tiles = matrix ? block_tiles(u) : 0;
-    u->tile_cyc = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, u->tile_bytes) : 0;
-    u->slots_bind = slot_cyc(u, u->tile_cyc, 1) > MAX(u->tile_cyc, matrix ? array_cyc(u) : 0);
+    u->tile_cyc = u->bus.bytes_per_cyc > 0 ? units_bus_cyc(u, 1, (double)u->cut.tile_bytes) : 0;
+    begin_blocks(u);
     if (matrix && systolic_parts(s, l) > 1) {
         const struct places places = systolic_places(s, p, l);
         u->piece_rows = places.rows;
@@ -176,6 +159,16 @@ uint64_t systolic_units_arrival(struct units *u, uint64_t n)
     if (n == 0)
         return u->begin;
     return cycles_ceil(systolic_blocks_arrival(&u->ahead.blocks, u->s->burst_cyc, n));
+}
+
+uint64_t systolic_units_wait_inputs(struct units *u, enum unit unit, uint64_t block)
+{
+    const uint64_t loaded = systolic_units_arrival(u, block);
+    if (loaded > u->free[unit]) {
+        u->work.input += (double)(loaded - u->free[unit]);
+        units_wait(u, unit, loaded);
+    }
+    return loaded;
 }
 
 /* Where units stand, and what they have done. */
@@ -414,22 +407,13 @@ static uint64_t block_read_buffer(struct units *u, uint64_t cycles, uint64_t now
     return MAX(now + cycles, cycles_ceil(u->ports));
 }
 
-static double tile_bytes(const struct units *u, int64_t i_k, int64_t tile_n)
+static double tile_cyc(const struct units *u, uint64_t bytes)
 {
-    if (u->s->cfg.edge == EDGE_FULL)
-        return u->tile_bytes;
-    return (double)(units_part(u->l->gemm.k, u->s->cfg.rows, i_k) *
-                    units_part(u->l->gemm.n, u->s->cfg.cols, tile_n)) *
-           (double)number_bytes(u->l->weight_format);
-}
-
-static double tile_cyc(const struct units *u, double bytes)
-{
-    return bytes == u->tile_bytes ? u->tile_cyc : units_bus_cyc(u, 1, bytes);
+    return bytes == u->cut.tile_bytes ? u->tile_cyc : units_bus_cyc(u, 1, (double)bytes);
 }
 
 /* When a tile that is asked for then has been moved, in turn with bursts of blocks. */
-static double move_tile(struct units *u, uint64_t request, double bytes)
+static double move_tile(struct units *u, uint64_t request, uint64_t bytes)
 {
     struct blocks *b = &u->ahead.blocks;
     const double cyc = tile_cyc(u, bytes);
@@ -455,26 +439,27 @@ void systolic_units_fetch_ahead(struct units *u, int64_t n_tile)
     u->n_ahead = (int)MIN(n_tile, u->n_slot);
     u->i_ahead = 0;
     for (int i = 0; i < u->n_ahead; i++)
-        u->fetched[i] = move_tile(u, request_of(u, i + 1), tile_bytes(u, i % u->tiles_k, 0));
+        u->fetched[i] =
+            move_tile(u, request_of(u, i + 1), systolic_part_bytes(&u->cut, i % u->cut.tiles_k, 0));
 }
 
-/* When the next tile is there. */
-static uint64_t fetch(struct units *u, double bytes)
+/* When the next tile is there, the one of a stream. */
+static uint64_t fetch(struct units *u, const struct pass *p)
 {
     struct ahead *a = &u->ahead;
     const struct systolic *s = u->s;
     const bool is_fetched = u->i_ahead < u->n_ahead;
     const uint64_t request = is_fetched ? 0 : request_of(u, 1);
+    const uint64_t bytes = systolic_part_bytes(&u->cut, p->i_k, p->tile_n);
     a->i_slot = (int64_t)a->i_slot + 1 < u->n_slot ? a->i_slot + 1 : 0;
     u->work.tile++;
     if (systolic_from_buffer(u->l)) {
-        const double cyc =
-            MAX(u->crowd, 1) * (double)systolic_buffer_tile_cyc(s, u->l, (uint64_t)bytes);
+        const double cyc = MAX(u->crowd, 1) * (double)systolic_buffer_tile_cyc(s, u->l, bytes);
         u->work.bus += cyc;
         double *path = &a->blocks.bus[BUS_PATH];
         return (uint64_t)(*path = MAX(*path, (double)request) + cyc);
     }
-    u->work.bytes += u->reads * bytes;
+    u->work.bytes += u->reads * (double)bytes;
     if (u->bus.bytes_per_cyc == 0)
         return request;
     u->work.bus += u->reads * tile_cyc(u, bytes);
@@ -485,9 +470,10 @@ static uint64_t fetch(struct units *u, double bytes)
 uint64_t systolic_units_others_read(struct units *u, double columns)
 {
     const struct systolic *s = u->s;
-    const int64_t rows = s->cfg.edge == EDGE_FULL ? u->tiles_k * s->cfg.rows : u->l->gemm.k;
-    const double n_tile = columns * (double)u->tiles_k / (double)s->cfg.cols;
-    const double bytes = columns * (double)rows * (double)number_bytes(u->l->weight_format);
+    const struct cut *c = &u->cut;
+    const int64_t rows = c->trimmed ? c->k : c->tiles_k * c->rows;
+    const double n_tile = columns * (double)c->tiles_k / (double)c->cols;
+    const double bytes = columns * (double)rows * (double)c->value_bytes;
     u->work.bytes += bytes;
     if (u->bus.bytes_per_cyc == 0)
         return 0;
@@ -501,12 +487,12 @@ uint64_t systolic_units_others_read(struct units *u, double columns)
 }
 
 /* The tile that is to stay is in the shadow registers, cycle by cycle as the array waits for it. */
-static uint64_t take_tile(struct units *u, int64_t lines, double bytes, uint64_t now)
+static uint64_t take_tile(struct units *u, const struct pass *p, uint64_t now)
 {
     struct ahead *a = &u->ahead;
-    const bool ws = u->s->cfg.dataflow == FLOW_WS;
-    const uint64_t there = ws ? fetch(u, bytes) : u->free[UNIT_INPUTS];
-    const uint64_t cycles = (uint64_t)(int64_t)((double)lines * u->shift_cyc + 0.5);
+    const bool ws = u->cut.flow == FLOW_WS;
+    const uint64_t there = ws ? fetch(u, p) : u->free[UNIT_INPUTS];
+    const uint64_t cycles = p->shift_cyc;
     uint64_t start = systolic_shift_start(there, a->shadow);
     if (u->crowd > 1 && !ws)
         start = block_read_buffer(u, cycles, start) - cycles;
@@ -524,9 +510,9 @@ static uint64_t take_tile(struct units *u, int64_t lines, double bytes, uint64_t
 }
 
 /* The weights that are to stream are at the FIFO's head. */
-static uint64_t take_weights(struct units *u, double bytes, uint64_t now)
+static uint64_t take_weights(struct units *u, const struct pass *p, uint64_t now)
 {
-    const uint64_t there = fetch(u, bytes);
+    const uint64_t there = fetch(u, p);
     u->work.stall += there > now ? (double)(there - now) : 0;
     return MAX(there, now);
 }
@@ -553,9 +539,9 @@ static void block_stream(struct units *u, const struct pass *p)
         now = MAX(now,
                   systolic_stream_start(s, &a->before, p->rows, p->stream_cyc, p->begins, p->ends));
     if (p->takes)
-        now = take_tile(u, systolic_shifts_sideways(s, u->l) ? p->cols : p->rows, p->bytes, now);
+        now = take_tile(u, p, now);
     if (p->fetches)
-        now = take_weights(u, p->bytes, now);
+        now = take_weights(u, p, now);
     if (p->takes && s->cfg.double_buffer)
         a->shadow = now;
     uint64_t end = now + p->stream_cyc;
@@ -568,30 +554,21 @@ static void block_stream(struct units *u, const struct pass *p)
     block_leave(u, p, end);
 }
 
-/* ws: m rows past tile i of k. */
-static struct pass block_pass_ws(const struct units *u, const struct block *b, int64_t m, int64_t i)
+static void block_passes(struct units *u, const void *arg, int64_t i)
 {
-    const struct systolic *s = u->s;
-    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
-    const int64_t rows = trimmed ? units_part(u->l->gemm.k, s->cfg.rows, i) : s->cfg.rows;
-    const int64_t cols = trimmed ? b->n : s->cfg.cols;
-    return (struct pass){
-        .rows = rows,
-        .cols = cols,
-        .latency_cyc = systolic_latency_cyc(s, rows, cols),
-        .stream_cyc = block_stream_cyc(u, m),
-        .bytes = b->reuse ? 0 : tile_bytes(u, i, b->tile_n),
-        .takes = !b->reuse,
-        .begins = true,
-        .ends = true,
-    };
+    const struct stay *stay = arg;
+    const struct pass p = systolic_pass(&u->cut, stay->block, stay->i_stay, i);
+    block_stream(u, &p);
 }
 
-static void block_stream_ws(struct units *u, const void *arg, int64_t i)
+static void block_stays(struct units *u, const void *arg, int64_t i)
 {
-    const struct rows *r = arg;
-    const struct pass p = block_pass_ws(u, r->block, r->m, i);
-    block_stream(u, &p);
+    const struct stay stay = {.block = arg, .i_stay = i};
+    const int64_t n = systolic_n_passing(&u->cut, stay.block);
+    if (n == 1)
+        block_passes(u, &stay, 0);
+    else
+        systolic_units_repeat(u, n, units_alike(u, 1), block_passes, &stay);
 }
 
 /* A block that leaves the accumulators in pieces: the first tile of k finds the place of each piece
@@ -599,7 +576,7 @@ static void block_stream_ws(struct units *u, const void *arg, int64_t i)
 
 static void between(struct units *u, const void *arg, int64_t i)
 {
-    block_stream_ws(u, arg, i + 1);
+    block_stays(u, arg, i + 1);
 }
 
 /* A unit while pieces pass: its time, and the next place of its queue. */
@@ -634,9 +611,11 @@ static inline void passed_end(struct units *u, enum unit unit, const struct pass
 /* The first piece passes. */
 static inline struct pieces pieces_begin(struct units *u, const struct block *b, int64_t i_k)
 {
-    const int64_t n = int64_div_up(b->entries, u->piece_rows);
-    struct pieces t = {.n = n, .last_rows = b->entries - (n - 1) * u->piece_rows};
-    t.pass = block_pass_ws(u, b, MIN(u->piece_rows, b->entries), i_k);
+    const int64_t n = int64_div_up(b->m, u->piece_rows);
+    struct block piece = *b;
+    piece.m = MIN(u->piece_rows, b->m);
+    struct pieces t = {.n = n, .last_rows = b->m - (n - 1) * u->piece_rows};
+    t.pass = systolic_pass(&u->cut, &piece, i_k, 0);
     units_next(u, UNIT_MATRIX);
     block_stream(u, &t.pass);
     t.issue = u->ahead.issue;
@@ -670,7 +649,7 @@ static inline void pieces_stream(struct units *u, struct pieces *t, uint64_t str
 static inline void pieces_end(struct units *u, const struct pieces *t)
 {
     u->work.busy += (double)(t->n > 1 ? (t->n - 2) * (int64_t)t->pass.stream_cyc +
-                                            (int64_t)block_stream_cyc(u, t->last_rows)
+                                            (int64_t)systolic_enter_cyc(&u->cut, t->last_rows)
                                       : 0);
     u->ahead.issue = t->issue;
     passed_end(u, UNIT_MATRIX, &t->matrix);
@@ -690,7 +669,8 @@ static void fill_pieces(struct units *u, const struct block *b)
             pieces_next(u, &t, UNIT_MATRIX, &t.matrix);
             t.matrix.free = MAX(t.matrix.free, u->drained[place]);
         }
-        pieces_stream(u, &t, i < t.n - 1 ? t.pass.stream_cyc : block_stream_cyc(u, t.last_rows));
+        pieces_stream(u, &t,
+                      i < t.n - 1 ? t.pass.stream_cyc : systolic_enter_cyc(&u->cut, t.last_rows));
     }
     pieces_end(u, &t);
 }
@@ -698,13 +678,14 @@ static void fill_pieces(struct units *u, const struct block *b)
 /* Each piece leaves, as drain() has it, while the next one passes. */
 static void drain_pieces(struct units *u, const struct block *b)
 {
-    struct pieces t = pieces_begin(u, b, u->tiles_k - 1);
+    struct pieces t = pieces_begin(u, b, u->cut.tiles_k - 1);
     uint64_t drain_cyc = u->piece_cyc;
     u->work.activation += (double)(t.n - 1) * (double)drain_cyc;
     for (int64_t i = 0; i < t.n; i++) {
         const bool last = i == t.n - 1;
         if (i > 0)
-            pieces_stream(u, &t, last ? block_stream_cyc(u, t.last_rows) : t.pass.stream_cyc);
+            pieces_stream(u, &t,
+                          last ? systolic_enter_cyc(&u->cut, t.last_rows) : t.pass.stream_cyc);
         if (last && t.last_rows < u->piece_rows)
             drain_cyc = systolic_activate_cyc(u->s, u->p, u->l, t.last_rows);
         pieces_next(u, &t, UNIT_MATRIX, &t.matrix);
@@ -724,64 +705,11 @@ static void drain_pieces(struct units *u, const struct block *b)
 /* As lower_pieces(). */
 static void block_run_pieces(struct units *u, const struct block *b)
 {
-    const struct rows all = {b, b->entries, 0};
     fill_pieces(u, b);
-    if (u->tiles_k > 2)
+    if (u->cut.tiles_k > 2)
         units_next(u, UNIT_MATRIX);
-    systolic_units_repeat(u, u->tiles_k - 2, units_alike(u, 1), between, &all);
+    systolic_units_repeat(u, u->cut.tiles_k - 2, units_alike(u, 1), between, b);
     drain_pieces(u, b);
-}
-
-/* os: tile i of k for the rows of a stay. */
-static void stream_os(struct units *u, const void *arg, int64_t i)
-{
-    const struct rows *r = arg;
-    const struct block *b = r->block;
-    const struct systolic *s = u->s;
-    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
-    struct pass p = {.fetches = u->tiles_k > 1 || (r->i_stay == 0 && !b->reuse_weights)};
-    p.bytes = tile_bytes(u, i, b->tile_n);
-    p.rows = trimmed ? units_part(b->m, s->cfg.rows, r->i_stay) : s->cfg.rows;
-    p.cols = trimmed ? b->n : s->cfg.cols;
-    p.stream_cyc = block_stream_cyc(u, units_part(u->l->gemm.k, s->cfg.rows, i));
-    p.latency_cyc = systolic_latency_cyc(s, p.rows, p.cols);
-    p.begins = i == 0;
-    p.ends = i == u->tiles_k - 1;
-    block_stream(u, &p);
-}
-
-static void stay_os(struct units *u, const void *arg, int64_t i)
-{
-    const struct rows stay = {.block = arg, .i_stay = i};
-    systolic_units_repeat(u, u->tiles_k, units_alike(u, 1), stream_os, &stay);
-}
-
-/* is: weight tile i of those across the block, past the inputs of a tile of k. */
-static void stream_is(struct units *u, const void *arg, int64_t i)
-{
-    const struct rows *r = arg;
-    const struct block *b = r->block;
-    const struct systolic *s = u->s;
-    const bool trimmed = s->cfg.edge == EDGE_TRIMMED;
-    const int64_t n_tile = b->n_tile, tile_n = b->tile_n + i;
-    const int64_t from = MAX(b->n0, tile_n * s->cfg.cols);
-    const int64_t to = MIN(b->n0 + b->n, (tile_n + 1) * s->cfg.cols);
-    const bool one_tile = u->tiles_k == 1 && n_tile == 1;
-    struct pass p = {.takes = i == 0 && !b->reuse, .fetches = !one_tile || !b->reuse_weights};
-    p.bytes = tile_bytes(u, r->i_stay, tile_n);
-    p.rows = trimmed ? units_part(u->l->gemm.k, s->cfg.rows, r->i_stay) : s->cfg.rows;
-    p.cols = trimmed ? b->m : s->cfg.cols;
-    p.stream_cyc = block_stream_cyc(u, to - from);
-    p.latency_cyc = systolic_latency_cyc(s, p.rows, p.cols);
-    p.begins = i == 0;
-    p.ends = i == n_tile - 1;
-    block_stream(u, &p);
-}
-
-static void stay_is(struct units *u, const void *arg, int64_t i)
-{
-    const struct rows stay = {.block = arg, .i_stay = i};
-    systolic_units_repeat(u, stay.block->n_tile, units_alike(u, 1), stream_is, &stay);
 }
 
 /* Rows of sums leave their place, which takes so many cycles. */
@@ -811,11 +739,10 @@ static void read_weights(struct units *u)
 
 void systolic_units_block(struct units *u, const struct block *b)
 {
-    const enum dataflow flow = (enum dataflow)u->s->cfg.dataflow;
-    const struct rows all = {b, b->entries, 0};
-    if (!b->reuse_weights && !(flow == FLOW_WS && b->reuse))
+    const struct cut *c = &u->cut;
+    if (systolic_reads_weights(c, b))
         read_weights(u);
-    if (flow == FLOW_IS && !b->reuse)
+    if (c->flow == FLOW_IS && !b->reuse)
         units_next(u, UNIT_INPUTS);
     if (u->piece_rows > 0) {
         block_run_pieces(u, b);
@@ -823,12 +750,7 @@ void systolic_units_block(struct units *u, const struct block *b)
     }
     block_wait_place(u);
     units_next(u, UNIT_MATRIX);
-    if (flow == FLOW_WS)
-        systolic_units_repeat(u, u->tiles_k, units_alike(u, 1), block_stream_ws, &all);
-    else if (flow == FLOW_OS)
-        systolic_units_repeat(u, int64_div_up(b->m, u->s->cfg.rows), units_alike(u, u->tiles_k),
-                              stay_os, b);
-    else
-        systolic_units_repeat(u, u->tiles_k, units_alike(u, b->n_tile), stay_is, b);
-    drain(u, systolic_activate_cyc(u->s, u->p, u->l, b->entries));
+    systolic_units_repeat(u, systolic_n_stay(c, b), units_alike(u, systolic_n_passing(c, b)),
+                          block_stays, b);
+    drain(u, systolic_activate_cyc(u->s, u->p, u->l, systolic_entries(c->flow, b->m, b->n)));
 }

@@ -3,8 +3,7 @@
  * instruction by instruction in program order: the recurrence under the analytic model. */
 #pragma once
 
-#include "arch/systolic/systolic_core.h"
-#include "sim/base/size.h"
+#include "arch/systolic/systolic_stream.h"
 
 /* So many tiles of a FIFO, instructions of a queue and places of the accumulators are looked back
  * at. A FIFO or accumulators with more are modelled as if they had these, and a longer queue as if
@@ -24,7 +23,7 @@ struct ahead {
     uint64_t taken;             /* the activation unit's oldest instruction that has a place */
     uint64_t host;              /* the DMA engine has done what is no block of its */
     uint64_t stored;            /* number of the last block that was stored */
-    uint64_t tile;              /* address of the last block's only one, and 1; 0: it had several */
+    uint64_t tile;              /* of struct held, of the last block */
     struct in_array before;
 };
 
@@ -52,11 +51,11 @@ struct units {
     const struct systolic *s;
     const struct plan *p;
     const struct plan_layer *l;
+    struct cut cut;
     int64_t n_slot, n_queued;    /* n_queued 0: queues are never full */
-    int64_t tiles_k, piece_rows; /* piece_rows 0: blocks leave in one piece */
+    int64_t piece_rows;          /* 0: blocks leave in one piece */
     uint64_t piece_cyc;          /* that such a piece needs to leave */
-    double row_cyc, shift_cyc;   /* of a row that streams, and of one of what stays */
-    double tile_bytes, tile_cyc; /* of a whole tile of weights, and on the bus */
+    double tile_cyc, stream_cyc; /* of a whole tile on the bus; of a usual stream */
     struct bus bus;              /* that its tiles come over */
     int64_t n_array;
     uint64_t host_issue;         /* of the host's controller, where it has its own */
@@ -85,23 +84,6 @@ struct units {
     uint64_t n_insn;  /* issued */
     struct work work;
 };
-
-/* A block of partial sums. */
-struct block {
-    int64_t entries;    /* rows of sums */
-    int64_t n0, n, m;   /* columns and rows of the product */
-    int64_t tile_n;     /* its first column of tiles, */
-    int64_t n_tile;     /* and of how many it has some */
-    uint64_t tile;      /* address of its first one */
-    bool reuse;         /* what stays is in the array already */
-    bool reuse_weights; /* the weights are at the FIFO's head */
-};
-
-/* Of a size cut into tiles, the i-th. */
-static inline int64_t units_part(int64_t size, int64_t tile, int64_t i)
-{
-    return MIN(tile, size - i * tile);
-}
 
 /* A place of a unit's queue behind another. */
 static inline int units_next_queued(const struct units *u, int i)
@@ -182,6 +164,8 @@ uint64_t systolic_units_block_begin(struct units *u, int bus, double cyc, double
 void systolic_units_fetch_ahead(struct units *u, int64_t n_tile);
 /* When it has arrived; of number 0 the begin of the layer. */
 uint64_t systolic_units_arrival(struct units *u, uint64_t n);
+/* The unit waits for the inputs of a chunk, which come with that block: when it has arrived. */
+uint64_t systolic_units_wait_inputs(struct units *u, enum unit unit, uint64_t block);
 
 /* Calls step(u, arg, i) for i of [0, n), but for many that lie between the first and the last ones:
  * by these each unit is moved on. What is repeated is alike for every `period`-th. */

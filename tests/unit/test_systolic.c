@@ -2,7 +2,7 @@
 #include <glib/gstdio.h>
 
 #include "app/run/internal.h"
-#include "arch/systolic/systolic_core.h"
+#include "arch/systolic/systolic_stream.h"
 #include "arch/systolic/systolic_sim.h"
 #include "sim/base/error.h"
 #include "tests/unit/program.h"
@@ -73,7 +73,7 @@ START_TEST(test_core_rules)
     ck_assert_uint_eq(systolic_shift_cyc(s, a->plan, &narrow, 16), 16);
     ck_assert_uint_eq(systolic_shift_cyc(s, a->plan, &wide, 16), 32);
     ck_assert_uint_eq(systolic_shift_cyc(s, a->plan, &wide, 3), 6);
-    ck_assert_uint_eq(systolic_latency_cyc(s, 16, 16), 16 + 16 - 1);
+    ck_assert_uint_eq(systolic_latency_cyc(FLOW_WS, 16, 16), 16 + 16 - 1);
     accsim_free(a);
 }
 END_TEST
