@@ -21,16 +21,12 @@ const struct arch_family *const arch_families[] = {
 void arch_sum_costs(const struct arch_family *f, const void *self, const struct plan *p,
                     struct record *r)
 {
-    struct cost_state state = {0};
     r->total_cyc = 0;
     for (int i = 0; i < p->n_layer; i++) {
         struct record_layer *l = &r->layers[i];
-        struct cost_behind cost = {.stall_cyc = l->stall_cyc};
-        f->cost(self, p, i, &state, &cost);
-        l->cycles = cost.cycles;
-        l->start_cycle = cost.start_cycle;
-        l->end_cycle = cost.end_cycle;
-        r->total_cyc += l->cycles;
+        l->cycles = (uint64_t)(f->cost(self, p, &p->layers[i], i > 0).cycles + 0.5);
+        l->start_cycle = r->total_cyc;
+        l->end_cycle = r->total_cyc += l->cycles;
     }
 }
 

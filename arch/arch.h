@@ -54,10 +54,8 @@ struct arch_family {
                        void (*visit)(const struct choice *c, void *user), void *user);
     bool (*check_choice)(const void *self, const struct plan *p, const struct plan_layer *l,
                          const char *origin, GError **error);
-    struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l,
+    struct cost (*cost)(const void *self, const struct plan *p, const struct plan_layer *l,
                         bool follows);
-    void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                 struct cost_behind *out);
     /* May be NULL. */
     uint64_t (*bound)(const void *self, const struct plan *p, int i_layer);
     /* Without events: what collect() would tell of a lowered plan. NULL: the sum of the costs. */
@@ -93,7 +91,7 @@ struct arch_family {
     char *(*print)(const void *self, const struct plan *p);
 };
 
-/* Layers' cycles and stalls, and the total, by cost(): one layer behind the other. */
+/* Layers' cycles, and the total, by cost(): one layer behind the other. */
 void arch_sum_costs(const struct arch_family *f, const void *self, const struct plan *p,
                     struct record *r);
 

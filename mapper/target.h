@@ -13,29 +13,12 @@
 struct plan;
 struct search_memo;
 
-/* The analytic model between two layers. Zero before the first one. */
-enum { COST_STATE_WORDS = 128 };
-struct cost_state {
-    uint64_t now_cyc; /* the next layer begins */
-    uint64_t end_cyc; /* all layers so far have ended, also what the next one does not wait for */
-    /* Of the group so far: in all, of transfers, and of tiles on the bus of transfers. */
-    double group_cyc, link_cyc, tile_cyc;
-    uint64_t family[COST_STATE_WORDS]; /* the family's own: what its units do over a layer's end */
-};
-
 /* What one layer takes with its present chunks and choice, by itself: what it loads and stores
  * counted, nothing of the layers beside it. */
 struct cost {
-    double cycles;          /* of its own work */
+    double cycles;          /* until the next layer can begin */
     double end_cyc;         /* until all of it has ended, its last store too */
     double parameter_bytes; /* of weights, or rows of a table, that are fetched */
-};
-
-/* What it takes behind the layers before it. */
-struct cost_behind {
-    uint64_t cycles, start_cycle, end_cycle;
-    uint64_t parameter_bytes; /* as above: from their memory or, streamed, over the host link */
-    uint64_t *stall_cyc;      /* by the machine's causes; NULL: not asked for */
 };
 
 /* Of what a layer makes, and of its weights. */
@@ -74,12 +57,8 @@ struct target {
      * lie), its chunks and its choice, so that layers that are alike are ranked once. `follows`: as
      * one behind others, which its first weights need not be waited for; else as the run's first.
      */
-    struct cost (*rank)(const void *self, const struct plan *p, const struct plan_layer *l,
+    struct cost (*cost)(const void *self, const struct plan *p, const struct plan_layer *l,
                         bool follows);
-    /* Layer i_layer with its present chunks and choice, behind those before it: fills *out, whose
-     * numbers are zero, and moves *state on to the next layer. */
-    void (*cost)(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                 struct cost_behind *out);
     /* Cycles that no mapping of layer i_layer goes below; NULL: not known. */
     uint64_t (*bound)(const void *self, const struct plan *p, int i_layer);
 };

@@ -148,7 +148,6 @@ static bool map(struct accsim *a, GError **error)
                                 .choices = f->choices,
                                 .candidates = f->candidates,
                                 .check_choice = f->check_choice,
-                                .rank = f->rank,
                                 .cost = f->cost,
                                 .bound = f->bound};
     progress(a, "mapping", 0);

@@ -697,7 +697,6 @@ const struct arch_family arch_systolic = {
     .prepare = systolic_prepare,
     .candidates = systolic_candidates,
     .check_choice = systolic_check_choice,
-    .rank = systolic_rank,
     .cost = systolic_cost,
     .bound = systolic_bound,
     .estimate = systolic_estimate,

@@ -150,6 +150,9 @@ static inline void systolic_spend(const struct systolic *s, double *energy_pj, i
 /* Idle energy and bound of a layer once its cycles are known. */
 void systolic_count_layer_end(const struct systolic *s, struct record_layer *l, uint64_t work_cyc);
 
+/* systolic_cost.c: cycles and stalls of all layers, one behind the other, by the analytic model. */
+void systolic_cost_layers(const struct systolic *s, const struct plan *p, struct record *r);
+
 /* systolic_print.c: one instruction as text, behind what `out` has. */
 void systolic_insn_print(const struct systolic *s, const struct plan *p, const struct insn *in,
                          GString *out);
@@ -186,10 +189,8 @@ void systolic_candidates(const void *self, const struct plan *p, const struct pl
                          void (*visit)(const struct choice *c, void *user), void *user);
 bool systolic_check_choice(const void *self, const struct plan *p, const struct plan_layer *l,
                            const char *origin, GError **error);
-struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l,
+struct cost systolic_cost(const void *self, const struct plan *p, const struct plan_layer *l,
                           bool follows);
-void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                   struct cost_behind *out);
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer);
 bool systolic_lower(const void *self, struct plan *p, GError **error);
 bool systolic_estimate(const void *self, const struct plan *p, struct record *r, GError **error);

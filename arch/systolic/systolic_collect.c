@@ -258,7 +258,7 @@ bool systolic_estimate(const void *self, const struct plan *p, struct record *r,
 {
     (void)error;
     g_autofree struct work_cyc *work = work_cycles(self, p);
-    arch_sum_costs(&arch_systolic, self, p, r);
+    systolic_cost_layers(self, p, r);
     collect_analytic(self, p, r);
     if (!is_scalesim(self))
         bound_layers(work, r);

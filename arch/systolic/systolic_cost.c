@@ -10,7 +10,14 @@
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"
 
-G_STATIC_ASSERT(sizeof(struct ahead) <= sizeof(((struct cost_state *)NULL)->family));
+/* Layers in a row, between two of them. */
+struct row {
+    uint64_t now_cyc; /* the next layer begins */
+    uint64_t end_cyc; /* all layers so far have ended, also what the next one does not wait for */
+    /* Of the group so far: in all, of transfers, and of tiles on the bus of transfers. */
+    double group_cyc, link_cyc, tile_cyc;
+    struct ahead ahead;
+};
 
 /* What the DMA engine moves for a chunk: cycles of each bus, and from the last of them to the
  * arrival. Start-up of the link and set-up for it take time of the link, as nothing else uses it
@@ -255,43 +262,40 @@ static struct moves host_stores_of(const struct systolic *s, const struct plan *
     return moves;
 }
 
-static void finish(struct cost_state *state, double cycles, struct cost_behind *out)
+static struct row row_begin(void)
 {
-    out->cycles = (uint64_t)(cycles + 0.5);
-    out->start_cycle = state->now_cyc;
-    state->now_cyc += out->cycles;
-    out->end_cycle = state->now_cyc;
+    struct row row = {0};
+    systolic_blocks_clear(&row.ahead.blocks);
+    return row;
 }
 
-/* Zero before the first layer. */
-static struct ahead ahead_of(const struct cost_state *state)
+/* A layer has ended after so many cycles: whole ones. */
+static uint64_t row_move(struct row *row, double cycles)
 {
-    struct ahead a;
-    memcpy(&a, state->family, sizeof a);
-    if (a.blocks.n_arrived == a.blocks.n_block)
-        a.blocks.due = INFINITY;
-    return a;
+    const uint64_t whole = (uint64_t)(cycles + 0.5);
+    row->now_cyc += whole;
+    return whole;
 }
 
 /* What the units do over the layer's end, which comes `later` than they have it. */
-static void keep_ahead(struct cost_state *state, const struct units *u, uint64_t later)
+static void row_keep(struct row *row, const struct units *u, uint64_t later)
 {
-    struct ahead a = u->ahead;
     const struct queue *q = &u->queues[UNIT_ACTIVATION];
-    a.taken = q->taken[q->i] + q->moved + later;
-    a.request = u->free[UNIT_WEIGHTS] + later;
-    systolic_blocks_delay(&a.blocks, (double)later);
+    struct ahead *a = &row->ahead;
+    *a = u->ahead;
+    a->taken = q->taken[q->i] + q->moved + later;
+    a->request = u->free[UNIT_WEIGHTS] + later;
+    systolic_blocks_delay(&a->blocks, (double)later);
     for (int i = 0; i < N_BUS; i++)
-        a.blocks.bus[i] += (double)later;
+        a->blocks.bus[i] += (double)later;
     for (int i = 0; i < u->n_slot; i++)
-        a.slots[i] += later;
-    a.shadow += later;
-    a.issue += later;
-    a.next_read += later;
-    a.before.end_cyc += later;
-    a.stored = u->l->stores ? u->stored[0] : a.stored;
-    state->end_cyc = MAX(state->now_cyc, cycles_ceil(systolic_blocks_end(&a.blocks)));
-    memcpy(state->family, &a, sizeof a);
+        a->slots[i] += later;
+    a->shadow += later;
+    a->issue += later;
+    a->next_read += later;
+    a->before.end_cyc += later;
+    a->stored = u->l->stores ? u->stored[0] : a->stored;
+    row->end_cyc = MAX(row->now_cyc, cycles_ceil(systolic_blocks_end(&a->blocks)));
 }
 
 /* What the next layer on the machine loads comes behind what the host does; if it loads nothing it
@@ -304,35 +308,21 @@ static bool is_waited_for(const struct plan *p, const struct plan_layer *l)
     return true;
 }
 
-static void cost_host(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                      struct cost_state *state, struct cost_behind *out)
+static uint64_t take_host(const struct systolic *s, const struct plan *p,
+                          const struct plan_layer *l, struct row *row)
 {
-    struct ahead a = ahead_of(state);
+    struct ahead *a = &row->ahead;
     const struct moves stores = host_stores_of(s, p, l);
-    const double begin = (double)MAX(state->now_cyc, a.host);
+    const double begin = (double)MAX(row->now_cyc, a->host);
     for (int i = 0; i < N_BUS; i++) {
         const struct blocks_waiting w = {i, begin, stores.cyc[i], stores.tail_cyc[i]};
         if (w.left_cyc + w.tail_cyc > 0)
-            a.stored = systolic_blocks_add(&a.blocks, s->burst_cyc, &w);
+            a->stored = systolic_blocks_add(&a->blocks, s->burst_cyc, &w);
     }
-    const double arrived = systolic_blocks_arrival(&a.blocks, s->burst_cyc, a.blocks.n_block);
-    a.host = cycles_ceil(MAX(begin, arrived)) + systolic_host_cyc(s, p, l);
-    finish(state, is_waited_for(p, l) ? (double)(a.host - state->now_cyc) : 0, out);
-    state->end_cyc = a.host;
-    memcpy(state->family, &a, sizeof a);
-}
-
-/* The array's stalls are those of its cycles in which it does not work. */
-static void put_work(const struct work *w, struct cost_behind *out)
-{
-    const double idle = MAX((double)out->cycles - ceil(w->busy), 0);
-    const double stall = MIN(w->stall, idle), shift = MIN(w->shift, idle - stall);
-    out->parameter_bytes = (uint64_t)(w->bytes + 0.5);
-    if (!out->stall_cyc)
-        return;
-    out->stall_cyc[CAUSE_WEIGHT_STALL] = (uint64_t)stall;
-    out->stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
-    out->stall_cyc[CAUSE_INPUT] = (uint64_t)MIN(w->input, idle);
+    const double arrived = systolic_blocks_arrival(&a->blocks, s->burst_cyc, a->blocks.n_block);
+    a->host = cycles_ceil(MAX(begin, arrived)) + systolic_host_cyc(s, p, l);
+    row->end_cyc = a->host;
+    return row_move(row, is_waited_for(p, l) ? (double)(a->host - row->now_cyc) : 0);
 }
 
 /* A pass of a layer that shares its group: cycles from now on, its inputs there after `load`. */
@@ -358,8 +348,8 @@ static bool shares_bus(const struct systolic *s, const struct plan_layer *l)
 /* A layer that shares its group: a pass a chunk, each behind a barrier, while the host link moves
  * what the chunks before and behind need. The group's last layer bears what the link takes longer
  * than all computing. */
-static void cost_turns(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                       struct cost_state *state, struct cost_behind *out)
+static uint64_t take_turns(const struct systolic *s, const struct plan *p,
+                           const struct plan_layer *l, struct row *row, struct work *work)
 {
     const struct plan_group *g = &p->groups[l->group];
     const bool is_first = l->index == g->first, is_last = l->index == g->last;
@@ -370,13 +360,12 @@ static void cost_turns(const struct systolic *s, const struct plan *p, const str
     const struct moves stores_a = stores_of(s, p, l, &first), stores_z = stores_of(s, p, l, &last);
     const double load_a = moves_cyc(&loads_a), load_z = moves_cyc(&loads_z);
     const double store_a = moves_cyc(&stores_a), store_z = moves_cyc(&stores_z);
-    struct ahead ahead = ahead_of(state);
+    struct ahead ahead = row->ahead;
     struct units u;
-    uint64_t now = state->now_cyc;
+    uint64_t now = row->now_cyc;
     const uint64_t begin = run_turn(&u, s, p, l, &ahead, now, 0, is_first ? load_a : 0, true);
     const struct work none = {0};
-    struct work work = none;
-    systolic_units_add_work(&work, &u.work, &none, 1);
+    systolic_units_add_work(work, &u.work, &none, 1);
     if (now == 0) { /* later passes come behind one, as that of the run's first layer does not */
         ahead = u.ahead;
         now = begin;
@@ -385,76 +374,96 @@ static void cost_turns(const struct systolic *s, const struct plan *p, const str
     ahead.blocks.n_block = ahead.blocks.n_arrived; /* what the first one found has moved */
     ahead.blocks.due = INFINITY;
     const uint64_t again = run_turn(&u, s, p, l, &ahead, now, 0, 0, false);
-    systolic_units_add_work(&work, &u.work, &none, n - 1);
+    systolic_units_add_work(work, &u.work, &none, n - 1);
     const uint64_t end = run_turn(&u, s, p, l, &ahead, now, l->n_turn - 1, 0, false);
-    systolic_units_add_work(&work, &u.work, &none, n_z);
+    systolic_units_add_work(work, &u.work, &none, n_z);
     if (is_first)
-        state->group_cyc = state->link_cyc = state->tile_cyc = 0;
+        row->group_cyc = row->link_cyc = row->tile_cyc = 0;
     double cycles =
         (double)begin + (n - 1) * (double)again + n_z * (double)end + (is_last ? store_z : 0);
-    state->group_cyc += cycles;
-    state->link_cyc += n * (load_a + store_a) + n_z * (load_z + store_z);
-    state->tile_cyc += shares_bus(s, l) ? work.bus : 0;
+    row->group_cyc += cycles;
+    row->link_cyc += n * (load_a + store_a) + n_z * (load_z + store_z);
+    row->tile_cyc += shares_bus(s, l) ? work->bus : 0;
     if (is_last) {
-        const double other = MAX(state->group_cyc - state->tile_cyc, 0);
-        const double by_link = state->link_cyc + state->tile_cyc + other / (double)l->n_turn;
-        cycles += MAX(by_link - state->group_cyc, 0);
+        const double other = MAX(row->group_cyc - row->tile_cyc, 0);
+        const double by_link = row->link_cyc + row->tile_cyc + other / (double)l->n_turn;
+        cycles += MAX(by_link - row->group_cyc, 0);
     }
-    finish(state, cycles, out);
-    put_work(&work, out);
-    keep_ahead(state, &u, state->now_cyc - (now + end));
+    const uint64_t whole = row_move(row, cycles);
+    row_keep(row, &u, row->now_cyc - (now + end));
+    return whole;
 }
 
 /* A layer that is alone in its group. */
-static void cost_alone(const struct systolic *s, const struct plan *p, const struct plan_layer *l,
-                       struct cost_state *state, struct cost_behind *out)
+static uint64_t take_alone(const struct systolic *s, const struct plan *p,
+                           const struct plan_layer *l, struct row *row, struct work *work)
 {
-    const struct ahead ahead = ahead_of(state);
     struct units u;
-    systolic_units_begin(&u, s, p, l, &ahead, state->now_cyc);
-    run_layer(&u, state->now_cyc);
+    systolic_units_begin(&u, s, p, l, &row->ahead, row->now_cyc);
+    run_layer(&u, row->now_cyc);
     const bool ends = l->index == p->n_layer - 1; /* the run, once all is stored */
     const uint64_t n_block = u.ahead.blocks.n_block;
     const uint64_t stored = ends && n_block > 0 ? systolic_units_arrival(&u, n_block) : 0;
     const uint64_t end = MAX(MAX(u.free[UNIT_ACTIVATION], stored), ends ? u.ahead.host : 0);
-    finish(state, (double)(end - state->now_cyc), out);
-    keep_ahead(state, &u, 0);
-    put_work(&u.work, out);
+    const uint64_t cycles = row_move(row, (double)(end - row->now_cyc));
+    row_keep(row, &u, 0);
+    *work = u.work;
+    return cycles;
 }
 
-void systolic_cost(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                   struct cost_behind *out)
+/* The cycles that a layer takes behind those before it, and its work, which is zero. */
+static uint64_t take_layer(const struct systolic *s, const struct plan *p,
+                           const struct plan_layer *l, struct row *row, struct work *work)
 {
-    const struct systolic *s = self;
-    const struct plan_layer *l = &p->layers[i_layer];
-    if (s->cfg.timing == TIMING_SCALESIM) {
-        finish(state, (double)systolic_scalesim_layer_cyc(s, l), out);
-    } else if (l->kind == LAYER_HOST) {
-        cost_host(s, p, l, state, out);
-    } else if (l->n_turn > 1) {
-        cost_turns(s, p, l, state, out);
-    } else {
-        cost_alone(s, p, l, state, out);
-    }
+    if (s->cfg.timing == TIMING_SCALESIM)
+        return row_move(row, (double)systolic_scalesim_layer_cyc(s, l));
+    if (l->kind == LAYER_HOST)
+        return take_host(s, p, l, row);
+    return l->n_turn > 1 ? take_turns(s, p, l, row, work) : take_alone(s, p, l, row, work);
 }
 
-/* What follows other layers finds its first tiles there, and the controller as far ahead as a queue
- * is long. Turns of one that shares its group come behind one another, and find the bus and the
- * FIFO as those leave them. */
-struct cost systolic_rank(const void *self, const struct plan *p, const struct plan_layer *l,
+/* What follows other layers finds the first tiles asked for long before, and the controller as far
+ * ahead as a queue is long. Turns of one that shares its group come behind one another, and find
+ * the bus and the FIFO as those leave them. */
+struct cost systolic_cost(const void *self, const struct plan *p, const struct plan_layer *l,
                           bool follows)
 {
     const struct systolic *s = self;
     const uint64_t begin_cyc = follows && l->n_turn == 1 ? UINT64_C(1) << 24 : 0;
-    struct cost_state state = {.now_cyc = begin_cyc};
-    struct cost_behind out = {0};
+    struct row row = row_begin();
+    struct work work = {0};
+    row.now_cyc = begin_cyc;
     if (begin_cyc > 0) {
-        struct ahead ahead = {0};
-        ahead.issue = ahead.taken = begin_cyc - (uint64_t)MIN(s->cfg.queue_depth, MOST_QUEUED);
-        memcpy(state.family, &ahead, sizeof ahead);
+        struct ahead *a = &row.ahead;
+        a->issue = a->taken = begin_cyc - (uint64_t)MIN(s->cfg.queue_depth, MOST_QUEUED);
+        a->any_read = true;
     }
-    systolic_cost(self, p, l->index, &state, &out);
-    return (struct cost){.cycles = (double)out.cycles,
-                         .end_cyc = (double)(MAX(state.end_cyc, state.now_cyc) - begin_cyc),
-                         .parameter_bytes = (double)out.parameter_bytes};
+    const uint64_t cycles = take_layer(s, p, l, &row, &work);
+    return (struct cost){.cycles = (double)cycles,
+                         .end_cyc = (double)(MAX(row.end_cyc, row.now_cyc) - begin_cyc),
+                         .parameter_bytes = floor(work.bytes + 0.5)};
+}
+
+/* The array's stalls are those of its cycles in which it does not work. */
+static void put_stalls(const struct work *w, uint64_t cycles, uint64_t *stall_cyc)
+{
+    const double idle = MAX((double)cycles - ceil(w->busy), 0);
+    const double stall = MIN(w->stall, idle), shift = MIN(w->shift, idle - stall);
+    stall_cyc[CAUSE_WEIGHT_STALL] = (uint64_t)stall;
+    stall_cyc[CAUSE_WEIGHT_SHIFT] = (uint64_t)shift;
+    stall_cyc[CAUSE_INPUT] = (uint64_t)MIN(w->input, idle);
+}
+
+void systolic_cost_layers(const struct systolic *s, const struct plan *p, struct record *r)
+{
+    struct row row = row_begin();
+    for (int i = 0; i < p->n_layer; i++) {
+        struct record_layer *l = &r->layers[i];
+        struct work work = {0};
+        l->start_cycle = row.now_cyc;
+        l->cycles = take_layer(s, p, &p->layers[i], &row, &work);
+        l->end_cycle = row.now_cyc;
+        put_stalls(&work, l->cycles, l->stall_cyc);
+    }
+    r->total_cyc = row.now_cyc;
 }

@@ -19,7 +19,7 @@ struct ahead {
     uint64_t shadow;            /* registers: free */
     uint64_t issue;             /* the controller's next instruction */
     uint64_t next_read;         /* the next block's Read_Weights was issued, */
-    uint64_t any_read;          /* if one was */
+    bool any_read;              /* if one was */
     uint64_t taken;             /* the activation unit's oldest instruction that has a place */
     uint64_t host;              /* the DMA engine has done what is no block of its */
     uint64_t stored;            /* number of the last block that was stored */

@@ -16,7 +16,7 @@ static bool is_read_again(const struct plan *p, const struct target *t, int i_la
     for (int i = i_layer; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         if (l->kind == LAYER_MATRIX && l->weights_of == i_layer)
-            bytes += t->rank(t->self, p, l, true).parameter_bytes;
+            bytes += t->cost(t->self, p, l, true).parameter_bytes;
     }
     return bytes > (double)p->layers[i_layer].stored_bytes;
 }

@@ -95,13 +95,9 @@ static double traffic_of(const struct plan *p, const struct plan_layer *l, doubl
     return cycles;
 }
 
-/* By so little a mapping may do better behind other layers than it ranks by itself. */
-#define CLOSE_CYC 64
-
 static bool is_dominated(const struct option *o, const struct option *by)
 {
-    const bool is_same = by->end_cyc == o->end_cyc && by->traffic_cyc == o->traffic_cyc;
-    return is_same || (by->end_cyc + CLOSE_CYC <= o->end_cyc && by->traffic_cyc <= o->traffic_cyc);
+    return by->end_cyc <= o->end_cyc && by->traffic_cyc <= o->traffic_cyc;
 }
 
 static void keep_option(struct front *f, const struct option *o)
@@ -124,7 +120,7 @@ static void try_choice(const struct choice *choice, void *user)
     struct search *s = user;
     s->layer->choice = *choice;
     s->plan->n_tried++;
-    const struct cost c = s->target->rank(s->target->self, s->plan, s->layer, s->follows);
+    const struct cost c = s->target->cost(s->target->self, s->plan, s->layer, s->follows);
     const struct option o = {.cycles = c.cycles,
                              .end_cyc = c.end_cyc,
                              .traffic_cyc = traffic_of(s->plan, s->layer, c.parameter_bytes),
@@ -315,71 +311,27 @@ static const struct option *best_of(const struct front *f, const struct machine 
     return best;
 }
 
-/* One layer behind those before it, with its present mapping. */
-struct trial {
-    struct cost_state state;
-    double cycles, end_cyc, traffic_cyc;
-};
-
-static struct trial try_behind(const struct plan *p, const struct target *t, int i_layer,
-                               const struct cost_state *before)
-{
-    const struct plan_layer *l = &p->layers[i_layer];
-    struct trial trial = {.state = *before};
-    struct cost_behind out = {0};
-    t->cost(t->self, p, i_layer, &trial.state, &out);
-    trial.cycles = (double)out.cycles;
-    /* Nobody knows yet whether a store that goes on will hide behind the next layer. */
-    trial.end_cyc = (double)(MAX(trial.state.end_cyc, trial.state.now_cyc) - before->now_cyc);
-    if (l->kind != LAYER_HOST)
-        trial.traffic_cyc = traffic_of(p, l, (double)out.parameter_bytes);
-    return trial;
-}
-
-/* The best mapping of a layer, transfers counting so much, and how it does behind the layers before
- * it: what it finds of them may favour another than ranked first. */
-static struct trial choose_layer(struct plan *p, const struct target *t, int i_layer,
-                                 const struct front *f, double share,
-                                 const struct cost_state *before)
-{
-    struct plan_layer *l = &p->layers[i_layer];
-    if (!f)
-        return try_behind(p, t, i_layer, before);
-    const struct option *first = best_of(f, p->machine, share), *best = first;
-    struct trial trial = {.end_cyc = INFINITY};
-    for (guint k = 0; k <= f->options->len; k++) {
-        const struct option *o = k ? &g_array_index(f->options, struct option, k - 1) : first;
-        if (k > 0 && o == first)
-            continue;
-        l->choice = o->choice;
-        l->chunk_image = o->chunk_image;
-        const struct trial other = try_behind(p, t, i_layer, before);
-        if (k == 0 || score_of(p->machine, other.end_cyc, other.traffic_cyc, share) <
-                          score_of(p->machine, trial.end_cyc, trial.traffic_cyc, share)) {
-            best = o;
-            trial = other;
-        }
-    }
-    l->choice = best->choice;
-    l->chunk_image = best->chunk_image;
-    return trial;
-}
-
-/* Of all layers, one after the other, where transfers count so much. */
+/* Of all layers, one after the other. */
 struct total {
     double cycles, traffic_cyc;
 };
 
+/* The best mapping of each layer, transfers counting so much. */
 static struct total choose_all(struct plan *p, const struct target *t,
                                const struct front *const *fronts, double share)
 {
-    struct cost_state state = {0};
     struct total sum = {0};
     for (int i = 0; i < p->n_layer; i++) {
-        const struct trial trial = choose_layer(p, t, i, fronts[i], share, &state);
-        state = trial.state;
-        sum.cycles += trial.cycles;
-        sum.traffic_cyc += trial.traffic_cyc;
+        struct plan_layer *l = &p->layers[i];
+        if (!fronts[i]) { /* on the host */
+            sum.cycles += t->cost(t->self, p, l, i > 0).cycles;
+            continue;
+        }
+        const struct option *best = best_of(fronts[i], p->machine, share);
+        l->choice = best->choice;
+        l->chunk_image = best->chunk_image;
+        sum.cycles += best->cycles;
+        sum.traffic_cyc += best->traffic_cyc;
     }
     return sum;
 }
@@ -453,6 +405,6 @@ double search_layer_score(struct plan *p, const struct target *t, int i_layer, i
 double search_present_score(const struct plan *p, const struct target *t, int i_layer)
 {
     const struct plan_layer *l = &p->layers[i_layer];
-    const struct cost c = t->rank(t->self, p, l, true);
+    const struct cost c = t->cost(t->self, p, l, true);
     return search_score(p->machine, c.end_cyc, traffic_of(p, l, c.parameter_bytes));
 }

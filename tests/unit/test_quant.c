@@ -124,14 +124,7 @@ static bool supports_all(const void *self, const struct graph *g, const int *nod
     return traits_is_largest(last) && traits_convolves(first);
 }
 
-static void cost_one(const void *self, const struct plan *p, int i_layer, struct cost_state *state,
-                     struct cost_behind *out)
-{
-    (void)self, (void)p, (void)i_layer, (void)state;
-    out->cycles = 1;
-}
-
-static struct cost rank_one(const void *self, const struct plan *p, const struct plan_layer *l,
+static struct cost cost_one(const void *self, const struct plan *p, const struct plan_layer *l,
                             bool follows)
 {
     (void)self, (void)p, (void)l, (void)follows;
@@ -139,7 +132,7 @@ static struct cost rank_one(const void *self, const struct plan *p, const struct
 }
 
 static const struct target flat_target = {
-    .machine = &flat_machine, .supports = supports_all, .rank = rank_one, .cost = cost_one};
+    .machine = &flat_machine, .supports = supports_all, .cost = cost_one};
 
 /* A network with its plan, seeded parameters and ranges of 1 + index / 8. */
 struct fixture {

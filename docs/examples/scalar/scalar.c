@@ -131,29 +131,17 @@ static struct record_bytes host_bytes(const struct plan *p, const struct plan_la
     return bytes;
 }
 
-static void scalar_cost(const void *self, const struct plan *p, int i_layer,
-                        struct cost_state *state, struct cost_behind *out)
-{
-    const struct scalar_cfg *s = self;
-    const struct plan_layer *l = &p->layers[i_layer];
-    const struct record_bytes host = host_bytes(p, l);
-    double cycles = (double)(host.read + host.write) / s->host_bytes_per_cyc;
-    for (int64_t i = 0; l->kind == LAYER_MATRIX && i < plan_n_chunk(p, l); i++)
-        cycles += compute_cyc(s, l, plan_chunk(p, l, i).n_image);
-    out->cycles = (uint64_t)(cycles + 0.5);
-    out->start_cycle = state->now_cyc;
-    out->end_cycle = state->now_cyc += out->cycles;
-    out->parameter_bytes = weight_bytes(p, l);
-}
-
-/* What the search compares: of this machine there is nothing to choose but the chunks. */
-static struct cost scalar_rank(const void *self, const struct plan *p, const struct plan_layer *l,
+/* What the search compares, and the analytic model adds up: products, or weights where they take
+ * longer, and the link, which does nothing meanwhile. */
+static struct cost scalar_cost(const void *self, const struct plan *p, const struct plan_layer *l,
                                bool follows)
 {
     (void)follows;
     const struct scalar_cfg *s = self;
-    struct cost c = {.parameter_bytes = (double)weight_bytes(p, l)};
-    for (int64_t i = 0; i < plan_n_chunk(p, l); i++)
+    const struct record_bytes host = host_bytes(p, l);
+    struct cost c = {.cycles = (double)(host.read + host.write) / s->host_bytes_per_cyc,
+                     .parameter_bytes = (double)weight_bytes(p, l)};
+    for (int64_t i = 0; l->kind == LAYER_MATRIX && i < plan_n_chunk(p, l); i++)
         c.cycles += compute_cyc(s, l, plan_chunk(p, l, i).n_image);
     c.end_cyc = c.cycles;
     return c;
@@ -365,7 +353,6 @@ const struct arch_family arch_scalar = {
     .analytic_share = 0.01,
     .create = scalar_create,
     .supports = scalar_supports,
-    .rank = scalar_rank,
     .cost = scalar_cost,
     .estimate = scalar_estimate,
     .lower = scalar_lower,
