@@ -6,6 +6,7 @@
 
 #include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_core.h"
+#include "arch/systolic/systolic_count.h"
 #include "mapper/values/permute.h"
 #include "mapper/values/vector.h"
 #include "sim/base/error.h"
@@ -111,7 +112,9 @@ static void fill(double *pj, double from_table)
         *pj = from_table;
 }
 
-bool systolic_check_energy(const struct systolic *s, const char *file, GError **error)
+/* Whether the energies that the file gives make sense, else ERROR_INPUT names the file and the
+ * setting. */
+static bool check_energy(const struct systolic *s, const char *file, GError **error)
 {
     for (const struct cfg_field *f = systolic_fields; f->path; f++) {
         if (f->type != CFG_FLOAT || !g_str_has_prefix(f->path, "energy."))
@@ -144,7 +147,8 @@ static void fill_memory_energy(struct systolic *s, const char *standard)
     s->write_byte_pj = systolic_has_dram(s) ? e->dram_write_pj : 0;
 }
 
-void systolic_fill_energy(struct systolic *s)
+/* Those that it leaves out. */
+static void fill_energy(struct systolic *s)
 {
     const struct systolic_cfg *c = &s->cfg;
     struct systolic_energy *e = &s->cfg.energy;
@@ -167,7 +171,8 @@ void systolic_fill_energy(struct systolic *s)
                                                       : technology_dram_pj_per_byte(standard));
 }
 
-void systolic_fill_idle(struct systolic *s)
+/* Once the die is known. */
+static void fill_idle(struct systolic *s)
 {
     double leakage_w = 0;
     for (int i = 0; i < s->machine->n_area; i++)
@@ -282,8 +287,10 @@ static double buffer_bytes(const struct systolic_cfg *c)
     return 1024 * (c->shared ? c->weights.size_kib : c->buffer_kib);
 }
 
-bool systolic_fill_area(const struct systolic *s, const char *file, struct machine *m,
-                        struct arena *arena, GError **error)
+/* The die and its parts, into m. ERROR_INPUT where the shares of the die that the file gives leave
+ * no room for them. */
+static bool fill_area(const struct systolic *s, const char *file, struct machine *m,
+                      struct arena *arena, GError **error)
 {
     const struct systolic_cfg *c = &s->cfg;
     const double tile_bytes = (double)(c->rows * c->cols) * (double)number_bytes(s->native);
@@ -654,9 +661,9 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
     s->machine = m;
     const bool is_known = number_from_name(s->cfg.formats.v[0], &s->native);
     g_assert(is_known);
-    if (!find_memory(s, file, error) || !systolic_check_energy(s, file, error))
+    if (!find_memory(s, file, error) || !check_energy(s, file, error))
         return NULL;
-    systolic_fill_energy(s);
+    fill_energy(s);
     if (!tile_fits(s, file, error))
         return NULL;
     if (s->cfg.timing == TIMING_SCALESIM && s->cfg.n_array > 1) {
@@ -667,10 +674,10 @@ static void *systolic_create(const void *cfg, const char *file, struct machine *
         return NULL;
     }
     fill_machine(s, m, arena);
-    if (!systolic_fill_area(s, file, m, arena, error))
+    if (!fill_area(s, file, m, arena, error))
         return NULL;
     s->cfg.area_mm2 = m->area_mm2;
-    systolic_fill_idle(s);
+    fill_idle(s);
     return s;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no mapping of a layer goes below (docs/mapping.md, "The bound"). */
+#include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_core.h"
 #include "mapper/values/lookup.h"
 #include "mapper/values/permute.h"

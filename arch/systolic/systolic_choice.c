@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_choice.h"
 #include "arch/systolic/systolic_core.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"

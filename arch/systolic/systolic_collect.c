@@ -2,8 +2,9 @@
 /* From what the processes counted to the record. */
 #include <string.h>
 
-#include "arch/systolic/systolic_stream.h"
+#include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_sim.h"
+#include "arch/systolic/systolic_stream.h"
 #include "sim/parts/cycles.h"
 #include "sim/stat/power.h"
 

@@ -2,55 +2,14 @@
 /* State and timing rules: pure functions of state and time. docs/systolic.md gives each formula. */
 #pragma once
 
-#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_insn.h"
+#include "arch/systolic/systolic_machine.h"
 #include "sim/parts/dma.h"
-
-/* What is decided of a product, in place of struct choice. From the outside: chunks, groups, then n
- * tiles and m blocks in `order`, then k tiles, whose partial sums stay in the accumulators. */
-enum loop_order { ORDER_NM, ORDER_MN }; /* which loop is outer: output tiles or row blocks */
-extern const char *const systolic_loop_order_names[];
-enum { MAX_PARTS = 64 };
-
-struct __attribute__((may_alias)) systolic_choice {
-    int64_t block_m;    /* rows of a block of partial sums; see systolic_block_rows() */
-    int order;          /* enum loop_order */
-    bool double_buffer; /* two blocks take turns in the accumulators */
-    /* Without double_buffer, where k has several tiles: into so many parts of rows the block's
-     * first and last tile of k are cut. A part of the last tile is drained as soon as it is
-     * complete, and the next block's first tile overwrites it as soon as that is done. */
-    int64_t parts;
-};
-static inline const struct systolic_choice *systolic_choice(const struct plan_layer *l)
-{
-    return (const struct systolic_choice *)&l->choice;
-}
 
 /* Tiles come from the unified buffer: of another layer's values, or of weights that stay there. */
 static inline bool systolic_from_buffer(const struct plan_layer *l)
 {
     return l->stationary_is_activation || l->resident;
-}
-
-/* Pieces that the first and the last tile of k of a layer's blocks are cut into: choice.parts,
- * where that means something. */
-static inline int64_t systolic_parts(const struct systolic *s, const struct plan_layer *l)
-{
-    return systolic_choice(l)->double_buffer || l->gemm.k <= s->cfg.rows
-               ? 1
-               : systolic_choice(l)->parts;
-}
-
-/* Pieces lie in places of equal size in the accumulators, taken in turn: rows of a place, and how
- * many there are. */
-struct places {
-    int64_t rows, n;
-};
-static inline struct places systolic_places(const struct systolic *s, const struct plan *p,
-                                            const struct plan_layer *l)
-{
-    const int64_t rows =
-        (systolic_choice(l)->block_m + systolic_choice(l)->parts - 1) / systolic_choice(l)->parts;
-    return (struct places){rows, s->cfg.accumulators / plan_sum_words(p, l) / rows};
 }
 
 /* Time is an argument. */
@@ -62,6 +21,8 @@ struct systolic_core {
     uint64_t
         buffer_busy_ports; /* until when the buffer's ports are taken: a cycle of each counts */
 };
+/* Bytes of a burst of the DMA engine. */
+uint64_t systolic_burst_bytes(const struct systolic *s);
 void systolic_core_init(struct systolic_core *c, const struct systolic *s);
 void systolic_core_clear(struct systolic_core *c);
 /* Arrays that the buffer serves in the same cycle. */
@@ -140,8 +101,3 @@ uint64_t systolic_vector_cyc(const struct systolic *s, const struct plan *p,
                              const struct plan_step *st);
 /* When the shift of a tile can start: it has arrived and the shadow registers are free. */
 uint64_t systolic_shift_start(uint64_t arrival_cyc, uint64_t shadow_free_cyc);
-
-/* systolic_choice.c: what block_m cuts of a region: rows of its product, or the columns where
- * inputs stay. The rest is as struct target (mapper/target.h) has it. */
-int64_t systolic_block_rows(const struct systolic *s, const struct plan *p,
-                            const struct plan_layer *l, const struct region *out);

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_nest.h"
 #include "mapper/values/lookup.h"
 #include "sim/base/size.h"

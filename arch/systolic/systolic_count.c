@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counters: MACs, bytes and energy of each instruction, and what bounds a layer. */
+#include "arch/systolic/systolic_core.h"
+#include "arch/systolic/systolic_count.h"
 #include "arch/systolic/systolic_stream.h"
 #include "mapper/values/lookup.h"
 #include "sim/base/size.h"

@@ -3,6 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_choice.h"
+#include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_stream.h"
 #include "mapper/values/lookup.h"
 #include "sim/base/error.h"

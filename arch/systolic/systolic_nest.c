@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arch/systolic/systolic_nest.h"
 
+#include "arch/systolic/systolic_choice.h"
+
 /* A chunk's blocks. `size` rows, or where inputs stay columns, in n_block blocks of block_m; in
  * each group `tiles` of `across` columns, or rows, with n_block blocks each. */
 struct nest {

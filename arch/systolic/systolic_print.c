@@ -2,6 +2,8 @@
 /* The program as text: a layer's header, then an instruction a line. */
 #include <inttypes.h>
 
+#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_choice.h"
 #include "arch/systolic/systolic_core.h"
 
 const char *const systolic_unit_names[N_UNIT] = {"host", "weights", "matrix", "activation",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Processes: a unit each, which executes its queue, asks the core for times and waits. Values are
  * computed when an instruction ends. */
+#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_func.h"
 #include "arch/systolic/systolic_sim.h"
 #include "arch/systolic/systolic_stream.h"
 #include "mapper/values/lookup.h"
@@ -395,7 +397,7 @@ static void feed_free_shadow(struct array_sim *a)
 
 static void execute(struct sim *s, const struct insn *in)
 {
-    if (s->state && !systolic_state_execute(s->state, in, &s->error))
+    if (s->state && !systolic_func_execute(s->state, in, &s->error))
         sk_stop();
 }
 
@@ -536,7 +538,7 @@ static void run_stream(struct unit_state *u, const struct insn *in, uint32_t i)
                ? sk_now() + t.stream_cyc
                : systolic_buffer_ready(&s->core, self, t.stream_cyc, sk_now()));
     if (s->state)
-        systolic_state_multiply(s->state, &stream.in, (uint32_t)t.i_k);
+        systolic_func_multiply(s->state, &stream.in, (uint32_t)t.i_k);
     if (streams && (!stream.one_tile || (i == in->repeat - 1 && !in->keep_weights)))
         feed_free_slot(a);
     if (stays && t.ends && !in->keep && !self->cfg.double_buffer)
@@ -684,7 +686,7 @@ bool systolic_load(void *run, struct arch_values *values, GError **error)
 bool systolic_replay(void *run, int64_t step, GError **error)
 {
     (void)step;
-    return systolic_state_replay(((struct sim *)run)->state, error);
+    return systolic_func_replay(((struct sim *)run)->state, error);
 }
 
 bool systolic_build(void *run, int64_t first_step, int64_t n_step, GError **error)

@@ -16,10 +16,7 @@ enum {
     COLUMNS = LANES * VECTORS,
 };
 
-uint64_t systolic_product_padded(int64_t n)
-{
-    return (uint64_t)(n + COLUMNS - 1) / COLUMNS * COLUMNS;
-}
+G_STATIC_ASSERT(STATE_COLUMNS % COLUMNS == 0);
 
 VECTOR_CLONES static void add_scaled_row(int32_t *acc, const int8_t *w, int32_t x, int64_t n)
 {
@@ -171,7 +168,7 @@ VECTOR_CLONES static void float_sums(float *acc, int64_t acc_stride, const float
 
 static void float_product(struct machine_state *m, const struct product *p)
 {
-    const int64_t cols = m->self->cfg.cols, stride = (int64_t)systolic_product_padded(p->n);
+    const int64_t cols = m->self->cfg.cols, stride = (int64_t)systolic_state_padded(p->n);
     float *acc = (float *)state_array(m, p->insn)->accumulators + p->insn->first * cols;
     if (p->is_first)
         memset(acc, 0, (size_t)(p->insn->m * cols) * sizeof(*acc));

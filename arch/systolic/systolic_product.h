@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The products of the array, bit by bit; part of systolic_func. Sums of integers are exact. Sums of
+/* The products of the array, bit by bit. Sums of integers are exact. Sums of
  * floating-point numbers are made in fp32 as they flow down a column: from 0 over the rows of the
  * tile, each product rounded and then each sum; the sum then joins the accumulator. Where sums stay
  * in the array (os), they go on from one tile to the next instead. */
 #pragma once
 
-#include "arch/systolic/systolic_func.h"
+#include "arch/systolic/systolic_state.h"
 
 /* A block of rows times the tile in the array. */
 struct product {
@@ -17,5 +17,3 @@ struct product {
 };
 
 void systolic_product_run(struct machine_state *m, const struct product *p);
-/* Columns of a tile with those that fill up vectors. */
-uint64_t systolic_product_padded(int64_t n);

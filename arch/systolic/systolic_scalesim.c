@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* array.timing = "scalesim": the cycles that SCALE-Sim v3 counts, one layer after the other, and
  * the process that lets them pass (docs/systolic.md, "As SCALE-Sim counts"). */
+#include "arch/systolic/systolic.h"
+#include "arch/systolic/systolic_func.h"
 #include "arch/systolic/systolic_sim.h"
 #include "sim/base/size.h"
 
@@ -52,6 +54,6 @@ void systolic_scalesim_process(void *arg)
         sk_wait_cycles(systolic_scalesim_layer_cyc(s->self, &s->plan->layers[i]));
         s->layers[i].end_cyc = sk_now();
     }
-    if (s->state && !systolic_state_replay(s->state, &s->error))
+    if (s->state && !systolic_func_replay(s->state, &s->error))
         sk_stop();
 }

@@ -4,7 +4,8 @@
 
 #include "arch/shares.h"
 #include "arch/systolic/systolic_core.h"
-#include "arch/systolic/systolic_func.h"
+#include "arch/systolic/systolic_count.h"
+#include "arch/systolic/systolic_state.h"
 #include "sim/kernel/sk.h"
 
 struct array_sim;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a layer and an instruction are to the rules of systolic_stream.h. */
 #include "arch/systolic/systolic_stream.h"
+
+#include "arch/systolic/systolic_core.h"
 
 struct cut systolic_cut(const struct systolic *s, const struct plan *p, const struct plan_layer *l)
 {

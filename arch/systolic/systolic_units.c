@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "arch/systolic/systolic_choice.h"
+#include "arch/systolic/systolic_stream.h"
 #include "arch/systolic/systolic_units.h"
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"
@@ -13,6 +15,13 @@ struct stay {
     const struct block *block;
     int64_t i_stay;
 };
+
+/* A Sync wait. */
+static inline void units_wait(struct units *u, enum unit unit, uint64_t until_cyc)
+{
+    units_next(u, unit);
+    u->free[unit] = MAX(u->free[unit], until_cyc);
+}
 
 /* The matrix unit waits until what lies in the next place has left. */
 static inline void block_wait_place(struct units *u)

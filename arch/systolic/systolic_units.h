@@ -3,7 +3,10 @@
  * instruction by instruction in program order: the recurrence under the analytic model. */
 #pragma once
 
-#include "arch/systolic/systolic_stream.h"
+#include "arch/systolic/systolic_blocks.h"
+#include "arch/systolic/systolic_core.h"
+#include "arch/systolic/systolic_insn.h"
+#include "arch/systolic/systolic_rules.h"
 
 /* So many tiles of a FIFO, instructions of a queue and places of the accumulators are looked back
  * at. A FIFO or accumulators with more are modelled as if they had these, and a longer queue as if
@@ -117,13 +120,6 @@ static inline void units_take(struct units *u, enum unit unit, uint64_t issued)
 static inline void units_next(struct units *u, enum unit unit)
 {
     units_take(u, unit, units_issue(u, unit));
-}
-
-/* A Sync wait. */
-static inline void units_wait(struct units *u, enum unit unit, uint64_t until_cyc)
-{
-    units_next(u, unit);
-    u->free[unit] = MAX(u->free[unit], until_cyc);
 }
 
 /* Cycles of n transfers of so many bytes on the bus. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The arithmetic of the activation unit; part of systolic_func. */
+/* The arithmetic of the activation unit. */
 #pragma once
 
-#include "arch/systolic/systolic_func.h"
+#include "arch/systolic/systolic_state.h"
 
 /* Accumulators -> bias, requantisation, ReLU, pooling -> unified buffer. */
 void systolic_vector_activate(struct machine_state *m, const struct insn *in);

@@ -2,7 +2,9 @@
 #include <glib/gstdio.h>
 
 #include "app/run/internal.h"
-#include "arch/systolic/systolic_stream.h"
+#include "arch/systolic/systolic_choice.h"
+#include "arch/systolic/systolic_core.h"
+#include "arch/systolic/systolic_rules.h"
 #include "arch/systolic/systolic_sim.h"
 #include "sim/base/error.h"
 #include "tests/unit/program.h"
