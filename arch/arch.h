@@ -10,6 +10,8 @@
 #include "sim/cfg/cfg.h"
 #include "sim/stat/record.h"
 
+struct quant;
+
 /* How --fidelity analytic stands to the events: the same cycles; an estimate, off by a share of
  * them at most; or a bound, which they do not pass. */
 enum analytic_kind { ANALYTIC_SAME, ANALYTIC_ESTIMATE, ANALYTIC_BOUND };

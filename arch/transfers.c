@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mapper/values/host.h"
+#include "mapper/values/quant.h"
 #include "sim/base/error.h"
 
 static size_t value_bytes(const struct plan *p, int value)

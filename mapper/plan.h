@@ -17,9 +17,7 @@
 #include <stdint.h>
 
 #include "mapper/machine.h"
-#include "mapper/plan_input.h"
 #include "mapper/plan_layer.h"
-#include "mapper/values/quant.h"
 #include "mapper/target.h"
 #include "workloads/graph.h"
 

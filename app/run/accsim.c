@@ -7,6 +7,7 @@
 
 #include "app/run/internal.h"
 #include "mapper/tiled/mapping.h"
+#include "mapper/values/quant.h"
 #include "sim/base/error.h"
 #include "sim/base/out.h"
 #include "workloads/net.h"

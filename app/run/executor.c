@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "app/run/internal.h"
+#include "mapper/values/quant.h"
 #include "sim/base/error.h"
 #include "sim/kernel/sk.h"
 #include "workloads/ref/ref.h"

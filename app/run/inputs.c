@@ -2,6 +2,7 @@
 /* Parameters, inputs and their ranges. */
 #include "app/run/internal.h"
 #include "mapper/values/autoflex.h"
+#include "mapper/values/quant.h"
 #include "sim/base/error.h"
 #include "workloads/ref/ref.h"
 

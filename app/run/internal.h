@@ -6,6 +6,7 @@
 #include "arch/arch.h"
 #include "mapper/graph/expand.h"
 #include "mapper/plan.h"
+#include "mapper/values/quant.h"
 #include "workloads/data/data.h"
 #include "workloads/executor.h"
 

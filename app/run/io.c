@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/run/internal.h"
+#include "mapper/values/quant.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 

@@ -2,6 +2,7 @@
 /* The machine's cycles and values: of events in a child process, so that neither a crash of a model
  * nor its memory is this process's; without events here. */
 #include "app/run/internal.h"
+#include "mapper/values/quant.h"
 #include "sim/kernel/sk.h"
 
 bool computes_values(const struct accsim *a)

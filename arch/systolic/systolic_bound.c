@@ -2,6 +2,7 @@
 /* What no mapping of a layer goes below (docs/mapping.md, "The bound"). */
 #include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_core.h"
+#include "mapper/plan_input.h"
 #include "mapper/values/lookup.h"
 #include "mapper/values/permute.h"
 #include "sim/base/size.h"

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "arch/systolic/systolic_core.h"
+#include "mapper/plan_input.h"
 #include "mapper/values/host.h"
 #include "mapper/values/permute.h"
 #include "mapper/values/vector.h"

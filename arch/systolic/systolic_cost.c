@@ -7,6 +7,7 @@
 
 #include "arch/systolic/systolic.h"
 #include "arch/systolic/systolic_nest.h"
+#include "mapper/plan_input.h"
 #include "mapper/values/lookup.h"
 #include "sim/base/size.h"
 #include "sim/parts/cycles.h"

@@ -3,6 +3,7 @@
 #include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_count.h"
 #include "arch/systolic/systolic_stream.h"
+#include "mapper/plan_input.h"
 #include "mapper/values/lookup.h"
 #include "sim/base/size.h"
 

@@ -4,6 +4,7 @@
 #include "arch/systolic/systolic_core.h"
 #include "arch/systolic/systolic_state.h"
 #include "mapper/values/lookup.h"
+#include "mapper/values/quant.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 

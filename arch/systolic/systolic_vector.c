@@ -6,6 +6,7 @@
 #include "arch/systolic/systolic_vector.h"
 #include "mapper/values/lanes.h"
 #include "mapper/values/permute.h"
+#include "mapper/values/quant.h"
 #include "mapper/values/vector.h"
 #include "sim/base/size.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no mapping can do without: each weight once from its memory, each input and output of the
  * network once from and to theirs, and the cycles that the family says its layer takes at least. */
+#include "mapper/plan_input.h"
 #include "mapper/values/lookup.h"
 #include "mapper/plan.h"
 

@@ -2,9 +2,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "mapper/tiled/mapping.h"
 #include "mapper/tiled/groups.h"
+#include "mapper/plan_input.h"
 #include "mapper/tiled/homes.h"
+#include "mapper/tiled/mapping_asked.h"
 #include "mapper/tiled/rooms.h"
 #include "mapper/tiled/search.h"
 #include "sim/base/size.h"

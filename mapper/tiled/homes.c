@@ -3,8 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "mapper/tiled/mapping.h"
 #include "mapper/tiled/homes.h"
+#include "mapper/plan_input.h"
+#include "mapper/tiled/mapping_asked.h"
 #include "mapper/tiled/rooms.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of steps: per group, chunk and layer, what to load, to compute and to store, and what
  * each step has to wait for. */
+#include "mapper/plan_input.h"
 #include "mapper/tiled/homes.h"
 #include "mapper/tiled/steps.h"
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "mapper/values/quant.h"
 #include "workloads/threads.h"
 
 struct host {

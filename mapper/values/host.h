@@ -4,6 +4,8 @@
 
 #include "mapper/plan.h"
 
+struct quant;
+
 /* What a layer on the host takes: an operation for each value that it makes, or two for each
  * multiply-accumulate; bytes of what it reads and writes, of parameters that are looked up the rows
  * that are read. */

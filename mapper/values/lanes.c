@@ -4,7 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "mapper/plan_input.h"
 #include "mapper/values/broadcast.h"
+#include "mapper/values/quant.h"
 
 /* One operand, as stored. */
 struct source {

@@ -12,6 +12,8 @@
 
 #include "mapper/plan.h"
 
+struct quant;
+
 struct lanes;
 
 /* Of the first operator's output, before any pool on the way out. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "mapper/plan_input.h"
+#include "mapper/values/quant.h"
 #include "sim/base/error.h"
 #include "sim/base/size.h"
 #include "workloads/threads.h"

@@ -6,6 +6,8 @@
 
 #include "mapper/plan.h"
 
+struct quant;
+
 /* Runs of elements that lie side by side before and behind the move, no longer than a pixel. */
 struct permute_runs {
     int64_t length, count;

@@ -2,6 +2,7 @@
 /* quant_new(): scales, then the numbers of each layer. */
 #include <math.h>
 
+#include "mapper/plan_input.h"
 #include "mapper/values/lookup.h"
 #include "mapper/plan.h"
 #include "mapper/values/quant.h"

@@ -4,10 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "mapper/plan_input.h"
 #include "mapper/values/host.h"
 #include "mapper/values/lookup.h"
 #include "mapper/values/permute.h"
 #include "mapper/values/twin.h"
+#include "mapper/values/quant.h"
 #include "mapper/values/vector.h"
 #include "sim/base/clones.h"
 #include "sim/base/error.h"

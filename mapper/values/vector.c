@@ -2,8 +2,10 @@
 /* Which operators the lanes compute, of which nodes, and an operator on a region. */
 #include <string.h>
 
+#include "mapper/plan_input.h"
 #include "mapper/values/broadcast.h"
 #include "mapper/values/vector.h"
+#include "mapper/values/quant.h"
 #include "sim/base/error.h"
 #include "workloads/threads.h"
 

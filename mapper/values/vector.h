@@ -7,6 +7,8 @@
 
 #include "mapper/plan.h"
 
+struct quant;
+
 /* Whether an operator is computed so; others have an arithmetic of their own on what is stored
  * (products, windows, sums of two, joins, rectifiers, normalisation across channels), are moves or
  * look-ups, or no lanes compute them. */

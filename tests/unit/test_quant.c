@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "mapper/values/quant.h"
 #include "mapper/values/twin.h"
 #include "mapper/plan.h"
 #include "tests/unit/test.h"

@@ -6,6 +6,7 @@
 #include "arch/arch.h"
 #include "arch/shares.h"
 #include "arch/transfers.h"
+#include "mapper/values/quant.h"
 #include "sim/base/error.h"
 #include "sim/kernel/sk.h"
 
