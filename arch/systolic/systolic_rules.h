@@ -107,8 +107,8 @@ static inline struct pass systolic_pass(const struct cut *c, const struct block 
         t.n0 = MAX(b->n0, t.tile_n * c->cols);
         t.n = MIN(b->n0 + b->n, (t.tile_n + 1) * c->cols) - t.n0;
     }
-    const int64_t used_k = systolic_part(c->k, c->rows, t.i_k);
-    t.rows = !c->trimmed ? c->rows : os ? t.m : used_k;
+    const int64_t used_k = os || c->trimmed ? systolic_part(c->k, c->rows, t.i_k) : c->rows;
+    t.rows = !os ? used_k : c->trimmed ? t.m : c->rows;
     t.cols = !c->trimmed ? c->cols : is ? t.m : t.n;
     t.stream_cyc = systolic_enter_cyc(c, os ? used_k : is ? t.n : t.m);
     t.shift_cyc = (uint64_t)(c->sideways && !is ? t.cols : t.rows) * c->line_cyc;
