@@ -486,7 +486,15 @@ static uint64_t wait_inputs(struct units *u, enum unit unit, uint64_t block)
     return loaded;
 }
 
-static void nest_run(struct units *u, const struct region *r, uint64_t block, bool is_first)
+/* What the outputs of a chunk overwrite has been stored. */
+static void wait_stored(struct units *u, uint64_t block)
+{
+    if (block > 0)
+        u->free[UNIT_ACTIVATION] = MAX(u->free[UNIT_ACTIVATION], systolic_units_arrival(u, block));
+}
+
+static void nest_run(struct units *u, const struct region *r, uint64_t block, uint64_t stored,
+                     bool is_first)
 {
     struct nest n = nest_of(u, r);
     n.keeps =
@@ -495,6 +503,7 @@ static void nest_run(struct units *u, const struct region *r, uint64_t block, bo
     if (u->n_array > 1)
         w = deals_of(u, &n);
     fetch_ahead(u, &n, &w);
+    wait_stored(u, stored);
     const uint64_t loaded = wait_inputs(u, UNIT_MATRIX, block);
     u->free[UNIT_INPUTS] = MAX(u->free[UNIT_INPUTS], loaded);
     if (u->l->stationary_is_activation)
@@ -634,14 +643,17 @@ static void look_up(struct units *u, const struct region *r)
 }
 
 /* A chunk of the layer, whose inputs come with the block of number `loaded`, and what its outputs
- * overwrite has left by stored_cyc. */
-static void compute(struct units *u, const struct region *r, uint64_t loaded, uint64_t stored_cyc,
+ * overwrite has left with that of number `stored`; 0: there is none. Where chunks share their
+ * inputs, tiles were asked for before that. */
+static void compute(struct units *u, const struct region *r, uint64_t loaded, uint64_t stored,
                     bool is_first)
 {
     const struct systolic *s = u->s;
-    u->free[UNIT_ACTIVATION] = MAX(u->free[UNIT_ACTIVATION], stored_cyc);
+    const bool ahead = u->l->kind == LAYER_MATRIX && plan_n_chunk_of_pixels(u->p, u->l) > 1;
+    if (!ahead)
+        wait_stored(u, stored);
     if (u->l->kind == LAYER_MATRIX) {
-        nest_run(u, r, loaded, is_first);
+        nest_run(u, r, loaded, ahead ? stored : 0, is_first);
         return;
     }
     wait_inputs(u, UNIT_ACTIVATION, loaded);
@@ -681,7 +693,7 @@ static void run_chunk(struct units *u, const void *arg, int64_t i)
         u->loaded = transfer(u, &loads, c->n_load, u->done);
     }
     const uint64_t stored = resident ? u->ahead.stored : u->stored[1];
-    compute(u, &r, loaded, stored > 0 ? systolic_units_arrival(u, stored) : 0, at == 0);
+    compute(u, &r, loaded, stored, at == 0);
     u->done = u->free[UNIT_ACTIVATION];
     if (!u->l->stores)
         return;

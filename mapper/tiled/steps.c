@@ -201,7 +201,7 @@ static void emit_host_layer(struct emitter *e, const struct plan_layer *l, int t
 /* Whether there is memory for the steps; else ERROR_LIMIT. *n_in: inputs of all computations. */
 static bool steps_fit(const struct plan *p, size_t *n_in, GError **error)
 {
-    enum { IN_BYTES = sizeof(uint64_t) + sizeof(int64_t) };
+    enum { IN_BYTES = sizeof(uint64_t) };
     double n_step = 0;
     *n_in = 0;
     for (int i = 0; i < p->n_layer; i++) { /* a chunk: loads, the computation, stores */
