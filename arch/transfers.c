@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arch/transfers.h"
+#include "mapper/plan_input.h"
 
 #include <string.h>
 
@@ -10,17 +11,6 @@
 static size_t value_bytes(const struct plan *p, int value)
 {
     return (size_t)(plan_dims(p, value).n * plan_image_bytes(p, value));
-}
-
-/* Where a region begins in the whole of its value. */
-static size_t region_at(const struct plan *p, int value, const struct region *r)
-{
-    return (size_t)(r->image * plan_image_bytes(p, value) + r->row * plan_row_bytes(p, value));
-}
-
-static size_t region_bytes(const struct plan *p, int value, const struct region *r)
-{
-    return (size_t)(r->n_image * r->n_row * plan_row_bytes(p, value));
 }
 
 bool transfers_init(struct transfers *t, const struct plan *p, GError **error)
@@ -71,22 +61,37 @@ void transfers_forget(const struct transfers *t)
 
 size_t transfers_bytes(const struct transfers *t, const struct plan_step *s)
 {
-    return region_bytes(t->plan, s->value, &s->region);
+    return plan_region_bytes(t->plan, s->value, &s->region);
 }
 
-static uint8_t *host_at(const struct transfers *t, const struct plan_step *s)
+size_t transfers_extent(const struct transfers *t, const struct plan_step *s)
 {
-    return (uint8_t *)t->host[s->value] + region_at(t->plan, s->value, &s->region);
+    const struct pitch here = plan_pitch(t->plan, s->value, &s->region);
+    return region_extent(&s->region, &here, plan_element_bytes(t->plan, s->value));
+}
+
+/* A step's region in host memory. */
+static uint8_t *host_at(const struct transfers *t, const struct plan_step *s,
+                        const struct pitch *whole)
+{
+    const int64_t size = plan_element_bytes(t->plan, s->value);
+    return (uint8_t *)t->host[s->value] + region_begin(&s->region, whole, size);
 }
 
 void transfers_in(const struct transfers *t, const struct plan_step *s, void *at)
 {
-    memcpy(at, host_at(t, s), transfers_bytes(t, s));
+    const struct pitch whole = plan_pitch_whole(t->plan, s->value);
+    const struct pitch here = plan_pitch(t->plan, s->value, &s->region);
+    region_copy(&s->region, plan_element_bytes(t->plan, s->value), at, &here, host_at(t, s, &whole),
+                &whole);
 }
 
 void transfers_out(const struct transfers *t, const struct plan_step *s, const void *at)
 {
-    memcpy(host_at(t, s), at, transfers_bytes(t, s));
+    const struct pitch whole = plan_pitch_whole(t->plan, s->value);
+    const struct pitch here = plan_pitch(t->plan, s->value, &s->region);
+    region_copy(&s->region, plan_element_bytes(t->plan, s->value), host_at(t, s, &whole), &whole,
+                at, &here);
 }
 
 bool transfers_on_host(const struct transfers *t, const struct plan_layer *l, GError **error)
@@ -110,9 +115,12 @@ void transfers_keep(const struct transfers *t, const struct plan_step *s, const 
         const bool stores = l->stores >> k & 1;
         if (!t->values->out[v] || (s->kind == STEP_STORE ? v != s->value : stores))
             continue;
-        const size_t at = region_at(p, v, &s->region);
-        memcpy((uint8_t *)t->values->out[v] + at,
-               stores ? (const uint8_t *)t->host[v] + at : memory + s->out_address[k],
-               region_bytes(p, v, &s->region));
+        const struct region r =
+            s->kind == STEP_STORE ? s->region : plan_output_region(p, l, k, &s->region);
+        const struct pitch whole = plan_pitch_whole(p, v);
+        const struct pitch here = stores ? whole : plan_pitch(p, v, &r);
+        const int64_t size = plan_element_bytes(p, v), at = region_begin(&r, &whole, size);
+        region_copy(&r, size, (uint8_t *)t->values->out[v] + at, &whole,
+                    stores ? (const uint8_t *)t->host[v] + at : memory + s->out_address[k], &here);
     }
 }

@@ -115,15 +115,48 @@ int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const s
     if (l->stationary_is_activation)
         return l->gemm.m; /* of a matrix */
     const int64_t image_rows = l->gemm.m / o.n;
-    /* Only whole images are pooled on the way out, so rows of an image are rows of the product. */
-    return out->n_row == o.h ? out->n_image * image_rows : out->n_row * o.w;
+    /* Only whole images are pooled on the way out, so pixels of an image are rows of the product.
+     */
+    return out->n_row == o.h && out->n_col == o.w ? out->n_image * image_rows
+                                                  : out->n_image * out->n_row * out->n_col;
+}
+
+int64_t plan_gemm_columns(const struct plan *p, const struct plan_layer *l,
+                          const struct region *out)
+{
+    return out->n_channel < plan_dims(p, l->out).c ? out->n_channel : l->gemm.n;
+}
+
+void plan_chunk_whole(const struct plan *p, struct plan_layer *l)
+{
+    const struct dims o = plan_dims(p, l->out);
+    l->chunk_image = o.n;
+    l->chunk_row = o.h;
+    l->chunk_col = o.w;
+    l->chunk_channel = o.c;
+}
+
+/* Chunks of a dimension. */
+static int64_t n_part(int64_t size, int64_t part)
+{
+    return part == size ? 1 : int64_div_up(size, part);
+}
+
+int64_t plan_n_chunk_of_pixels(const struct plan *p, const struct plan_layer *l)
+{
+    return n_part(plan_dims(p, l->out).c, l->chunk_channel);
+}
+
+int64_t plan_n_chunk_of_image(const struct plan *p, const struct plan_layer *l)
+{
+    const struct dims o = plan_dims(p, l->out);
+    return n_part(o.h, l->chunk_row) * n_part(o.w, l->chunk_col) * n_part(o.c, l->chunk_channel);
 }
 
 int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l)
 {
     g_assert(l->kind != LAYER_HOST);
-    const struct dims o = plan_dims(p, l->out);
-    return int64_div_up(o.n, l->chunk_image) * int64_div_up(o.h, l->chunk_row);
+    return n_part(plan_dims(p, l->out).n, l->chunk_image) * plan_n_chunk_of_image(p, l);
 }
 
 int64_t plan_n_full_turn(const struct plan *p, const struct plan_layer *l)
@@ -131,13 +164,25 @@ int64_t plan_n_full_turn(const struct plan *p, const struct plan_layer *l)
     return plan_dims(p, l->out).n - l->n_turn * (l->chunk_image - 1);
 }
 
+/* Of a dimension the part that *i counts in, and leaves to the dimension around it. */
+static void take_part(int64_t *i, int64_t size, int64_t part, int64_t *first, int64_t *n)
+{
+    const int64_t n_all = n_part(size, part);
+    *first = n_all == 1 ? 0 : *i % n_all * part;
+    *n = MIN(part, size - *first);
+    *i = n_all == 1 ? *i : *i / n_all;
+}
+
 struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk)
 {
     const struct dims o = plan_dims(p, l->out);
-    const int64_t per_image = int64_div_up(o.h, l->chunk_row), i = i_chunk / per_image;
-    struct region r = {.image = i * l->chunk_image, .row = i_chunk % per_image * l->chunk_row};
+    const int64_t per_image = plan_n_chunk_of_image(p, l), i = i_chunk / per_image;
+    struct region r = {.image = i * l->chunk_image};
+    int64_t within = i_chunk % per_image;
+    take_part(&within, o.c, l->chunk_channel, &r.channel, &r.n_channel);
+    take_part(&within, o.w, l->chunk_col, &r.col, &r.n_col);
+    take_part(&within, o.h, l->chunk_row, &r.row, &r.n_row);
     r.n_image = MIN(l->chunk_image, o.n - r.image);
-    r.n_row = MIN(l->chunk_row, o.h - r.row);
     const int64_t shorter = l->n_turn > 1 ? i - plan_n_full_turn(p, l) : -1;
     if (shorter >= 0) {
         r.image -= shorter;
@@ -163,10 +208,29 @@ int64_t plan_image_bytes(const struct plan *p, int value)
     return d.h * plan_row_bytes(p, value);
 }
 
+struct pitch plan_pitch_whole(const struct plan *p, int value)
+{
+    const struct dims d = plan_dims(p, value);
+    const struct region all = region_whole(&d);
+    return region_pitch(&all, plan_element_bytes(p, value));
+}
+
+struct pitch plan_pitch(const struct plan *p, int value, const struct region *r)
+{
+    return p->homes[value].resident ? plan_pitch_whole(p, value)
+                                    : region_pitch(r, plan_element_bytes(p, value));
+}
+
+uint64_t plan_region_bytes(const struct plan *p, int value, const struct region *r)
+{
+    return (uint64_t)(region_elements(r) * plan_element_bytes(p, value));
+}
+
 uint64_t plan_outside_address(const struct plan *p, int value, const struct region *r)
 {
+    const struct pitch whole = plan_pitch_whole(p, value);
     return p->homes[value].outside_address +
-           (uint64_t)(r->image * plan_image_bytes(p, value) + r->row * plan_row_bytes(p, value));
+           (uint64_t)region_begin(r, &whole, plan_element_bytes(p, value));
 }
 
 double plan_outside_cyc(const struct plan *p, int value)

@@ -71,8 +71,7 @@ struct plan_step {
         uint64_t address; /* LOAD, STORE: of the region; COMPUTE: of the first output's */
         uint64_t out_address[PLAN_MAX_OUT]; /* COMPUTE: of each output's */
     };
-    uint64_t *in_address; /* COMPUTE: of each input's first image and row needed */
-    int64_t *in_row;      /* COMPUTE: the input row that lies at in_address */
+    uint64_t *in_address; /* COMPUTE: of the first element needed of each input */
     int after_load, after_compute, after_store; /* last step of that kind to wait for */
     int after_weights; /* COMPUTE: the step that loads its resident weights; -1: none */
 };
@@ -145,6 +144,11 @@ static inline struct dims plan_dims(const struct plan *p, int value)
 int64_t plan_element_bytes(const struct plan *p, int value);
 int64_t plan_row_bytes(const struct plan *p, int value);
 int64_t plan_image_bytes(const struct plan *p, int value);
+uint64_t plan_region_bytes(const struct plan *p, int value, const struct region *r);
+/* How a value lies where all of it does; and how a region of it lies in the activation memory: so
+ * if it is resident, else by itself. */
+struct pitch plan_pitch_whole(const struct plan *p, int value);
+struct pitch plan_pitch(const struct plan *p, int value, const struct region *r);
 /* Where a region of a value begins in its memory outside; cycles in which all of it crosses. */
 uint64_t plan_outside_address(const struct plan *p, int value, const struct region *r);
 double plan_outside_cyc(const struct plan *p, int value);

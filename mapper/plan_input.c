@@ -12,27 +12,58 @@ static bool is_added(const struct plan_layer *l, int i_in)
     return i_in > 0 && i_in == l->added;
 }
 
+/* What the windows of [*at, *at + *n) along rows (dim 0) or columns (1) cover of size_in. */
+static void cover(const struct plan *p, const struct plan_layer *l, int i_in, int dim,
+                  int64_t size_in, int64_t *at, int64_t *n)
+{
+    if (is_added(l, i_in))
+        return;
+    const struct traits_window *w = &plan_layer_traits(p, l)->window;
+    const int64_t extent = (w->kernel[dim] - 1) * w->dilation[dim] + 1;
+    const int64_t first = *at * w->stride[dim] - w->pad[dim];
+    const int64_t end = (*at + *n - 1) * w->stride[dim] - w->pad[dim] + extent;
+    *at = CLAMP(first, 0, size_in - 1);
+    *n = CLAMP(end, *at + 1, size_in) - *at;
+}
+
 void plan_input_rows(const struct plan *p, const struct plan_layer *l, int i_in,
                      const struct region *out, int64_t *row, int64_t *n_row)
 {
     const struct dims in = plan_dims(p, l->in[i_in]);
-    const struct dims o = plan_dims(p, l->out);
-    if (out->n_row == o.h) {
-        *row = 0;
-        *n_row = in.h;
-        return;
+    const bool all = out->n_row == plan_dims(p, l->out).h;
+    *row = all ? 0 : out->row;
+    *n_row = all ? in.h : out->n_row;
+    if (!all)
+        cover(p, l, i_in, 0, in.h, row, n_row);
+}
+
+void plan_input_columns(const struct plan *p, const struct plan_layer *l, int i_in,
+                        const struct region *out, int64_t *col, int64_t *n_col)
+{
+    const struct dims in = plan_dims(p, l->in[i_in]);
+    const bool all = out->n_col == plan_dims(p, l->out).w;
+    *col = all ? 0 : out->col;
+    *n_col = all ? in.w : out->n_col;
+    if (!all)
+        cover(p, l, i_in, 1, in.w, col, n_col);
+}
+
+bool plan_needs_all_channels(const struct plan *p, const struct plan_layer *l)
+{
+    return plan_layer_traits(p, l)->kind == TRAITS_PRODUCT;
+}
+
+struct region plan_input_pixels(const struct plan *p, const struct plan_layer *l, int i_in,
+                                const struct region *out)
+{
+    struct region r = *out;
+    plan_input_rows(p, l, i_in, out, &r.row, &r.n_row);
+    plan_input_columns(p, l, i_in, out, &r.col, &r.n_col);
+    if (out->n_channel == plan_dims(p, l->out).c || plan_needs_all_channels(p, l)) {
+        r.channel = is_added(l, i_in) ? out->channel : 0;
+        r.n_channel = plan_dims(p, l->in[i_in]).c;
     }
-    if (is_added(l, i_in)) {
-        *row = out->row;
-        *n_row = out->n_row;
-        return;
-    }
-    const struct traits_window *w = &plan_layer_traits(p, l)->window;
-    const int64_t extent = (w->kernel[0] - 1) * w->dilation[0] + 1;
-    int64_t first = out->row * w->stride[0] - w->pad[0];
-    int64_t end = (out->row + out->n_row - 1) * w->stride[0] - w->pad[0] + extent;
-    *row = CLAMP(first, 0, in.h - 1);
-    *n_row = CLAMP(end, *row + 1, in.h) - *row;
+    return r;
 }
 
 struct dims plan_in_dims(const struct plan *p, const struct plan_layer *l, int i_in)
@@ -92,10 +123,11 @@ static struct region matrices_region(const struct plan *p, const struct plan_lay
     const int64_t matrix = l->gemm.k * (i_in == 0 ? l->gemm.m : l->gemm.n);
     const int64_t first = plan_first_matrix(l, out) * matrix;
     const int64_t end = first + plan_groups(l, out) * matrix, image = dims_image(&root);
-    struct region r = {.image = first / image, .n_row = root.h};
-    r.n_image = int64_div_up(end, image) - r.image;
-    if (is_read_twice(l, i_in))
-        r = (struct region){.n_image = root.n, .n_row = root.h};
+    struct region r = region_whole(&root);
+    if (!is_read_twice(l, i_in)) {
+        r.image = first / image;
+        r.n_image = int64_div_up(end, image) - r.image;
+    }
     *skip = first - r.image * image;
     return r;
 }
@@ -104,13 +136,10 @@ struct region plan_input_region(const struct plan *p, const struct plan_layer *l
                                 const struct region *out, int64_t *skip)
 {
     const struct dims root = plan_dims(p, l->in[i_in]);
-    struct region r = *out;
+    struct region r = region_whole(&root);
     *skip = 0;
-    if (!plan_is_mapped(p, l, i_in)) {
-        plan_input_rows(p, l, i_in, out, &r.row, &r.n_row);
-        return r;
-    }
-    r = (struct region){.n_image = root.n, .n_row = root.h};
+    if (!plan_is_mapped(p, l, i_in))
+        return plan_input_pixels(p, l, i_in, out);
     if (is_for_all_images(p, l, i_in))
         return r;
     if (l->stationary_is_activation)
@@ -128,21 +157,34 @@ struct region plan_input_region(const struct plan *p, const struct plan_layer *l
     return r;
 }
 
+struct region plan_output_region(const struct plan *p, const struct plan_layer *l, int i_out,
+                                 const struct region *out)
+{
+    const struct dims d = plan_dims(p, l->outs[i_out]);
+    struct region r = *out;
+    if (i_out == 0)
+        return r;
+    r.n_col = d.w; /* only layers of one output are cut there */
+    r.n_channel = d.c;
+    return r;
+}
+
 bool plan_load_region(const struct plan *p, const struct plan_layer *l, int i_in,
                       const struct region *out, struct region *load)
 {
     const struct dims root = plan_dims(p, l->in[i_in]);
     int64_t skip;
+    const bool is_first = out->row == 0 && out->col == 0 && out->channel == 0; /* of its images */
     *load = plan_input_region(p, l, i_in, out, &skip);
     if (!p->homes[l->in[i_in]].resident)
-        return true;
-    load->row = 0;
-    load->n_row = root.h;
-    if (!plan_is_mapped(p, l, i_in))
-        return out->row == 0;
-    load->image = 0;
-    load->n_image = root.n;
-    return out->image == 0 && out->row == 0;
+        return out->channel == 0 || !plan_needs_all_channels(p, l);
+    const struct region needed = *load;
+    *load = region_whole(&root);
+    if (plan_is_mapped(p, l, i_in))
+        return out->image == 0 && is_first;
+    load->image = needed.image;
+    load->n_image = needed.n_image;
+    return is_first;
 }
 
 int64_t plan_first_needed(const struct plan *p, const struct plan_layer *l, int i_in,
@@ -162,41 +204,103 @@ static int64_t pixels_made(const struct plan *p, const struct plan_layer *l,
 {
     const struct dims o = plan_dims(p, l->out);
     const struct dims d = plan_dims(p, p->graph->nodes[l->nodes[0]].out[0]);
-    return out->n_image * (out->n_row == o.h ? d.h : out->n_row) * d.w;
+    return out->n_image * (out->n_row == o.h ? d.h : out->n_row) *
+           (out->n_col == o.w ? d.w : out->n_col);
 }
 
 int64_t plan_pixels_read(const struct plan *p, const struct plan_layer *l, int i_in,
                          const struct region *out)
 {
-    int64_t row, n_row;
+    int64_t row, n_row, col, n_col = plan_in_dims(p, l, i_in).w;
     if (is_broadcast(l, i_in))
         return pixels_made(p, l, out);
     plan_input_rows(p, l, i_in, out, &row, &n_row);
-    return out->n_image * n_row * plan_in_dims(p, l, i_in).w;
+    if (out->n_col < plan_dims(p, l->out).w)
+        plan_input_columns(p, l, i_in, out, &col, &n_col);
+    return out->n_image * n_row * n_col;
 }
 
-int64_t plan_channels_read(const struct plan *p, const struct plan_layer *l, int i_in)
+int64_t plan_channels_read(const struct plan *p, const struct plan_layer *l, int i_in,
+                           const struct region *out)
 {
     struct broadcast b;
     const struct node *n = &p->graph->nodes[l->nodes[0]];
+    if (out->n_channel < plan_dims(p, l->out).c)
+        return out->n_channel;
     if (!is_broadcast(l, i_in))
         return plan_in_dims(p, l, i_in).c;
     broadcast_make(&p->graph->values[n->out[0]].shape, &p->graph->values[n->in[i_in]].shape, &b);
     return b.c;
 }
 
+/* Of size_in rows or columns those that some window of n_out covers. */
+static int64_t n_covered(const struct plan *p, const struct plan_layer *l, int i_in, int dim,
+                         int64_t size_in, int64_t n_out)
+{
+    int64_t sum = 0, before = 0;
+    if (n_out == 1)
+        return size_in; /* all of them are read */
+    for (int64_t i = 0; i < n_out; i++) {
+        int64_t at = i, n = 1;
+        cover(p, l, i_in, dim, size_in, &at, &n);
+        sum += MAX(at + n - MAX(at, before), 0);
+        before = MAX(before, at + n);
+    }
+    return sum;
+}
+
 int64_t plan_rows_needed(const struct plan *p, const struct plan_layer *l, int i_in)
 {
-    const int64_t h = plan_dims(p, l->out).h;
-    int64_t n = 0, end = 0;
+    const struct dims in = plan_dims(p, l->in[i_in]);
     if (plan_layer_pool(p, l) || plan_is_mapped(p, l, i_in))
-        return plan_dims(p, l->in[i_in]).h; /* is not cut into rows */
-    for (int64_t y = 0; y < h; y++) {
-        const struct region r = {.n_image = 1, .row = y, .n_row = 1};
-        int64_t row, n_row;
-        plan_input_rows(p, l, i_in, &r, &row, &n_row);
-        n += MAX(row + n_row - MAX(row, end), 0);
-        end = MAX(end, row + n_row);
+        return in.h; /* is not cut into rows */
+    return n_covered(p, l, i_in, 0, in.h, plan_dims(p, l->out).h);
+}
+
+int64_t plan_columns_needed(const struct plan *p, const struct plan_layer *l, int i_in)
+{
+    const struct dims in = plan_dims(p, l->in[i_in]);
+    return plan_cuts_columns(p, l) ? n_covered(p, l, i_in, 1, in.w, plan_dims(p, l->out).w) : in.w;
+}
+
+/* What is summed, pooled or moved on the way out, comes from elsewhere in its image, or lies
+ * otherwise than it is seen. */
+static bool is_cut_by_pixels(const struct plan *p, const struct plan_layer *l)
+{
+    for (int j = 0; j < l->n_in && l->kind == LAYER_VECTOR; j++)
+        if (plan_is_mapped(p, l, j))
+            return false;
+    return (l->kind == LAYER_MATRIX || l->kind == LAYER_VECTOR) && l->n_out == 1 &&
+           !plan_layer_pool(p, l) && !l->added && !l->permute && !l->broadcast &&
+           !l->stationary_is_activation;
+}
+
+bool plan_cuts_columns(const struct plan *p, const struct plan_layer *l)
+{
+    const struct traits *t = plan_layer_traits(p, l);
+    if (!is_cut_by_pixels(p, l) || p->graph->values[l->out].shape.n_dim != 4)
+        return false;
+    switch (t->kind) {
+    case TRAITS_PRODUCT:
+        return traits_convolves(t);
+    case TRAITS_ROW:
+        return t->row.repeated < 0;
+    case TRAITS_IMAGE:
+        return t->image.is_affine;
+    default:
+        return true;
     }
-    return n;
+}
+
+/* Where others are read as well, or parameters of each channel, they are not cut. */
+bool plan_cuts_channels(const struct plan *p, const struct plan_layer *l)
+{
+    const struct node *n = &p->graph->nodes[l->nodes[0]];
+    if (!is_cut_by_pixels(p, l))
+        return false;
+    if (l->kind == LAYER_MATRIX)
+        return l->channel_unit > 0 && l->gemm.groups == 1 && l->gemm.n == plan_dims(p, l->out).c;
+    const bool pools =
+        n->traits->kind == TRAITS_WINDOW && p->graph->values[l->out].shape.n_dim == 4;
+    return n->n_in == n->n_data && (pools || n->traits->kind == TRAITS_ELEMENT);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "mapper/dims.h"
+#include "mapper/region.h"
 #include "workloads/graph.h"
 
 struct plan;
@@ -34,11 +35,6 @@ struct choice {
     int64_t of_family[12];
 };
 
-/* A region of a layer's output that is computed in one go: whole images, or rows of one image. */
-struct region {
-    int64_t image, n_image, row, n_row;
-};
-
 struct plan_layer {
     int index;
     const char *name;  /* of the first node */
@@ -61,6 +57,7 @@ struct plan_layer {
     uint64_t stored_bytes; /* of its weights */
     int64_t sum_k;        /* products summed before the sum joins the accumulator; 0: all of them */
     int64_t rows_at_once; /* of the product, that the machine can finish at a time; 0: any number */
+    int64_t channel_unit; /* a chunk's channels are a multiple of so many; 0: they are not cut */
     int64_t channels;     /* of the input, in one group of the operator */
     int64_t packed;       /* groups of the operator in one of gemm's: block-diagonal weights */
     bool stationary_is_activation; /* what stays in the array is no parameter: input 1, which a
@@ -81,6 +78,8 @@ struct plan_layer {
     /* Chunks, and what crosses the host link for them. */
     int64_t chunk_image; /* images of a chunk */
     int64_t chunk_row;   /* rows of a chunk: all of them, or fewer of one image */
+    int64_t chunk_col;   /* columns and channels of these: all of them, or, where not even a row */
+    int64_t chunk_channel; /* would fit, fewer (plan_cuts_columns(), plan_cuts_channels()) */
     int group;
     int alike;         /* number of what the search takes for the same; 0: not known yet */
     int first_operand; /* its inputs' and its outputs' number among those of all layers */
@@ -134,10 +133,14 @@ struct plan_cut plan_layer_cut(const struct plan *p, const struct plan_layer *l)
 int64_t plan_groups(const struct plan_layer *l, const struct region *out);
 /* stationary_is_activation: the first of these matrices in its stack; 0 of other layers. */
 int64_t plan_first_matrix(const struct plan_layer *l, const struct region *out);
-
-/* The chunks that a layer on the machine is computed in: whole images, or rows of one image. */
+/* Chunks are whole images, as many as there are. */
+void plan_chunk_whole(const struct plan *p, struct plan_layer *l);
+/* The chunks that a layer on the machine is computed in. */
 int64_t plan_n_chunk(const struct plan *p, const struct plan_layer *l);
-/* The i-th chunk of a layer, image by image, rows within. */
+/* Of a chunk's images; and of these the ones that follow one another with the same pixels. */
+int64_t plan_n_chunk_of_image(const struct plan *p, const struct plan_layer *l);
+int64_t plan_n_chunk_of_pixels(const struct plan *p, const struct plan_layer *l);
+/* The i-th chunk of a layer: image by image, within these rows, columns and then channels. */
 struct region plan_chunk(const struct plan *p, const struct plan_layer *l, int64_t i_chunk);
 /* A chunk has a multiple of so many images: those of a whole matrix of a stack, else one. */
 int64_t plan_chunk_unit(const struct plan_layer *l);
@@ -148,3 +151,6 @@ int64_t plan_n_full_turn(const struct plan *p, const struct plan_layer *l);
 /* Rows of the matrix product behind a region of a layer's output, of one matrix where it is a
  * stack. Where pooling is fused they are more than the region's pixels. */
 int64_t plan_gemm_rows(const struct plan *p, const struct plan_layer *l, const struct region *out);
+/* Columns of it, of each of plan_groups(); the first one is out->channel. */
+int64_t plan_gemm_columns(const struct plan *p, const struct plan_layer *l,
+                          const struct region *out);

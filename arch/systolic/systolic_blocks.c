@@ -93,6 +93,16 @@ double systolic_blocks_end(const struct blocks *b)
     return end;
 }
 
+double systolic_blocks_behind(const struct blocks *b, int bus)
+{
+    double cyc = 0;
+    for (uint64_t n = b->n_arrived + 1; n <= b->n_block; n++) {
+        const struct blocks_waiting *w = &b->waiting[n % MOST_BLOCKS];
+        cyc += w->bus == bus ? w->left_cyc : 0;
+    }
+    return cyc;
+}
+
 double systolic_blocks_left(const struct blocks *b, int bus)
 {
     double left_cyc = 0;

@@ -85,6 +85,8 @@ double systolic_blocks_end(const struct blocks *b);
 
 /* Cycles of the bus that blocks which have begun have left; 0: none moves there. */
 double systolic_blocks_left(const struct blocks *b, int bus);
+/* Of all blocks so far, that have yet to be moved there. */
+double systolic_blocks_behind(const struct blocks *b, int bus);
 /* So many cycles of bursts more have been moved there, while the bus came to bus_cyc. */
 void systolic_blocks_skip(struct blocks *b, int bus, double moved_cyc, double bus_cyc);
 /* All blocks are so much later, but not what else moves over the buses. */

@@ -64,6 +64,12 @@ static double rows_cyc(const struct systolic *s, const struct plan *p, const str
     return MAX(rows, rate > 0 ? rows * (double)lookup_row_bytes(p, l) / rate : 0);
 }
 
+static int64_t columns_read(const struct plan *p, const struct plan_layer *l, int i_in)
+{
+    const int64_t w = plan_in_dims(p, l, i_in).w;
+    return plan_cuts_columns(p, l) ? MIN(plan_columns_needed(p, l, i_in), w) : w;
+}
+
 uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
 {
     const struct systolic *s = self;
@@ -76,15 +82,16 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
         return (uint64_t)rows_cyc(s, p, l);
     uint64_t cycles = 0;
     const struct dims o = dims_of(&p->graph->values[l->out].shape);
-    const struct region all = {.n_image = o.n, .n_row = o.h};
+    const struct region all = region_whole(&o);
     if (l->permute)
         return permute_beats(p, l, &all, systolic_path_bytes(s), s->cfg.transposes) /
                (uint64_t)s->cfg.n_array;
     for (int j = 0; j < l->n_in; j++) {
         const struct dims d = plan_in_dims(p, l, j);
-        const int64_t pixels = l->broadcast >> j & 1 ? plan_pixels_read(p, l, j, &all)
-                                                     : d.n * plan_rows_needed(p, l, j) * d.w;
-        cycles += (uint64_t)pixels * systolic_reads(p, l) * systolic_pixel_cyc(s, p, l, j);
+        const int64_t pixels = l->broadcast >> j & 1
+                                   ? plan_pixels_read(p, l, j, &all)
+                                   : d.n * plan_rows_needed(p, l, j) * columns_read(p, l, j);
+        cycles += (uint64_t)pixels * systolic_reads(p, l) * systolic_pixel_cyc(s, p, l, j, &all);
     }
     return cycles / (uint64_t)s->cfg.n_array;
 }

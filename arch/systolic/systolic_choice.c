@@ -31,7 +31,7 @@ G_STATIC_ASSERT(sizeof(struct systolic_choice) <= sizeof(struct choice));
 int64_t systolic_block_rows(const struct systolic *s, const struct plan *p,
                             const struct plan_layer *l, const struct region *out)
 {
-    return s->cfg.dataflow == FLOW_IS ? l->gemm.n : plan_gemm_rows(p, l, out);
+    return s->cfg.dataflow == FLOW_IS ? plan_gemm_columns(p, l, out) : plan_gemm_rows(p, l, out);
 }
 
 /* Sums that the accumulators hold at a time, a column. */
@@ -106,6 +106,7 @@ bool systolic_prepare(const void *self, const struct plan *p, struct plan_layer 
     l->stored_bytes = (uint64_t)(g->groups * k * n) * number_bytes(l->weight_format);
     /* With ws and is sums of R products leave the array; with os they stay until all are added. */
     l->sum_k = s->cfg.dataflow == FLOW_OS ? 0 : s->cfg.rows;
+    l->channel_unit = s->cfg.timing == TIMING_SCALESIM ? 0 : s->cfg.cols; /* whole tiles */
     l->rows_at_once = s->cfg.dataflow == FLOW_IS ? 0 : sums_held(s, p, l);
     return sums_fit(s, p, l, error);
 }
@@ -250,7 +251,8 @@ void systolic_candidates(const void *self, const struct plan *p, const struct pl
 {
     const struct systolic *s = self;
     const struct region chunk = plan_chunk(p, l, 0);
-    const int64_t across = s->cfg.dataflow == FLOW_IS ? plan_gemm_rows(p, l, &chunk) : l->gemm.n;
+    const int64_t across =
+        s->cfg.dataflow == FLOW_IS ? plan_gemm_rows(p, l, &chunk) : plan_gemm_columns(p, l, &chunk);
     struct trial t = {.s = s,
                       .p = p,
                       .l = l,

@@ -196,9 +196,9 @@ int64_t systolic_path_bytes(const struct systolic *s)
 }
 
 uint64_t systolic_pixel_cyc(const struct systolic *s, const struct plan *p,
-                            const struct plan_layer *l, int i_in)
+                            const struct plan_layer *l, int i_in, const struct region *out)
 {
-    const int64_t c = plan_channels_read(p, l, i_in);
+    const int64_t c = plan_channels_read(p, l, i_in, out);
     return (uint64_t)int64_div_up(c * plan_element_bytes(p, l->in[i_in]), systolic_path_bytes(s));
 }
 
@@ -217,7 +217,7 @@ uint64_t systolic_vector_cyc(const struct systolic *s, const struct plan *p,
         return permute_beats(p, l, &st->region, systolic_path_bytes(s), s->cfg.transposes);
     for (int j = 0; j < l->n_in; j++)
         cycles += (uint64_t)plan_pixels_read(p, l, j, &st->region) * reads *
-                  systolic_pixel_cyc(s, p, l, j);
+                  systolic_pixel_cyc(s, p, l, j, &st->region);
     return cycles;
 }
 

@@ -82,10 +82,10 @@ uint64_t systolic_stream_start(const struct systolic *s, const struct in_array *
  * added to the sums comes over the path that results leave by, a row at a time. */
 uint64_t systolic_activate_cyc(const struct systolic *s, const struct plan *p,
                                const struct plan_layer *l, int64_t m);
-/* Cycles of one pixel of a value on the path between buffer and activation unit, which is as wide
- * as a row of the array. */
+/* Cycles of one pixel of an input, as a region of the output needs it, on the path between buffer
+ * and activation unit, which is as wide as a row of the array. */
 uint64_t systolic_pixel_cyc(const struct systolic *s, const struct plan *p,
-                            const struct plan_layer *l, int i_in);
+                            const struct plan_layer *l, int i_in, const struct region *out);
 int64_t systolic_path_bytes(const struct systolic *s); /* of the activation unit, a cycle */
 /* Cycles of a layer on the host, at its rates. */
 uint64_t systolic_host_cyc(const struct systolic *s, const struct plan *p,

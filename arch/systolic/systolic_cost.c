@@ -52,24 +52,16 @@ static double moves_cyc(const struct moves *m)
     return cycles;
 }
 
-static double region_bytes(const struct plan *p, int value, const struct region *r, int64_t n_row)
-{
-    return (double)(r->n_image * n_row * plan_row_bytes(p, value));
-}
-
 /* Of input j of a chunk; plan_load_region() without its regions, where there is no need of them. */
 static double input_bytes(const struct plan *p, const struct plan_layer *l, int j,
                           const struct region *r)
 {
     const int v = l->in[j];
-    struct region load;
-    int64_t row, n_row;
-    if (plan_is_mapped(p, l, j))
-        return plan_load_region(p, l, j, r, &load) ? region_bytes(p, v, &load, load.n_row) : 0;
-    if (p->homes[v].resident) /* whole images */
-        return r->row == 0 ? region_bytes(p, v, r, plan_dims(p, v).h) : 0;
-    plan_input_rows(p, l, j, r, &row, &n_row);
-    return region_bytes(p, v, r, n_row);
+    struct region load = *r;
+    if (!plan_is_mapped(p, l, j) && r->n_row == plan_dims(p, l->out).h &&
+        plan_n_chunk_of_image(p, l) == 1)
+        return (double)(r->n_image * plan_image_bytes(p, v));
+    return plan_load_region(p, l, j, r, &load) ? (double)plan_region_bytes(p, v, &load) : 0;
 }
 
 static struct moves loads_of(const struct systolic *s, const struct plan *p,
@@ -82,13 +74,20 @@ static struct moves loads_of(const struct systolic *s, const struct plan *p,
     return moves;
 }
 
+static double output_bytes(const struct plan *p, const struct plan_layer *l, int k,
+                           const struct region *r)
+{
+    const struct region part = plan_output_region(p, l, k, r);
+    return (double)plan_region_bytes(p, l->outs[k], &part);
+}
+
 static struct moves stores_of(const struct systolic *s, const struct plan *p,
                               const struct plan_layer *l, const struct region *r)
 {
     struct moves moves = {0};
     for (int k = 0; k < l->n_out; k++)
         if (l->stores >> k & 1)
-            add_move(&moves, s, p, l->outs[k], region_bytes(p, l->outs[k], r, r->n_row), true);
+            add_move(&moves, s, p, l->outs[k], output_bytes(p, l, k, r), true);
     return moves;
 }
 
@@ -144,14 +143,17 @@ static void look_up(struct units *u, const struct region *r)
 }
 
 /* A chunk of the layer, whose inputs come with the block of number `loaded`, and what its outputs
- * overwrite has left by stored_cyc. */
-static void compute(struct units *u, const struct region *r, uint64_t loaded, uint64_t stored_cyc,
+ * overwrite has left with that of number `stored`; 0: there is none. Where chunks share their
+ * inputs, tiles were asked for before that. */
+static void compute(struct units *u, const struct region *r, uint64_t loaded, uint64_t stored,
                     bool is_first)
 {
     const struct systolic *s = u->s;
-    u->free[UNIT_ACTIVATION] = MAX(u->free[UNIT_ACTIVATION], stored_cyc);
+    const bool ahead = u->l->kind == LAYER_MATRIX && plan_n_chunk_of_pixels(u->p, u->l) > 1;
+    if (!ahead)
+        systolic_units_wait_stored(u, stored);
     if (u->l->kind == LAYER_MATRIX) {
-        systolic_nest_run(u, r, loaded, is_first);
+        systolic_nest_run(u, r, loaded, ahead ? stored : 0, is_first);
         return;
     }
     systolic_units_wait_inputs(u, UNIT_ACTIVATION, loaded);
@@ -169,11 +171,12 @@ static void compute(struct units *u, const struct region *r, uint64_t loaded, ui
     units_next(u, UNIT_ACTIVATION);
 }
 
+/* Of an image as many rows of chunks, of each of these columns, and of each of these channels. */
 struct chunks {
-    int64_t n, in_image; /* chunks; of an image, where they are smaller than one */
-    int64_t alike;       /* those that are so only together */
+    int64_t n, n_row, n_col, n_channel;
+    int64_t alike; /* those that are so only together */
     int n_load;
-    int64_t first; /* of the image */
+    int64_t first; /* of the image, the row, the pixels */
 };
 
 /* The next chunk is loaded ahead of computing this one, whose results are then stored. */
@@ -190,7 +193,7 @@ static void run_chunk(struct units *u, const void *arg, int64_t i)
         u->loaded = transfer(u, &loads, c->n_load, u->done);
     }
     const uint64_t stored = resident ? u->ahead.stored : u->stored[1];
-    compute(u, &r, loaded, stored > 0 ? systolic_units_arrival(u, stored) : 0, at == 0);
+    compute(u, &r, loaded, stored, at == 0);
     u->done = u->free[UNIT_ACTIVATION];
     if (!u->l->stores)
         return;
@@ -199,23 +202,46 @@ static void run_chunk(struct units *u, const void *arg, int64_t i)
     u->stored[0] = transfer(u, &stores, __builtin_popcount(u->l->stores), u->done);
 }
 
+/* During the last but one of each dimension the last one is loaded, which may be smaller. */
+static void run_inner(struct units *u, const struct chunks *c, int64_t n, int64_t size,
+                      void (*step)(struct units *u, const void *arg, int64_t i))
+{
+    systolic_units_repeat(u, n - 1, size % c->alike ? c->alike : 1, step, c);
+    step(u, c, n - 1);
+}
+
+static void run_pixels(struct units *u, const void *arg, int64_t i)
+{
+    struct chunks c = *(const struct chunks *)arg;
+    c.first += i * c.n_channel;
+    run_inner(u, &c, c.n_channel, 1, run_chunk);
+}
+
+static void run_row(struct units *u, const void *arg, int64_t i)
+{
+    struct chunks c = *(const struct chunks *)arg;
+    c.first += i * c.n_col * c.n_channel;
+    run_inner(u, &c, c.n_col, c.n_channel, run_pixels);
+}
+
 static void run_image(struct units *u, const void *arg, int64_t i)
 {
     struct chunks c = *(const struct chunks *)arg;
-    c.first = i * c.in_image;
-    /* During the last but one, the last one is loaded, which may be smaller. */
-    systolic_units_repeat(u, c.in_image - 1, c.alike, run_chunk, &c);
-    run_chunk(u, &c, c.in_image - 1);
+    c.first = i * c.n_row * c.n_col * c.n_channel;
+    run_inner(u, &c, c.n_row, c.n_col * c.n_channel, run_row);
 }
 
 static void run_layer(struct units *u, uint64_t now_cyc)
 {
     const struct region first = plan_chunk(u->p, u->l, 0);
     const struct dims o = plan_dims(u->p, u->l->out);
+    const int64_t in_image = plan_n_chunk_of_image(u->p, u->l);
     struct chunks c = {.n = plan_n_chunk(u->p, u->l),
-                       .in_image = int64_div_up(o.h, u->l->chunk_row),
+                       .n_row = int64_div_up(o.h, u->l->chunk_row),
+                       .n_channel = plan_n_chunk_of_pixels(u->p, u->l),
                        .alike = 1,
                        .n_load = __builtin_popcount(u->l->loads)};
+    c.n_col = in_image / c.n_row / c.n_channel;
     if (c.n > 3 && u->l->kind == LAYER_MATRIX) /* else all are worked off */
         c.alike = systolic_nest_alike(u, &first);
     load_weights(u, now_cyc);
@@ -223,9 +249,7 @@ static void run_layer(struct units *u, uint64_t now_cyc)
         const struct moves loads = loads_of(u->s, u->p, u->l, &first);
         u->loaded = transfer(u, &loads, c.n_load, now_cyc);
     }
-    systolic_units_repeat(u, c.n / c.in_image - 1, c.in_image % c.alike ? c.alike : 1, run_image,
-                          &c);
-    run_image(u, &c, c.n / c.in_image - 1);
+    run_inner(u, &c, c.n / in_image, in_image, run_image);
 }
 
 static bool reads(const struct plan_layer *l, int value)

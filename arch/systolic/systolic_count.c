@@ -84,21 +84,24 @@ static void count_vector(const struct systolic *s, const struct plan *p, const s
 {
     const struct plan_step *st = &p->steps[in->step];
     const struct plan_layer *pl = &p->layers[in->layer];
-    uint64_t bytes_in = 0, values_in = 0;
+    uint64_t bytes_in = 0, values_in = 0, bytes_out = 0;
     if (pl->permute) { /* read once, as many as are written */
         values_in = (uint64_t)(st->region.n_image * st->region.n_row) *
                     (uint64_t)(plan_out_row_bytes(p, pl) / plan_element_bytes(p, pl->out));
         bytes_in = values_in * (uint64_t)plan_element_bytes(p, pl->in[0]);
     }
     for (int j = 0; j < pl->n_in && !pl->permute; j++) {
-        const uint64_t values =
-            (uint64_t)(plan_pixels_read(p, pl, j, &st->region) * plan_channels_read(p, pl, j)) *
-            systolic_reads(p, pl);
+        const uint64_t values = (uint64_t)(plan_pixels_read(p, pl, j, &st->region) *
+                                           plan_channels_read(p, pl, j, &st->region)) *
+                                systolic_reads(p, pl);
         values_in += values;
         bytes_in += values * (uint64_t)plan_element_bytes(p, pl->in[j]);
     }
-    count_output(s, (uint64_t)(st->region.n_image * st->region.n_row * plan_out_row_bytes(p, pl)),
-                 bytes_in, l);
+    for (int k = 0; k < pl->n_out; k++) {
+        const struct region r = plan_output_region(p, pl, k, &st->region);
+        bytes_out += plan_region_bytes(p, pl->outs[k], &r);
+    }
+    count_output(s, bytes_out, bytes_in, l);
     systolic_spend(s, l->energy_pj, ENERGY_ACTIVATION,
                    (double)values_in * s->cfg.energy.activation_pj);
 }

@@ -78,7 +78,7 @@ void systolic_func_multiply(struct machine_state *m, const struct insn *in, uint
 static void transfer(struct machine_state *m, const struct insn *in)
 {
     const struct plan_step *s = &m->plan->steps[in->step];
-    const size_t bytes = transfers_bytes(&m->transfers, s);
+    const size_t bytes = transfers_extent(&m->transfers, s);
     if (in->op == INSN_READ_HOST)
         transfers_in(&m->transfers, s, sram_write(&m->buffer, s->address, bytes));
     else

@@ -158,10 +158,10 @@ static struct insn insn_of_block(enum opcode op, enum unit unit, const struct in
 static int64_t values_out(const struct plan *p, const struct plan_step *s, int64_t rows)
 {
     const struct plan_layer *l = &p->layers[s->layer];
-    const int64_t w = dims_of(&p->graph->values[l->out].shape).w;
     if (l->stationary_is_activation)
         return rows;
-    return rows * (s->region.n_image * s->region.n_row * w) / plan_gemm_rows(p, l, &s->region);
+    return rows * (s->region.n_image * s->region.n_row * s->region.n_col) /
+           plan_gemm_rows(p, l, &s->region);
 }
 
 /* A block that is dealt to an array. */
@@ -381,7 +381,8 @@ static void blocks_lower(struct lowering *w, int step)
     const bool is = w->self->cfg.dataflow == FLOW_IS;
     const int64_t block_m = is ? cols : systolic_choice(l)->block_m,
                   block_n = is ? systolic_choice(l)->block_m : cols;
-    const int64_t n_m = int64_div_up(rows, block_m), n_n = int64_div_up(l->gemm.n, block_n);
+    const int64_t columns = plan_gemm_columns(w->plan, l, &s->region), n_begin = s->region.channel;
+    const int64_t n_m = int64_div_up(rows, block_m), n_n = int64_div_up(columns, block_n);
     const bool n_outer = systolic_choice(l)->order == ORDER_NM;
     struct deal deal = {.cut = systolic_cut(w->self, w->plan, l)};
     issue_wait_for_step(w, UNIT_MATRIX, s->after_load, step);
@@ -395,7 +396,7 @@ static void blocks_lower(struct lowering *w, int step)
     for (int64_t g = first; g < first + plan_groups(l, &s->region); g++) {
         for (int64_t i = 0; i < n_m * n_n; i++) {
             const int64_t m0 = (n_outer ? i % n_m : i / n_n) * block_m;
-            const int64_t n0 = (n_outer ? i / n_m : i % n_n) * block_n;
+            const int64_t n0 = n_begin + (n_outer ? i / n_m : i % n_n) * block_n;
             deal_block(w, &deal,
                        (struct insn){.step = step,
                                      .layer = s->layer,
@@ -404,7 +405,7 @@ static void blocks_lower(struct lowering *w, int step)
                                      .m0 = m0,
                                      .m = MIN(block_m, rows - m0),
                                      .n0 = n0,
-                                     .n = MIN(block_n, l->gemm.n - n0)});
+                                     .n = MIN(block_n, n_begin + columns - n0)});
         }
     }
     lower_deal(w, &deal);
@@ -448,7 +449,7 @@ static void lower_transfer(struct lowering *w, int step)
     const struct plan_step *s = &w->plan->steps[step];
     issue_wait_for_step(w, UNIT_HOST, s->after_compute, step);
     struct insn in = insn_of_step(s->kind == STEP_LOAD ? INSN_READ_HOST : INSN_WRITE_HOST, step);
-    in.count = (uint64_t)(s->region.n_image * s->region.n_row * plan_row_bytes(w->plan, s->value));
+    in.count = plan_region_bytes(w->plan, s->value, &s->region);
     in.first = (int64_t)plan_outside_address(w->plan, s->value, &s->region);
     in.last_of_chunk = s->kind == STEP_STORE && w->plan->layers[s->layer].kind != LAYER_HOST;
     issue_for_step(w, &in);
@@ -551,7 +552,8 @@ static bool program_fits(const struct systolic *s, const struct plan *p, GError 
         if (st->kind != STEP_COMPUTE || l->kind != LAYER_MATRIX)
             continue;
         const int64_t blocks = systolic_block_rows(s, p, l, &st->region);
-        const int64_t across = is ? plan_gemm_rows(p, l, &st->region) : l->gemm.n;
+        const int64_t across =
+            is ? plan_gemm_rows(p, l, &st->region) : plan_gemm_columns(p, l, &st->region);
         const int64_t parts = systolic_parts(s, l);
         const int64_t between = parts > 1 ? 2 * int64_div_up(l->gemm.k, s->cfg.rows) : 0;
         n += (double)(PER_BLOCK * parts + between) * (double)plan_groups(l, &st->region) *

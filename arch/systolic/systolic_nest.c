@@ -7,8 +7,9 @@
  * each group `tiles` of `across` columns, or rows, with n_block blocks each. */
 struct nest {
     int64_t groups, tiles, n_block, size, across;
-    bool inner, is; /* the blocks of a tile follow one another; inputs stay */
-    bool keeps;     /* a chunk before it ended as this one */
+    int64_t first_n; /* column of the product, the first of a tile */
+    bool inner, is;  /* the blocks of a tile follow one another; inputs stay */
+    bool keeps;      /* a chunk before it ended as this one */
 };
 
 /* A block of it. */
@@ -40,9 +41,9 @@ static struct block nest_block(const struct units *u, const struct nest *n, cons
     const int64_t block_m = systolic_choice(u->l)->block_m, cols = u->s->cfg.cols;
     const int64_t entries = systolic_part(n->size, block_m, at->block),
                   across = systolic_part(n->across, cols, at->tile);
-    const int64_t n0 = n->is ? at->block * block_m : at->tile * cols;
+    const int64_t n0 = n->first_n + (n->is ? at->block * block_m : at->tile * cols);
     const int64_t columns = n->is ? entries : across;
-    const int64_t tile_n = n->is ? n0 / cols : at->tile;
+    const int64_t tile_n = n->is ? n0 / cols : n->first_n / cols + at->tile;
     return (struct block){
         .chunk = 1,
         .group = at->group,
@@ -130,10 +131,11 @@ static struct nest nest_of(const struct units *u, const struct region *r)
 {
     const struct plan_layer *l = u->l;
     const bool is = u->s->cfg.dataflow == FLOW_IS;
-    const int64_t rows = plan_gemm_rows(u->p, l, r);
+    const int64_t rows = plan_gemm_rows(u->p, l, r), columns = plan_gemm_columns(u->p, l, r);
     struct nest n = {.groups = plan_groups(l, r),
-                     .size = is ? l->gemm.n : rows,
-                     .across = is ? rows : l->gemm.n,
+                     .size = is ? columns : rows,
+                     .across = is ? rows : columns,
+                     .first_n = r->channel,
                      .inner = systolic_choice(l)->order == (is ? ORDER_MN : ORDER_NM),
                      .is = is};
     n.tiles = int64_div_up(n.across, u->s->cfg.cols);
@@ -450,14 +452,17 @@ static void fetch_ahead(struct units *u, const struct nest *n, const struct deal
     systolic_units_fetch_ahead(u, u->block_tiles);
 }
 
-void systolic_nest_run(struct units *u, const struct region *r, uint64_t block, bool is_first)
+void systolic_nest_run(struct units *u, const struct region *r, uint64_t block, uint64_t stored,
+                       bool is_first)
 {
     struct nest n = nest_of(u, r);
-    n.keeps = !is_first && !u->l->stationary_is_activation;
+    n.keeps =
+        !is_first && !u->l->stationary_is_activation && plan_n_chunk_of_pixels(u->p, u->l) == 1;
     struct deals w = {.nest = &n};
     if (u->n_array > 1)
         w = deals_of(u, &n);
     fetch_ahead(u, &n, &w);
+    systolic_units_wait_stored(u, stored);
     const uint64_t loaded = systolic_units_wait_inputs(u, UNIT_MATRIX, block);
     u->free[UNIT_INPUTS] = MAX(u->free[UNIT_INPUTS], loaded);
     if (u->l->stationary_is_activation)

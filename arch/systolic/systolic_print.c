@@ -74,6 +74,17 @@ static void print_wait(const struct systolic *s, const struct plan *p, const str
         g_string_append_printf(out, "%c%" PRIu64, i ? ',' : ' ', done[i]);
 }
 
+/* Of a value that is not moved in whole rows. */
+static void print_piece(const struct plan *p, const struct plan_step *st, GString *out)
+{
+    const struct dims d = plan_dims(p, st->value);
+    const struct region *r = &st->region;
+    if (r->n_col < d.w)
+        g_string_append_printf(out, " columns=%" PRId64 "+%" PRId64, r->col, r->n_col);
+    if (r->n_channel < d.c)
+        g_string_append_printf(out, " channels=%" PRId64 "+%" PRId64, r->channel, r->n_channel);
+}
+
 void systolic_insn_print(const struct systolic *s, const struct plan *p, const struct insn *in,
                          GString *out)
 {
@@ -90,6 +101,7 @@ void systolic_insn_print(const struct systolic *s, const struct plan *p, const s
                                st->address, in->count, p->graph->values[st->value].name,
                                st->region.image, st->region.n_image, st->region.row,
                                st->region.n_row);
+        print_piece(p, st, out);
         break;
     case INSN_READ_PARAMETERS:
         g_string_append_printf(out, " tiles=%" PRIu64 " to ub=0x%" PRIx64 " bytes=%" PRIu64,

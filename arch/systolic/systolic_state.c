@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "arch/systolic/systolic_core.h"
+#include "mapper/plan_input.h"
 #include "arch/systolic/systolic_state.h"
 #include "mapper/values/lookup.h"
 #include "mapper/values/quant.h"
@@ -211,8 +212,10 @@ void systolic_state_load(struct machine_state *m, struct arch_values *io)
 struct window {
     struct dims in, out;
     int64_t kernel_w, channels, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
-    int64_t first_channel, in_row, out_row;
-    int64_t size; /* of an element */
+    int64_t first_channel, out_row, out_col, out_cols;
+    int64_t size;           /* of an element */
+    int64_t in_row, in_col; /* at base */
+    struct pitch pitch;
     const uint8_t *base;
 };
 
@@ -233,12 +236,18 @@ static struct window window_of(const struct machine_state *m, const struct insn 
         .dilation_w = a->dilation[1],
         .pad_top = a->pad[0],
         .pad_left = a->pad[1],
-        .in_row = st->in_row[0],
     };
+    const struct region needed = plan_input_pixels(m->plan, l, 0, &st->region);
+    w.in_row = needed.row;
+    w.in_col = needed.col;
+    w.pitch = plan_pitch(m->plan, l->in[0], &needed);
     w.channels = w.in.c / l->gemm.groups;
     w.first_channel = in->group * w.channels;
-    /* Only whole images are pooled: a region of rows is one of the convolution's own rows. */
-    w.out_row = st->region.n_row == dims_of(&g->values[l->out].shape).h ? 0 : st->region.row;
+    /* Only whole images are pooled: a part of one is of the convolution's own pixels. */
+    const struct dims o = plan_dims(m->plan, l->out);
+    w.out_row = st->region.n_row == o.h ? 0 : st->region.row;
+    w.out_col = st->region.col;
+    w.out_cols = st->region.n_col == o.w ? w.out.w : st->region.n_col;
     w.size = plan_element_bytes(m->plan, l->in[0]);
     w.base = m->buffer.data + st->in_address[0];
     return w;
@@ -250,9 +259,9 @@ static void gather_window(const struct window *w, int64_t row, int64_t rows_per_
                           int64_t n, uint8_t *out)
 {
     const int64_t image = row / rows_per_image, pixel = row % rows_per_image;
-    const int64_t y = (pixel / w->out.w + w->out_row) * w->stride_h - w->pad_top;
-    const int64_t x = pixel % w->out.w * w->stride_w - w->pad_left;
-    const uint8_t *base = w->base + image * dims_image(&w->in) * w->size;
+    const int64_t y = (pixel / w->out_cols + w->out_row) * w->stride_h - w->pad_top;
+    const int64_t x = (pixel % w->out_cols + w->out_col) * w->stride_w - w->pad_left;
+    const uint8_t *base = w->base + image * w->pitch.image + w->first_channel * w->size;
     int64_t tap = k / w->channels, c = k % w->channels;
     while (n > 0) {
         const int64_t iy = y + tap / w->kernel_w * w->dilation_h;
@@ -262,8 +271,8 @@ static void gather_window(const struct window *w, int64_t row, int64_t rows_per_
             memset(out, 0, (size_t)(run * w->size));
         else
             memcpy(out,
-                   base + (((iy - w->in_row) * w->in.w + ix) * w->in.c + w->first_channel + c) *
-                              w->size,
+                   base + (iy - w->in_row) * w->pitch.row + (ix - w->in_col) * w->pitch.pixel +
+                       c * w->size,
                    (size_t)(run * w->size));
         out += run * w->size;
         n -= run;

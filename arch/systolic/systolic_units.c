@@ -180,16 +180,24 @@ uint64_t systolic_units_wait_inputs(struct units *u, enum unit unit, uint64_t bl
     return loaded;
 }
 
+void systolic_units_wait_stored(struct units *u, uint64_t block)
+{
+    if (block > 0)
+        u->free[UNIT_ACTIVATION] = MAX(u->free[UNIT_ACTIVATION], systolic_units_arrival(u, block));
+}
+
 /* Where units stand, and what they have done. */
 struct mark {
     uint64_t free[N_UNIT], n_taken[N_UNIT], n_insn;
     struct work work;
     double moved[N_BUS]; /* of blocks */
+    double behind;       /* of blocks on the bus of tiles, not yet moved */
 };
 
 static struct mark mark_of(const struct units *u)
 {
     struct mark m = {.n_insn = u->n_insn, .work = u->work};
+    m.behind = systolic_blocks_behind(&u->ahead.blocks, u->bus.index);
     memcpy(m.moved, u->ahead.blocks.moved, sizeof m.moved);
     for (int i = 0; i < N_UNIT; i++) {
         m.free[i] = u->free[i];
@@ -358,6 +366,12 @@ static bool settles(const struct units *u, const struct mark *m, int64_t i, uint
     enum { MOST = 16 };
     const uint64_t now = pace(u, m), was = *before;
     *before = now;
+    /* Blocks that nobody waits for soon fall behind what the bus can do; then the bus has the pace.
+     */
+    const double late = systolic_blocks_behind(&u->ahead.blocks, u->bus.index) - m->behind;
+    const double bus = u->work.bus - m->work.bus + bursts_since(u, m) + late;
+    if (i < MOST && late > 1 && bus > (double)now + 1)
+        return false;
     return i >= MOST || (was > 0 && now <= was + 1 && was <= now + 1) || is_full(u, m, now);
 }
 

@@ -162,6 +162,8 @@ void systolic_units_fetch_ahead(struct units *u, int64_t n_tile);
 uint64_t systolic_units_arrival(struct units *u, uint64_t n);
 /* The unit waits for the inputs of a chunk, which come with that block: when it has arrived. */
 uint64_t systolic_units_wait_inputs(struct units *u, enum unit unit, uint64_t block);
+/* What the outputs of a chunk overwrite has been stored, with that block; 0: with none. */
+void systolic_units_wait_stored(struct units *u, uint64_t block);
 
 /* Calls step(u, arg, i) for i of [0, n), but for many that lie between the first and the last ones:
  * by these each unit is moved on. What is repeated is alike for every `period`-th. */

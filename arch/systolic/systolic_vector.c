@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/systolic/systolic_vector.h"
+#include "mapper/plan_input.h"
 #include "mapper/values/lanes.h"
 #include "mapper/values/permute.h"
 #include "mapper/values/quant.h"
@@ -14,9 +15,10 @@
 struct sink {
     struct dims out; /* of the layer */
     enum number format;
-    int64_t size;                     /* of an element */
-    uint8_t *base;                    /* of the step's region */
-    int64_t image, row;               /* region's first */
+    int64_t size;  /* of an element */
+    uint8_t *base; /* of the step's region */
+    struct region region;
+    struct pitch pitch;
     const struct traits_window *pool; /* NULL: no pooling on the way out */
     bool any_order;                   /* values of a window come from several arrays */
     struct plan_cut cut;
@@ -27,7 +29,7 @@ struct sink {
 static void lay_least(struct machine_state *m, const struct insn *in, const struct sink *s)
 {
     const struct plan_step *st = &m->plan->steps[in->step];
-    const int64_t n = st->region.n_image * st->region.n_row * s->out.w * s->out.c;
+    const int64_t n = region_elements(&st->region); /* whole images */
     const float least = -INFINITY;
     const int32_t least_integer = -storage_limit(s->format);
     if (m->pooled[in->step])
@@ -48,11 +50,9 @@ static struct sink sink_of(struct machine_state *m, const struct insn *in)
     struct sink s = {.out = dims_of(&p->graph->values[l->out].shape),
                      .format = l->format,
                      .size = plan_element_bytes(p, l->out),
-                     .image = st->region.image,
-                     .row = st->region.row};
-    const size_t bytes =
-        (size_t)(st->region.n_image * st->region.n_row * plan_row_bytes(p, l->out));
-    s.base = sram_write(&m->buffer, st->address, bytes);
+                     .region = st->region,
+                     .pitch = plan_pitch(p, l->out, &st->region)};
+    s.base = sram_write(&m->buffer, st->address, region_extent(&s.region, &s.pitch, s.size));
     s.cut = plan_layer_cut(p, l);
     const struct node *pool = plan_layer_pool(p, l);
     if (pool)
@@ -63,10 +63,12 @@ static struct sink sink_of(struct machine_state *m, const struct insn *in)
     return s;
 }
 
-static uint8_t *sink_pixel(const struct sink *s, int64_t image, int64_t y, int64_t x)
+/* Channel c of a pixel of the output. */
+static uint8_t *sink_at(const struct sink *s, int64_t image, int64_t y, int64_t x, int64_t c)
 {
-    return s->base +
-           (((image - s->image) * s->out.h + y - s->row) * s->out.w + x) * s->out.c * s->size;
+    const struct region *r = &s->region;
+    return s->base + (image - r->image) * s->pitch.image + (y - r->row) * s->pitch.row +
+           (x - r->col) * s->pitch.pixel + (c - r->channel) * s->size;
 }
 
 /* First and last output position of a pooling window sequence that covers input position i. */
@@ -98,7 +100,7 @@ static void sink_put(const struct sink *s, int64_t image, int64_t y, int64_t x, 
                      const void *v, int64_t n)
 {
     if (!s->pool) {
-        memcpy(sink_pixel(s, image, y, x) + c0 * s->size, v, (size_t)(n * s->size));
+        memcpy(sink_at(s, image, y, x, c0), v, (size_t)(n * s->size));
         return;
     }
     const struct traits_window *a = s->pool;
@@ -107,7 +109,7 @@ static void sink_put(const struct sink *s, int64_t image, int64_t y, int64_t x, 
     windows_over(x, a->kernel[1], a->stride[1], a->pad[1], s->out.w, &x0, &x1);
     for (int64_t oy = y0; oy <= y1; oy++) {
         for (int64_t ox = x0; ox <= x1; ox++) {
-            uint8_t *out = sink_pixel(s, image, oy, ox) + c0 * s->size;
+            uint8_t *out = sink_at(s, image, oy, ox, c0);
             const bool is_first = !s->any_order && y == MAX(oy * a->stride[0] - a->pad[0], 0) &&
                                   x == MAX(ox * a->stride[1] - a->pad[1], 0);
             if (is_first)
@@ -181,6 +183,9 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
     const struct plan_step *st = &p->steps[in->step];
     const struct dims conv = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
     const struct sink sink = sink_of(m, in);
+    const int64_t first_row = sink.pool ? 0 : st->region.row,
+                  first_col = sink.pool ? 0 : st->region.col,
+                  cols = sink.pool ? conv.w : st->region.n_col;
     /* Groups lie side by side, or, of a stack of matrices, one behind the other. */
     const int64_t c0 = (l->stationary_is_activation ? 0 : in->group * l->gemm.n) + in->n0 + j0;
     const int64_t matrix =
@@ -206,8 +211,8 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
             activate_integers(m, l, &s, &sink.cut, v.integers);
         number_convert(stored, l->format, &v, is_float ? NUMBER_fp32 : NUMBER_int32, (size_t)n);
         const int64_t pixel = (m0 + i) % per_image;
-        sink_put(&sink, st->region.image + (m0 + i) / per_image,
-                 pixel / conv.w + (sink.pool ? 0 : st->region.row), pixel % conv.w, c0, stored, n);
+        sink_put(&sink, st->region.image + (m0 + i) / per_image, first_row + pixel / cols,
+                 first_col + pixel % cols, c0, stored, n);
     }
 }
 
@@ -228,20 +233,60 @@ static void lanes_pass(struct machine_state *m, const struct insn *in)
     /* With pooling on the way out the pass runs over the pixels before it. */
     const struct dims d = dims_of(&p->graph->values[p->graph->nodes[l->nodes[0]].out[0]].shape);
     const int64_t y0 = sink.pool ? 0 : r->row, y1 = sink.pool ? d.h : r->row + r->n_row;
+    const int64_t x0 = sink.pool ? 0 : r->col, x1 = sink.pool ? d.w : r->col + r->n_col;
     const enum number computed = number_is_float(l->format) ? NUMBER_fp32 : NUMBER_int32;
     g_autofree void *v = g_malloc((gsize)d.c * 4), *stored = g_malloc((gsize)(d.c * sink.size));
     struct lanes *lanes = lanes_new(p, m->io->quant, st, m->buffer.data);
     struct lanes_pixel at;
     for (at.image = r->image; at.image < r->image + r->n_image; at.image++) {
         for (at.y = y0; at.y < y1; at.y++) {
-            for (at.x = 0; at.x < d.w; at.x++) {
+            for (at.x = x0; at.x < x1; at.x++) {
                 m->io->saturated[l->index] += lanes_compute(lanes, &at, v);
-                number_convert(stored, l->format, v, computed, (size_t)d.c);
-                sink_put(&sink, at.image, at.y, at.x, 0, stored, d.c);
+                number_convert(stored, l->format, v, computed, (size_t)r->n_channel);
+                sink_put(&sink, at.image, at.y, at.x, r->channel, stored, r->n_channel);
             }
         }
     }
     lanes_free(lanes);
+}
+
+/* A region where it lies by itself: in memory of the caller's, *own, where it is a part of rows or
+ * pixels in the buffer. */
+static void *alone(struct machine_state *m, int value, const struct region *r, uint64_t address,
+                   void **own)
+{
+    const int64_t size = plan_element_bytes(m->plan, value);
+    const struct pitch here = plan_pitch(m->plan, value, r), by_itself = region_pitch(r, size);
+    void *at = sram_write(&m->buffer, address, region_extent(r, &here, size));
+    if (here.row == by_itself.row && here.pixel == by_itself.pixel)
+        return at;
+    *own = g_malloc((gsize)(region_elements(r) * size));
+    region_copy(r, size, *own, &by_itself, at, &here);
+    return *own;
+}
+
+/* An operator on some columns or channels: its result goes where it lies among the others. */
+static bool piece_pass(struct machine_state *m, const struct insn *in, GError **error)
+{
+    const struct plan *p = m->plan;
+    const struct plan_layer *l = &p->layers[in->layer];
+    const struct plan_step *st = &p->steps[in->step];
+    const struct region *r = &st->region;
+    const int64_t size = plan_element_bytes(p, l->out);
+    const struct pitch here = plan_pitch(p, l->out, r), by_itself = region_pitch(r, size);
+    const void *operands[PLAN_MAX_IN];
+    void *own[PLAN_MAX_IN] = {NULL};
+    for (int j = 0; j < l->n_in; j++) {
+        const struct region needed = plan_input_pixels(p, l, j, r);
+        operands[j] = alone(m, l->in[j], &needed, st->in_address[j], &own[j]);
+    }
+    g_autofree void *result = g_malloc((gsize)(region_elements(r) * size));
+    const bool ok = vector_compute(p, m->io->quant, l, r, m->io->host, operands, result, error);
+    region_copy(r, size, sram_write(&m->buffer, st->address, region_extent(r, &here, size)), &here,
+                result, &by_itself);
+    for (int j = 0; j < l->n_in; j++)
+        g_free(own[j]);
+    return ok;
 }
 
 /* A function of the whole chunk. */
@@ -266,6 +311,10 @@ static bool function_pass(struct machine_state *m, const struct insn *in, GError
 bool systolic_vector_pass(struct machine_state *m, const struct insn *in, GError **error)
 {
     const struct plan_layer *l = &m->plan->layers[in->layer];
+    const struct region *r = &m->plan->steps[in->step].region;
+    const struct dims o = plan_dims(m->plan, l->out);
+    if (vector_is_function(plan_layer_traits(m->plan, l)) && (r->n_col < o.w || r->n_channel < o.c))
+        return piece_pass(m, in, error);
     if (l->permute || vector_is_function(plan_layer_traits(m->plan, l)))
         return function_pass(m, in, error);
     lanes_pass(m, in);

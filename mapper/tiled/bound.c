@@ -38,8 +38,9 @@ static void add_layer(const struct plan *p, const struct plan_layer *l, struct c
     for (int j = 0; j < l->n_in; j++) {
         const int v = l->in[j];
         if (p->homes[v].loaded && !c->to_machine[v])
-            host->read +=
-                (uint64_t)(batch_of(p, v) * plan_rows_needed(p, l, j) * plan_row_bytes(p, v));
+            host->read += (uint64_t)(batch_of(p, v) * plan_rows_needed(p, l, j) *
+                                     plan_columns_needed(p, l, j) * plan_dims(p, v).c *
+                                     plan_element_bytes(p, v));
         c->to_machine[v] = true;
     }
     for (int k = 0; k < l->n_out; k++) {

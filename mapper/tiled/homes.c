@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where activations live, and where everything lies in the activation memory and outside it. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "mapper/tiled/homes.h"
@@ -22,28 +23,34 @@ const struct plan_slot *homes_slot(const struct plan *p, const struct plan_layer
     return NULL;
 }
 
-/* Rows of a chunk's value: those of the output's chunk, or as many of an input as the middle of an
- * image needs, where no edge is cut off. */
-static int64_t slot_rows(const struct plan *p, const struct plan_layer *l, int value)
+/* Pixels of an image of a chunk's value, and channels of each: those of the output's chunk, or as
+ * many of an input as the middle of an image needs, where no edge is cut off. */
+static int64_t slot_elements(const struct plan *p, const struct plan_layer *l, int value)
 {
-    const struct dims o = plan_dims(p, l->out);
-    if (l->chunk_row == o.h)
-        return plan_dims(p, value).h;
+    const struct dims o = plan_dims(p, l->out), d = plan_dims(p, value);
+    if (l->chunk_row == o.h && l->chunk_col == o.w && l->chunk_channel == o.c)
+        return dims_image(&d);
     if (plan_output_of(l, value) >= 0)
-        return l->chunk_row;
+        return l->chunk_row * (l->chunk_col == o.w ? d.w : l->chunk_col) *
+               (l->chunk_channel == o.c ? d.c : l->chunk_channel);
     int j = 0;
     while (l->in[j] != value)
         j++;
     if (plan_is_mapped(p, l, j))
-        return plan_dims(p, value).h;
-    int64_t rows = 0;
-    for (int64_t y = 0; y < o.h; y += l->chunk_row) {
-        struct region r = {.n_image = 1, .row = y, .n_row = MIN(l->chunk_row, o.h - y)};
-        int64_t row, n_row;
-        plan_input_rows(p, l, j, &r, &row, &n_row);
-        rows = MAX(rows, n_row);
+        return dims_image(&d);
+    struct region r = {.n_image = 1, .n_channel = l->chunk_channel}, needed = r;
+    int64_t rows = 0, cols = 0;
+    for (; r.row < o.h; r.row += l->chunk_row) {
+        r.n_row = MIN(l->chunk_row, o.h - r.row);
+        needed = plan_input_pixels(p, l, j, &r);
+        rows = MAX(rows, needed.n_row);
     }
-    return rows;
+    for (; r.col < o.w; r.col += l->chunk_col) {
+        r.n_col = MIN(l->chunk_col, o.w - r.col);
+        needed = plan_input_pixels(p, l, j, &r);
+        cols = MAX(cols, needed.n_col);
+    }
+    return rows * cols * needed.n_channel;
 }
 
 /* For how many images of a layer's chunk how many of an operand's are needed: the last that was
@@ -77,14 +84,22 @@ static int64_t slot_images(const struct plan *p, const struct plan_layer *l, int
 uint64_t homes_slot_bytes(const struct plan *p, const struct plan_layer *l,
                           const struct plan_slot *slot)
 {
-    return rooms_align((uint64_t)(slot_images(p, l, slot->value) * slot_rows(p, l, slot->value) *
-                                  plan_row_bytes(p, slot->value)));
+    return rooms_align(
+        (uint64_t)(slot_images(p, l, slot->value) * slot_elements(p, l, slot->value) *
+                   plan_element_bytes(p, slot->value)));
+}
+
+int64_t homes_slot_n_shared(const struct plan *p, const struct plan_layer *l,
+                            const struct plan_slot *slot)
+{
+    const bool shares = plan_output_of(l, slot->value) < 0 && plan_needs_all_channels(p, l);
+    return shares ? plan_n_chunk_of_pixels(p, l) : 1;
 }
 
 int homes_slot_n_copy(const struct plan *p, const struct plan_layer *l,
                       const struct plan_slot *slot)
 {
-    return slot->crosses && plan_n_chunk(p, l) > 1 ? 2 : 1;
+    return slot->crosses && plan_n_chunk(p, l) > homes_slot_n_shared(p, l, slot) ? 2 : 1;
 }
 
 bool homes_chunk_fits(const struct plan *p, const struct plan_layer *l)
@@ -379,14 +394,94 @@ static bool is_streamed(const struct plan *p, const struct plan_layer *l)
     return p->groups[l->group].n_slot > 0;
 }
 
-/* Whole images where they fit, else as many rows as do. */
-static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GError **error)
+/* Half of a dimension that is cut in multiples of `unit`, where it is more than that. */
+static int64_t half_of(int64_t part, int64_t unit)
+{
+    const int64_t half = int64_div_up(int64_div_up(part, 2), unit) * unit;
+    return half < part ? half : part;
+}
+
+static void halve_rows(const struct plan *p, struct plan_layer *l)
+{
+    while (l->chunk_row > 1 && layer_stage_bytes(p, l) > homes_capacity(p))
+        l->chunk_row = int64_div_up(l->chunk_row, 2);
+}
+
+/* Cycles of the memories: each chunk loads what it needs of the inputs, and where it has other
+ * pixels than the one before its weights anew. */
+static double pieces_cyc(const struct plan *p, const struct plan_layer *l)
+{
+    const double rate = machine_memory(p->machine, ROLE_WEIGHTS)->bytes_per_cyc;
+    const int64_t n_chunk = plan_n_chunk(p, l), n_shared = plan_n_chunk_of_pixels(p, l);
+    double cycles = rate > 0 && l->kind == LAYER_MATRIX
+                        ? (double)l->stored_bytes * (double)(n_chunk / n_shared) / rate
+                        : 0;
+    for (int j = 0; j < l->n_in; j++) {
+        const struct plan_slot *slot = homes_slot(p, l, l->in[j]);
+        if (!slot)
+            continue;
+        const double loads = (double)(n_chunk / homes_slot_n_shared(p, l, slot));
+        const struct dims d = plan_dims(p, l->in[j]);
+        cycles += plan_outside_cyc(p, l->in[j]) * loads *
+                  (double)(slot_images(p, l, l->in[j]) * slot_elements(p, l, l->in[j])) /
+                  (double)(d.n * dims_image(&d));
+    }
+    return cycles;
+}
+
+/* With the layer's chunk_channel: as many images as fit, else rows of one, else columns of a row.
+ * Whether any fit. */
+static bool fit_pixels(const struct plan *p, struct plan_layer *l)
 {
     const uint64_t capacity = homes_capacity(p);
     const struct dims o = plan_dims(p, l->out);
-    l->n_turn = 1;
-    l->chunk_image = is_streamed(p, l) ? plan_chunk_unit(l) : o.n;
+    l->chunk_image = 1;
     l->chunk_row = o.h;
+    l->chunk_col = o.w;
+    halve_rows(p, l);
+    while (plan_cuts_columns(p, l) && l->chunk_col > 1 && layer_stage_bytes(p, l) > capacity)
+        l->chunk_col = int64_div_up(l->chunk_col, 2);
+    if (layer_stage_bytes(p, l) > capacity)
+        return false;
+    while (l->chunk_row == o.h && l->chunk_col == o.w && l->chunk_image < o.n) {
+        const int64_t before = l->chunk_image;
+        l->chunk_image = MIN(2 * before, o.n);
+        if (layer_stage_bytes(p, l) <= capacity)
+            continue;
+        l->chunk_image = before;
+        break;
+    }
+    return true;
+}
+
+/* Pieces of a row: by how many channels a chunk has, those that the memories take the fewest cycles
+ * for. If there are none that fit, the smallest ones, and false. */
+static bool cut_rows(const struct plan *p, struct plan_layer *l)
+{
+    const int64_t unit = l->kind == LAYER_MATRIX ? MAX(l->channel_unit, 1) : 1;
+    struct plan_layer best = *l;
+    double least = INFINITY;
+    for (bool is_last = false; !is_last;) {
+        if (fit_pixels(p, l) && pieces_cyc(p, l) < least) {
+            least = pieces_cyc(p, l);
+            best = *l;
+        }
+        const int64_t fewer = plan_cuts_channels(p, l) ? half_of(l->chunk_channel, unit) : 0;
+        is_last = fewer == 0 || fewer == l->chunk_channel;
+        l->chunk_channel = is_last ? l->chunk_channel : fewer;
+    }
+    if (!isinf(least))
+        *l = best;
+    return !isinf(least);
+}
+
+/* Whole images where they fit, else as many rows as do, else pieces of rows. */
+static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GError **error)
+{
+    const uint64_t capacity = homes_capacity(p);
+    l->n_turn = 1;
+    plan_chunk_whole(p, l);
+    l->chunk_image = is_streamed(p, l) ? plan_chunk_unit(l) : l->chunk_image;
     if (layer_stage_bytes(p, l) <= capacity)
         return true;
     const struct node *pool = plan_layer_pool(p, l);
@@ -394,8 +489,7 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
         *unfuse = pool->index;
         return false;
     }
-    for (l->chunk_row = o.h; l->chunk_row > 1 && layer_stage_bytes(p, l) > capacity;)
-        l->chunk_row = int64_div_up(l->chunk_row, 2);
+    halve_rows(p, l);
     if (layer_stage_bytes(p, l) <= capacity)
         return true;
     const struct node *sum = plan_layer_sum(p, l);
@@ -407,11 +501,16 @@ static bool smallest_chunk(struct plan *p, struct plan_layer *l, int *unfuse, GE
         *unfuse = l->nodes[0];
         return false;
     }
-    return error_set(
-        error, ERROR_UNSUPPORTED,
-        "%s: layer '%s': one row of it needs %" PRIu64 " KiB of %s, which has %" PRIu64 " KiB",
-        p->graph->nodes[l->nodes[0]].origin, l->name, (layer_stage_bytes(p, l) + 1023) / 1024,
-        machine_memory(p->machine, ROLE_ACTIVATIONS)->name, capacity / 1024);
+    if (cut_rows(p, l))
+        return true;
+    return error_set(error, ERROR_UNSUPPORTED,
+                     "%s: layer '%s': %s needs %" PRIu64 " KiB of %s, which has %" PRIu64 " KiB",
+                     p->graph->nodes[l->nodes[0]].origin, l->name,
+                     plan_cuts_columns(p, l) || plan_cuts_channels(p, l)
+                         ? "the smallest piece of one row of it"
+                         : "one row of it",
+                     (layer_stage_bytes(p, l) + 1023) / 1024,
+                     machine_memory(p->machine, ROLE_ACTIVATIONS)->name, capacity / 1024);
 }
 
 /* Larger chunks load weights less often: doubles them as long as everything still fits. */
@@ -439,9 +538,9 @@ static void grow_chunks(struct plan *p)
 void homes_take_turns(const struct plan *p, struct plan_layer *l, int64_t images)
 {
     const struct dims o = plan_dims(p, l->out);
+    plan_chunk_whole(p, l);
     l->n_turn = int64_div_up(o.n, images);
     l->chunk_image = int64_div_up(o.n, l->n_turn);
-    l->chunk_row = o.h;
 }
 
 /* A chunk more for the first group of several layers among these; false: there is none that has

@@ -24,6 +24,9 @@ void homes_take_turns(const struct plan *p, struct plan_layer *l, int64_t images
 /* Bytes that activations may take: of a memory that is shared with weights, what those leave. */
 uint64_t homes_capacity(const struct plan *p);
 
+/* Chunks of the layer, one after the other, that find the same in the slot. */
+int64_t homes_slot_n_shared(const struct plan *p, const struct plan_layer *l,
+                            const struct plan_slot *slot);
 /* The slot of a value in a layer's group; bytes of a chunk of its value, as layer l of the group
  * has chunks; and how many copies of it the slot has: 2 where several chunks of it cross the host
  * link, one after the other. */

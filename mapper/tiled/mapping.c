@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mapper/tiled/mapping.h"
+#include "mapper/plan_input.h"
 #include "mapper/tiled/groups.h"
 #include "mapper/tiled/homes.h"
 #include "sim/base/error.h"
@@ -41,6 +42,13 @@ static void put_layer(GString *out, const struct plan *p, const struct target *t
         g_string_append(out, " weights = \"chip\";");
     if (plan_is_alone(p, l) && (l->kind == LAYER_MATRIX || l->chunk_image < plan_dims(p, l->out).n))
         g_string_append_printf(out, " chunk_images = %" PRId64 ";", l->chunk_image);
+    const struct dims o = plan_dims(p, l->out);
+    if (l->chunk_row < o.h)
+        g_string_append_printf(out, " chunk_rows = %" PRId64 ";", l->chunk_row);
+    if (l->chunk_col < o.w)
+        g_string_append_printf(out, " chunk_columns = %" PRId64 ";", l->chunk_col);
+    if (l->chunk_channel < o.c)
+        g_string_append_printf(out, " chunk_channels = %" PRId64 ";", l->chunk_channel);
 }
 
 /* "  { KEY = "name"; ", behind a comma where it is not the first of its list. */
@@ -201,7 +209,7 @@ static const char *const weights_names[] = {"memory", "chip", NULL};
 
 struct entry {
     const char *name;
-    int64_t chunk_images;
+    int64_t chunk_images, chunk_rows, chunk_columns, chunk_channels; /* 0: as was found */
     int weights; /* WEIGHTS_MEMORY or WEIGHTS_CHIP */
 };
 
@@ -209,6 +217,12 @@ static const struct cfg_field fields[] = {
     {"name", CFG_STRING, offsetof(struct entry, name), 0, 0, NULL, NULL, "the layer", NULL},
     {"chunk_images", CFG_INT, offsetof(struct entry, chunk_images), 1, 1e15, "", NULL,
      "images computed in one go", NULL},
+    {"chunk_rows", CFG_INT, offsetof(struct entry, chunk_rows), 1, 1e15, "", NULL,
+     "rows of an image computed in one go", NULL},
+    {"chunk_columns", CFG_INT, offsetof(struct entry, chunk_columns), 1, 1e15, "", NULL,
+     "columns of these", NULL},
+    {"chunk_channels", CFG_INT, offsetof(struct entry, chunk_channels), 1, 1e15, "", NULL,
+     "channels of these", NULL},
     {"weights", CFG_ENUM, offsetof(struct entry, weights), 0, 0, "memory", NULL,
      "where its weights are while it uses them: fetched from their memory, or whole on the chip",
      weights_names},
@@ -257,6 +271,58 @@ static int64_t most_images(const struct plan *p, struct plan_layer *l)
     const int64_t most = l->chunk_image;
     l->chunk_image = kept;
     return most;
+}
+
+/* One dimension of a chunk, in multiples of `unit`; 0: it is not cut. */
+static bool set_part(const struct plan_layer *l, const char *key, int64_t asked, int64_t size,
+                     int64_t unit, int64_t *part, const char *origin, GError **error)
+{
+    if (asked == 0 || asked == *part || asked == size ||
+        (unit && asked < size && !(asked % unit))) {
+        *part = asked ? asked : *part;
+        return true;
+    }
+    if (!unit)
+        return error_set(error, ERROR_INPUT,
+                         "%s: layer '%s': %s = %" PRId64 ": it is not cut there: %" PRId64
+                         " is right",
+                         origin, l->name, key, asked, size);
+    return error_set(error, ERROR_INPUT,
+                     "%s: layer '%s': %s = %" PRId64 ": %" PRId64 ", or a multiple of %" PRId64
+                     " below, is right",
+                     origin, l->name, key, asked, size, unit);
+}
+
+/* What of an image is computed in one go. */
+static bool set_pieces(const struct plan *p, struct plan_layer *l, const struct entry *e,
+                       const char *origin, GError **error)
+{
+    const struct plan_layer kept = *l;
+    const struct dims o = plan_dims(p, l->out);
+    const bool alone = l->n_turn <= 1;
+    const int64_t rows = alone && !plan_layer_pool(p, l) ? 1 : 0;
+    const int64_t cols = alone && plan_cuts_columns(p, l) ? 1 : 0;
+    const int64_t unit = l->kind == LAYER_MATRIX ? l->channel_unit : 1;
+    const int64_t channels = alone && plan_cuts_channels(p, l) ? unit : 0;
+    if (!e->chunk_rows && !e->chunk_columns && !e->chunk_channels)
+        return true;
+    if (!set_part(l, "chunk_rows", e->chunk_rows, o.h, rows, &l->chunk_row, origin, error) ||
+        !set_part(l, "chunk_columns", e->chunk_columns, o.w, cols, &l->chunk_col, origin, error) ||
+        !set_part(l, "chunk_channels", e->chunk_channels, o.c, channels, &l->chunk_channel, origin,
+                  error))
+        return false;
+    if (e->chunk_images && alone)
+        l->chunk_image = MIN(l->chunk_image, e->chunk_images);
+    if (l->chunk_row < o.h)
+        l->chunk_image = 1;
+    if (homes_chunk_fits(p, l))
+        return true;
+    return error_set(error, ERROR_INPUT,
+                     "%s: layer '%s': %s has no room for chunks of %" PRId64 " rows, %" PRId64
+                     " columns and %" PRId64 " channels; of %" PRId64 ", %" PRId64 " and %" PRId64
+                     " it has",
+                     origin, l->name, p->machine->name, l->chunk_row, l->chunk_col,
+                     l->chunk_channel, kept.chunk_row, kept.chunk_col, kept.chunk_channel);
 }
 
 static bool set_chunk(struct plan *p, struct plan_layer *l, const struct entry *e,
@@ -328,7 +394,7 @@ static bool apply_choice(const struct cutting *c, struct cfg *cfg, const struct 
     if (given)
         return error_set(error, ERROR_INPUT,
                          "%s: layer '%s': %s is given: it has no product to cut into blocks, "
-                         "chunk_images alone is its",
+                         "chunk_images, chunk_rows, chunk_columns and chunk_channels are its",
                          origin, l->name, given);
     return ok;
 }
@@ -353,7 +419,8 @@ static bool take_layer(void *user, struct cfg *cfg, GError **error)
     if (c->seen[i])
         return error_set(error, ERROR_INPUT, "%s: layer '%s' is given twice", origin, l->name);
     c->seen[i] = true;
-    if (!apply_choice(c, cfg, l, &e, &choice, origin, error) || !set_chunk(p, l, &e, origin, error))
+    if (!apply_choice(c, cfg, l, &e, &choice, origin, error) ||
+        !set_pieces(p, l, &e, origin, error) || !set_chunk(p, l, &e, origin, error))
         return false;
     if (e.weights == WEIGHTS_CHIP && !l->resident)
         return error_set(error, ERROR_INPUT,

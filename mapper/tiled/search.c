@@ -245,6 +245,8 @@ static GBytes *key_of(const struct plan *p, const struct plan_layer *l, bool in_
                              l->alike,
                              l->chunk_image,
                              l->chunk_row,
+                             l->chunk_col,
+                             l->chunk_channel,
                              l->n_turn,
                              l->loads,
                              l->stores,
@@ -392,7 +394,7 @@ double search_layer_score(struct plan *p, const struct target *t, int i_layer, i
     const struct dims o = plan_dims(p, l->out);
     l->loads = 0;
     l->stores = 0;
-    l->chunk_row = o.h;
+    plan_chunk_whole(p, l);
     const int64_t unit = plan_chunk_unit(l);
     l->chunk_image = MAX(int64_div_up(o.n, n_chunk) / unit, 1) * unit;
     l->n_turn = alone ? 1 : int64_div_up(o.n, l->chunk_image);

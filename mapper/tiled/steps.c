@@ -9,7 +9,6 @@ struct emitter {
     struct plan *plan;
     GArray *steps;
     uint64_t *in_address; /* room for those of the computations to come */
-    int64_t *in_row;
     bool *on_machine;                        /* by value: already in the activation memory */
     bool *on_host;                           /* by value: already in host memory */
     int last_load, last_compute, last_store; /* steps; -1: none */
@@ -38,21 +37,18 @@ static struct plan_step step_of(const struct plan_layer *l, enum step_kind kind,
                               .after_weights = -1};
 }
 
-static uint64_t home_address(const struct plan *p, int value, int64_t image, int64_t row)
-{
-    return p->homes[value].address +
-           (uint64_t)(image * plan_image_bytes(p, value) + row * plan_row_bytes(p, value));
-}
-
 /* Where a region of a value lies while chunk i_chunk of a layer is computed. */
 static uint64_t address_of(const struct plan *p, const struct plan_layer *l, int value,
                            int64_t i_chunk, const struct region *r)
 {
+    const struct pitch whole = plan_pitch_whole(p, value);
     if (p->homes[value].resident)
-        return home_address(p, value, r->image, r->row);
+        return p->homes[value].address +
+               (uint64_t)region_begin(r, &whole, plan_element_bytes(p, value));
     const struct plan_slot *slot = homes_slot(p, l, value);
+    const int64_t i_copy = i_chunk / homes_slot_n_shared(p, l, slot);
     return slot->address +
-           (uint64_t)(i_chunk % homes_slot_n_copy(p, l, slot)) * homes_slot_bytes(p, l, slot);
+           (uint64_t)(i_copy % homes_slot_n_copy(p, l, slot)) * homes_slot_bytes(p, l, slot);
 }
 
 /* Input i_in of a chunk, where it is not there yet. A resident input that comes from the host is
@@ -90,9 +86,10 @@ static int emit_loads(struct emitter *e, const struct plan_group *g, int64_t i_c
 static void emit_store(struct emitter *e, const struct plan_layer *l, int i_out,
                        const struct plan_step *compute)
 {
+    const struct plan *p = e->plan;
     struct plan_step store = step_of(l, STEP_STORE, compute->turn);
     store.value = l->outs[i_out];
-    store.region = compute->region;
+    store.region = plan_output_region(p, l, i_out, &compute->region);
     store.address = compute->out_address[i_out];
     store.after_compute = e->last_compute;
     e->last_store = emit(e, &store);
@@ -104,16 +101,15 @@ static void emit_chunk(struct emitter *e, const struct plan_layer *l, int64_t i_
 {
     const struct plan *p = e->plan;
     s.region = plan_chunk(p, l, i_chunk);
-    for (int k = 0; k < l->n_out; k++)
-        s.out_address[k] = address_of(p, l, l->outs[k], i_chunk, &s.region);
     s.in_address = e->in_address;
-    s.in_row = e->in_row;
     e->in_address += l->n_in;
-    e->in_row += l->n_in;
+    for (int k = 0; k < l->n_out; k++) {
+        const struct region r = plan_output_region(p, l, k, &s.region);
+        s.out_address[k] = address_of(p, l, l->outs[k], i_chunk, &r);
+    }
     for (int j = 0; j < l->n_in; j++) {
         int64_t skip;
         const struct region r = plan_input_region(p, l, j, &s.region, &skip);
-        s.in_row[j] = r.row;
         s.in_address[j] = address_of(p, l, l->in[j], i_chunk, &r) +
                           (uint64_t)(skip * plan_element_bytes(p, l->in[j]));
     }
@@ -192,7 +188,7 @@ static void emit_host_layer(struct emitter *e, const struct plan_layer *l, int t
         const struct dims d = plan_dims(p, v);
         struct plan_step s = step_of(l, STEP_STORE, turn);
         s.value = v;
-        s.region = (struct region){.n_image = d.n, .n_row = d.h};
+        s.region = region_whole(&d);
         s.address = p->homes[v].address;
         s.after_compute = e->last_compute;
         e->last_store = emit(e, &s);
@@ -206,7 +202,7 @@ static void emit_host_layer(struct emitter *e, const struct plan_layer *l, int t
 /* Whether there is memory for the steps; else ERROR_LIMIT. *n_in: inputs of all computations. */
 static bool steps_fit(const struct plan *p, size_t *n_in, GError **error)
 {
-    enum { IN_BYTES = sizeof(uint64_t) + sizeof(int64_t) };
+    enum { IN_BYTES = sizeof(uint64_t) };
     double n_step = 0;
     *n_in = 0;
     for (int i = 0; i < p->n_layer; i++) { /* a chunk: loads, the computation, stores */
@@ -234,7 +230,6 @@ bool steps_make(struct plan *p, GError **error)
         .plan = p,
         .steps = g_array_new(FALSE, TRUE, sizeof(struct plan_step)),
         .in_address = ARENA_ARRAY(p->arena, uint64_t, n_in),
-        .in_row = ARENA_ARRAY(p->arena, int64_t, n_in),
         .on_machine = ARENA_ARRAY(p->arena, bool, p->graph->n_value),
         .on_host = ARENA_ARRAY(p->arena, bool, p->graph->n_value),
         .weights = ARENA_ARRAY(p->arena, int, p->n_layer),

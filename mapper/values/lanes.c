@@ -10,11 +10,12 @@
 
 /* One operand, as stored. */
 struct source {
-    struct dims in;
+    struct dims in; /* c: the channels that are needed */
     enum number format;
     const uint8_t *base;
-    int64_t image, row; /* at base */
-    bool is_broadcast;  /* its shape is not that of the output, `out`: */
+    int64_t image, row, col; /* at base */
+    struct pitch pitch;
+    bool is_broadcast; /* its shape is not that of the output, `out`: */
     struct broadcast shape;
     struct dims out;
     int64_t first; /* element at base */
@@ -33,7 +34,7 @@ struct lanes {
     int n_in;
     int32_t limit; /* of integers: the largest that the result's format keeps */
     bool relu;
-    int64_t n_channel; /* of the result */
+    int64_t n_channel; /* of the region */
     void *scratch;     /* a pixel of the operand with most channels */
 };
 
@@ -62,9 +63,9 @@ static void source_load(const struct source *s, const struct lanes_pixel *at, vo
         load_broadcast(s, at, v, lanes);
         return;
     }
-    const int64_t i = ((at->image - s->image) * s->in.h + at->y - s->row) * s->in.w + at->x;
-    number_convert(v, lanes, s->base + i * s->in.c * (int64_t)number_bytes(s->format), s->format,
-                   (size_t)s->in.c);
+    const int64_t i = (at->image - s->image) * s->pitch.image + (at->y - s->row) * s->pitch.row +
+                      (at->x - s->col) * s->pitch.pixel;
+    number_convert(v, lanes, s->base + i, s->format, (size_t)s->in.c);
 }
 
 static struct window_span window_span(const struct traits_window *a, int dim, int64_t out,
@@ -277,8 +278,16 @@ static struct source source_of(const struct plan *p, const struct plan_step *st,
                        .format = p->formats[l->in[i_in]],
                        .base = memory + st->in_address[i_in],
                        .image = st->region.image,
-                       .row = st->in_row[i_in],
                        .is_broadcast = l->broadcast >> i_in & 1};
+    struct region r = region_whole(&s.in);
+    s.pitch = region_pitch(&r, (int64_t)number_bytes(s.format));
+    if (!plan_is_mapped(p, l, i_in)) {
+        r = plan_input_pixels(p, l, i_in, &st->region);
+        s.pitch = plan_pitch(p, l->in[i_in], &r);
+        s.row = r.row;
+        s.col = r.col;
+        s.in.c = r.n_channel;
+    }
     if (s.is_broadcast) {
         const struct node *n = &p->graph->nodes[l->nodes[0]];
         const struct shape *out = &p->graph->values[n->out[0]].shape;
@@ -323,7 +332,7 @@ struct lanes *lanes_new(const struct plan *p, const struct quant *q, const struc
     lanes->q = &q->layers[st->layer];
     lanes->limit = storage_limit(l->format);
     lanes->relu = plan_layer_cut(p, l).at_zero;
-    lanes->n_channel = dims_of(&p->graph->values[lanes->node->out[0]].shape).c;
+    lanes->n_channel = st->region.n_channel;
     lanes->n_in = l->n_in;
     int64_t widest = lanes->n_channel;
     for (int i = 0; i < l->n_in; i++) {

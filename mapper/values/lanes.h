@@ -24,7 +24,7 @@ struct lanes_pixel {
 /* A STEP_COMPUTE whose operands lie in `memory`, at its in_address. */
 struct lanes *lanes_new(const struct plan *p, const struct quant *q, const struct plan_step *st,
                         const uint8_t *memory);
-/* The pixel's channels -> v: int32 or fp32, rounded but not yet narrowed to the layer's format.
- * Returns how many values were clamped to what an integer format keeps. */
+/* The pixel's channels, those of the region -> v: int32 or fp32, rounded but not yet narrowed to
+ * the layer's format. Returns how many values were clamped to what an integer format keeps. */
 uint64_t lanes_compute(const struct lanes *lanes, const struct lanes_pixel *at, void *v);
 void lanes_free(struct lanes *lanes);

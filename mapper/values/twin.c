@@ -586,7 +586,7 @@ static int64_t first_needed(const struct plan *p, const struct plan_layer *l, in
 static bool vector_layer(struct twin *t, const struct plan_layer *l, GError **error)
 {
     const struct dims o = dims_of(&t->plan->graph->values[l->out].shape);
-    const struct region all = {.n_image = o.n, .n_row = o.h};
+    const struct region all = region_whole(&o);
     const void *in[PLAN_MAX_IN];
     for (int j = 0; j < l->n_in; j++)
         in[j] = (const char *)t->at[l->in[j]] + first_needed(t->plan, l, j, &all);

@@ -73,19 +73,17 @@ bool vector_possible(const struct graph *g, const struct node *n, GString *why)
 /* vector_compute(): an operator on a region. */
 
 /* A chunk's part of a value, in the rank that the operator's attributes refer to. */
-static struct shape part_shape(const struct shape *whole, int64_t n_image, int64_t n_row)
+static struct shape part_shape(const struct shape *whole, const struct region *r)
 {
     struct shape s = *whole;
-    if (s.n_dim < 2)
-        return s;
-    if (s.n_dim == 4) {
-        s.dim[0] = n_image;
-        s.dim[2] = n_row;
-        return s;
-    }
+    if (s.n_dim == 4)
+        return (struct shape){4, {r->n_image, r->n_channel, r->n_row, r->n_col}};
+    if (s.n_dim > 0)
+        s.dim[s.n_dim - 1] = r->n_channel;
     for (int i = 0; i < s.n_dim - 1; i++)
         s.dim[i] = 1;
-    s.dim[s.n_dim - 2] = n_image; /* rows of features */
+    if (s.n_dim > 1)
+        s.dim[s.n_dim - 2] = r->n_image; /* rows of features */
     return s;
 }
 
@@ -123,6 +121,17 @@ static void *spread(const struct plan *p, const struct plan_layer *l, const stru
     return all;
 }
 
+/* What a region needs of operand j, in the shape that the operator sees it in. */
+static struct region part_of(const struct plan *p, const struct plan_layer *l, int j,
+                             const struct shape *own, const struct region *r)
+{
+    const struct dims o = plan_dims(p, l->out), d = dims_of(own);
+    struct region needed = plan_input_pixels(p, l, j, r);
+    needed.n_row = r->n_row == o.h ? d.h : needed.n_row;
+    needed.n_col = r->n_col == o.w ? d.w : needed.n_col;
+    return needed;
+}
+
 /* Operand j of a region in fp32: of the whole output in its own shape, else in the region's. */
 static bool load_part(const struct plan *p, const struct quant *q, const struct plan_layer *l,
                       const struct region *r, bool all, int j, const void *in, struct tensor *part,
@@ -131,11 +140,13 @@ static bool load_part(const struct plan *p, const struct quant *q, const struct 
     const struct graph *g = p->graph;
     const struct shape *own = &g->values[g->nodes[l->nodes[0]].in[j]].shape;
     const bool spreads = !all && l->broadcast >> j & 1;
-    int64_t row, n_row;
-    plan_input_rows(p, l, j, r, &row, &n_row);
-    const struct shape s = all       ? *own
-                           : spreads ? part_shape(&g->values[l->out].shape, r->n_image, r->n_row)
-                                     : part_shape(own, r->n_image, n_row);
+    struct region needed = *r;
+    if (!spreads && plan_is_mapped(p, l, j)) /* rows of features, seen otherwise */
+        needed.n_channel = plan_in_dims(p, l, j).c;
+    else if (!spreads)
+        needed = part_of(p, l, j, own, r);
+    const struct shape s =
+        all ? *own : part_shape(spreads ? &g->values[l->out].shape : own, &needed);
     g_autofree void *stored = spreads ? spread(p, l, r, j, in) : NULL;
     if (spreads && !stored)
         return error_set(error, ERROR_LIMIT, "no memory for an operand of layer '%s'", l->name);
@@ -154,7 +165,7 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
     struct tensor parts[OP_MAX_IN] = {{0}}, result = {0}, *results[OP_MAX_OUT] = {&result};
     const struct tensor *operands[OP_MAX_IN] = {0};
     const struct dims o = dims_of(&g->values[l->out].shape);
-    const bool all = r->n_image == o.n && r->n_row == o.h;
+    const bool all = r->n_image == o.n && region_has_images(r, &o);
     bool ok = true;
     for (int j = 0; j < l->n_in && ok; j++) {
         ok = load_part(p, q, l, r, all, j, in[j], &parts[j], error);
@@ -169,7 +180,7 @@ bool vector_compute(const struct plan *p, const struct quant *q, const struct pl
         operands[repeated] = &mask;
     }
     const struct shape *whole = &g->values[l->out].shape;
-    const struct shape s = all ? *whole : part_shape(whole, r->n_image, r->n_row);
+    const struct shape s = all ? *whole : part_shape(whole, r);
     ok = ok && tensor_alloc(&result, NUMBER_fp32, &s, error);
     struct pool_threads *threads = threads_new(1);
     const struct op_call call = {n->attr, results, 1, operands, n->n_in, n->n_data, threads};

@@ -27,8 +27,8 @@ bool vector_operands_fit(const struct graph *g, const struct node *n, GString *w
 bool vector_possible(const struct graph *g, const struct node *n, GString *why);
 
 /* The layer's operator on a region of its output: in[j] points at the first stored element of input
- * j that the region needs, out at the region's first element. `host` has parameters by value of the
- * graph, in fp32. Errors are the operator's own, or ERROR_LIMIT. */
+ * j that the region needs, out at the region's first element; both lie by themselves. `host` has
+ * parameters by value of the graph, in fp32. Errors are the operator's own, or ERROR_LIMIT. */
 bool vector_compute(const struct plan *p, const struct quant *q, const struct plan_layer *l,
                     const struct region *r, const struct tensor *host, const void *const *in,
                     void *out, GError **error);

@@ -186,18 +186,18 @@ static void ck_order(const struct plan *p, const char *text)
     }
 }
 
-/* Each byte of a layer's output is computed once. */
+/* Each element of a layer's output is computed once. */
 static void ck_covered(const struct plan *p, const char *text)
 {
     for (int i = 0; i < p->n_layer; i++) {
         const struct plan_layer *l = &p->layers[i];
         const struct dims o =
             l->kind == LAYER_HOST ? (struct dims){0} : dims_of(&p->graph->values[l->out].shape);
-        int64_t rows = 0;
+        int64_t elements = 0;
         for (int j = 0; j < p->n_step; j++)
             if (p->steps[j].layer == i && p->steps[j].kind == STEP_COMPUTE)
-                rows += p->steps[j].region.n_image * p->steps[j].region.n_row;
-        ck_assert_msg(rows == o.n * o.h, "layer %s:\n%s", l->name, text);
+                elements += region_elements(&p->steps[j].region);
+        ck_assert_msg(elements == o.n * dims_image(&o), "layer %s:\n%s", l->name, text);
     }
 }
 
@@ -205,6 +205,7 @@ static void ck_covered(const struct plan *p, const char *text)
 START_TEST(test_no_two_living_values_overlap)
 {
     int n_mapped = 0, n_spilled = 0, n_row_chunk = 0, n_shared = 0, n_local = 0;
+    int n_column_chunk = 0, n_channel_chunk = 0;
     for (guint32 seed = 0; seed < 400; seed++) {
         GRand *rand = g_rand_new_with_seed(seed);
         g_autofree char *text = random_net_text(rand, 9, false, false);
@@ -229,8 +230,12 @@ START_TEST(test_no_two_living_values_overlap)
             n_spilled += l->kind != LAYER_HOST && !a->plan->homes[l->out].resident;
             n_shared += l->kind != LAYER_HOST && l->n_turn > 1;
             n_local += l->kind != LAYER_HOST && plan_is_local(a->plan, l->out);
-            n_row_chunk +=
-                l->kind != LAYER_HOST && l->chunk_row < dims_of(&a->graph->values[l->out].shape).h;
+            if (l->kind == LAYER_HOST)
+                continue;
+            const struct dims o = dims_of(&a->graph->values[l->out].shape);
+            n_row_chunk += l->chunk_row < o.h;
+            n_column_chunk += l->chunk_col < o.w;
+            n_channel_chunk += l->chunk_channel < o.c;
         }
         accsim_free(a);
     }
@@ -238,6 +243,8 @@ START_TEST(test_no_two_living_values_overlap)
     ck_assert_int_gt(n_mapped, 200);
     ck_assert_int_gt(n_spilled, 100);
     ck_assert_int_gt(n_row_chunk, 20);
+    ck_assert_int_gt(n_column_chunk, 2);
+    ck_assert_int_gt(n_channel_chunk, 0);
     ck_assert_int_gt(n_shared, 40);
     ck_assert_int_gt(n_local, 20);
 }
@@ -280,14 +287,68 @@ START_TEST(test_an_image_too_large_is_cut_into_rows)
 }
 END_TEST
 
+#define WIDE "{ name = \"wide\"; op = \"conv2d\"; channels = 4; kernel = 3; pad = 1; }"
+
+/* A row of 64 x 40 bytes and those beside it need 7,680: columns of them, with one more on each
+ * side, are computed at a time, all of the same width but the last. */
+START_TEST(test_a_row_too_large_is_cut_into_columns)
+{
+    const char *const set[] = {"memory.unified_buffer.size_kib=8", NULL};
+    struct accsim *a = map_ok(SIZED("64, 4, 40", WIDE), 1, set);
+    const struct plan *p = a->plan;
+    const struct plan_layer *l = &p->layers[0];
+    ck_assert_int_eq(l->chunk_row, 1);
+    ck_assert_int_lt(l->chunk_col, 40);
+    ck_assert_int_eq(l->chunk_channel, 4);
+    ck_assert_int_eq(plan_n_chunk(p, l), 4 * ((40 + l->chunk_col - 1) / l->chunk_col));
+    int n_load = 0;
+    for (int i = 0; i < p->n_step; i++) {
+        const struct region *r = &p->steps[i].region;
+        if (p->steps[i].kind != STEP_LOAD)
+            continue;
+        n_load++;
+        ck_assert_int_le(r->n_col, l->chunk_col + 2);
+        ck_assert_int_eq(r->n_channel, 64);
+        ck_assert_int_eq(r->col > 0, r->col + 1 == plan_chunk(p, l, n_load - 1).col);
+    }
+    ck_assert_int_eq(n_load, plan_n_chunk(p, l));
+    accsim_free(a);
+}
+END_TEST
+
+/* 2,000 inputs and 4,000 outputs in 4 KiB: channels in whole tiles, the inputs loaded once for all
+ * of them. */
+START_TEST(test_a_product_too_wide_is_cut_into_channels)
+{
+    const char *const set[] = {"memory.unified_buffer.size_kib=4", NULL};
+    struct accsim *a =
+        map_ok(SIZED("2000", "{ name = \"f\"; op = \"fc\"; features = 4000; }"), 1, set);
+    const struct plan *p = a->plan;
+    const struct plan_layer *l = &p->layers[0];
+    ck_assert_int_eq(l->chunk_channel % 256, 0);
+    ck_assert_int_lt(l->chunk_channel, 4000);
+    int n_load = 0, n_store = 0;
+    for (int i = 0; i < p->n_step; i++) {
+        n_load += p->steps[i].kind == STEP_LOAD;
+        n_store += p->steps[i].kind == STEP_STORE;
+    }
+    ck_assert_int_eq(n_load, 1);
+    ck_assert_int_eq(n_store, plan_n_chunk(p, l));
+    accsim_free(a);
+}
+END_TEST
+
 START_TEST(test_a_row_too_large_names_its_layer)
 {
     const char *const set[] = {"memory.unified_buffer.size_kib=1", NULL};
     GError *error = NULL;
-    ck_error(
-        map("inputs = ( { name = \"x\"; shape = [64, 4, 40]; } );\nlayers = (" CONV("wide") ");", 1,
-            set, &error),
-        error, ERROR_UNSUPPORTED, "layer 'wide': one row of it needs");
+    ck_error(map(SIZED("64, 4, 40", WIDE), 1, set, &error), error, ERROR_UNSUPPORTED,
+             "layer 'wide': the smallest piece of one row of it needs");
+    /* What joins channels is not cut there, and rows of features have no columns. */
+    const char *joins =
+        SIZED("2000", RELU("r") ",{ name = \"j\"; op = \"concat\"; inputs = [\"x\", \"r\"]; }");
+    ck_error(map(joins, 1, set, &error), error, ERROR_UNSUPPORTED,
+             "layer 'j': one row of it needs");
 }
 END_TEST
 
@@ -418,5 +479,6 @@ TEST_MAIN("mapper", test_what_the_activation_unit_does_joins_its_layer, test_a_l
           test_a_value_that_others_read_ends_its_layer, test_views_are_no_layers,
           test_a_flattened_image_is_for_fc_alone, test_no_two_living_values_overlap,
           test_a_small_buffer_spills_the_largest, test_an_image_too_large_is_cut_into_rows,
+          test_a_row_too_large_is_cut_into_columns, test_a_product_too_wide_is_cut_into_channels,
           test_a_row_too_large_names_its_layer, test_sums_that_could_overflow_are_refused,
           test_layers_that_do_not_fit_take_turns_on_some_images, test_a_wider_search_is_never_worse)
