@@ -116,19 +116,19 @@ static bool widen(struct widened *w, const struct op_call *c, GError **error)
 
 static bool run_widened(const struct op *op, const struct op_call *c, GError **error)
 {
-    struct widened w = {0};
+    g_autofree struct widened *w = g_new0(struct widened, 1);
     struct op_call call = *c;
-    call.in = w.in_refs;
-    call.out = w.out_refs;
-    bool ok = widen(&w, c, error) && op->forward(&call, error);
+    call.in = w->in_refs;
+    call.out = w->out_refs;
+    bool ok = widen(w, c, error) && op->forward(&call, error);
     for (int i = 0; ok && i < c->n_out; i++)
-        if (w.out[i].data)
-            number_convert(c->out[i]->data, c->out[i]->type, w.out[i].data, NUMBER_fp32,
-                           (size_t)shape_count(&w.out[i].shape));
+        if (w->out[i].data)
+            number_convert(c->out[i]->data, c->out[i]->type, w->out[i].data, NUMBER_fp32,
+                           (size_t)shape_count(&w->out[i].shape));
     for (int i = 0; i < c->n_in; i++)
-        tensor_clear(&w.in[i]);
+        tensor_clear(&w->in[i]);
     for (int i = 0; i < c->n_out; i++)
-        tensor_clear(&w.out[i]);
+        tensor_clear(&w->out[i]);
     return ok;
 }
 

@@ -9,7 +9,6 @@
 enum {
     EXACT_K = 1024, /* products of int8 that fp32 sums exactly: 1024 * 128 * 128 = 2^24 */
     SMALL_M = 8,    /* below this many rows the conversion of a tile costs more than it saves */
-    MAX_K = 4096,   /* array.rows at most */
     LANES = 8,      /* of a vector */
     ROWS = 4,       /* and vectors a row, held in registers at once */
     VECTORS = 2,
@@ -45,7 +44,7 @@ static void add_wide_sums(int64_t *acc, const double *sums, int64_t n)
 static void int8_small(struct machine_state *m, const struct product *p, int32_t *acc)
 {
     const int64_t cols = m->self->cfg.cols;
-    int8_t x[MAX_K];
+    int8_t *x = m->row;
     for (int64_t i = 0; i < p->insn->m; i++) {
         systolic_state_gather(m, p->insn, p->insn->m0 + i, p->k0, p->k, x);
         for (int64_t k = 0; k < p->k; k++)
@@ -62,7 +61,7 @@ static void int8_blas(struct machine_state *m, const struct product *p, int32_t 
 {
     const int64_t cols = m->self->cfg.cols;
     float *lhs = m->lhs, *rhs = m->rhs, *sums = m->sums;
-    int8_t x[EXACT_K];
+    int8_t *x = m->row;
     for (int64_t i = 0; i < p->insn->m; i++) {
         systolic_state_gather(m, p->insn, p->insn->m0 + i, p->k0 + first, k, x);
         to_float(lhs + i * k, x, k);
@@ -95,7 +94,7 @@ static void load_operands(struct machine_state *m, const struct product *p, enum
                           int64_t stride)
 {
     const size_t out = number_bytes(wide), in = number_bytes(p->weight);
-    uint8_t x[MAX_K * sizeof(double)];
+    uint8_t *x = m->row;
     for (int64_t i = 0; i < p->insn->m; i++) {
         systolic_state_gather(m, p->insn, p->insn->m0 + i, p->k0, p->k, x);
         number_convert((uint8_t *)m->lhs + (size_t)(i * p->k) * out, wide, x, p->in, (size_t)p->k);

@@ -13,7 +13,7 @@
 
 static bool try_alloc(void **p, uint64_t bytes, GError **error)
 {
-    *p = g_try_malloc0(bytes);
+    *p = g_try_malloc0(MAX(bytes, 1));
     return *p || error_set(error, ERROR_LIMIT,
                            "no memory for %" G_GUINT64_FORMAT " MiB of "
                            "modelled memory",
@@ -88,6 +88,8 @@ bool systolic_state_init(struct machine_state *m, const struct systolic *s, cons
         try_alloc(&m->lhs, lines * rows * sizeof(double), error) &&
         try_alloc(&m->rhs, rows * padded * sizeof(double), error) &&
         try_alloc(&m->sums, lines * cols * sizeof(double), error) &&
+        try_alloc(&m->row, MAX(rows, cols) * sizeof(double), error) &&
+        try_alloc(&m->stored_row, cols * sizeof(double), error) &&
         transfers_init(&m->transfers, p, error) &&
         try_alloc((void **)&m->weights, weight_memory_bytes(p), error))
         return true;
@@ -117,6 +119,8 @@ void systolic_state_clear(struct machine_state *m)
     g_free(m->lhs);
     g_free(m->rhs);
     g_free(m->sums);
+    g_free(m->row);
+    g_free(m->stored_row);
     g_free(m->weights);
     sram_clear(&m->buffer);
 }

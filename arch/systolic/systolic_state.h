@@ -30,6 +30,7 @@ struct machine_state {
     void *turned;     /* is: a row of sums, as they are read */
     struct transfers transfers; /* host memory, and what moves between it and the buffer */
     void *lhs, *rhs, *sums;     /* scratch of products: fp32 or fp64; what is added to sums */
+    void *row, *stored_row;     /* scratch of one row: too large for the stacks of processes */
     struct permute_table moves; /* of the layer that moved values last */
     bool is_used;               /* a step has begun */
 };

@@ -194,25 +194,20 @@ static void activate_columns(struct machine_state *m, const struct insn *in, int
     const int64_t per_image =
         l->stationary_is_activation ? 1 : plan_gemm_rows(p, l, &st->region) / st->region.n_image;
     const bool is_float = number_is_float(l->format);
-    union {
-        int32_t integers[4096];
-        float floats[4096];
-    } v;
-    uint8_t stored[sizeof(v)];
-    g_assert(n <= (int64_t)G_N_ELEMENTS(v.integers));
     for (int64_t i = 0; i < in->m; i++) {
         const struct sums s = {systolic_state_sums(m, in, i, j0, n), c0, n,
                                l->added ? m->sums : NULL};
         if (l->added)
             load_added(m, in, m0 + i, c0, n, is_float ? NUMBER_fp32 : NUMBER_int32, m->sums);
         if (is_float)
-            activate_floats(m, l, &s, &sink.cut, v.floats);
+            activate_floats(m, l, &s, &sink.cut, m->row);
         else
-            activate_integers(m, l, &s, &sink.cut, v.integers);
-        number_convert(stored, l->format, &v, is_float ? NUMBER_fp32 : NUMBER_int32, (size_t)n);
+            activate_integers(m, l, &s, &sink.cut, m->row);
+        number_convert(m->stored_row, l->format, m->row, is_float ? NUMBER_fp32 : NUMBER_int32,
+                       (size_t)n);
         const int64_t pixel = (m0 + i) % per_image;
         sink_put(&sink, st->region.image + (m0 + i) / per_image, first_row + pixel / cols,
-                 first_col + pixel % cols, c0, stored, n);
+                 first_col + pixel % cols, c0, m->stored_row, n);
     }
 }
 

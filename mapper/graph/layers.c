@@ -431,7 +431,5 @@ bool layers_make(struct plan *p, const struct target *t, const bool *no_fuse, GE
         p->n_layer++;
     }
     formats_finish(p);
-    if (p->n_layer == 0)
-        return error_set(error, ERROR_INPUT, "%s: no layer computes anything", g->name);
     return true;
 }

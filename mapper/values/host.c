@@ -63,7 +63,7 @@ bool host_compute(const struct plan *p, const struct quant *q, const struct plan
 {
     const struct host h = {p, q, host, machine};
     const struct node *n = &p->graph->nodes[l->nodes[0]];
-    struct tensor operands[OP_MAX_IN] = {{0}};
+    g_autofree struct tensor *operands = g_new0(struct tensor, n->n_in);
     const struct tensor *in[OP_MAX_IN];
     struct tensor *out[OP_MAX_OUT];
     bool ok = true;

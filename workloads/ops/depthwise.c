@@ -57,8 +57,7 @@ static void split_row(const struct depthwise *d, const float *row, float phases[
         return;
     }
     for (int64_t i = 0; i < width; i++)
-        phases[i % MAX_STRIDE][i / MAX_STRIDE] =
-            i < left || i >= left + d->w ? 0 : row[i - left];
+        phases[i % MAX_STRIDE][i / MAX_STRIDE] = i < left || i >= left + d->w ? 0 : row[i - left];
 }
 
 static const float *tap(const struct depthwise *d, float phases[][MAX_WIDTH], int64_t s)
@@ -67,9 +66,9 @@ static const float *tap(const struct depthwise *d, float phases[][MAX_WIDTH], in
     return phases[s % stride] + s / stride;
 }
 
-static void add_row(const struct depthwise *d, const float *row, const float *w, float *y)
+static void add_row(const struct depthwise *d, const float *row, const float *w,
+                    float (*phases)[MAX_WIDTH], float *y)
 {
-    float phases[MAX_STRIDE][MAX_WIDTH];
     const int64_t n = d->a->kernel.v[1];
     int64_t s = 0;
     split_row(d, row, phases);
@@ -80,7 +79,7 @@ static void add_row(const struct depthwise *d, const float *row, const float *w,
         add_multiple(y, tap(d, phases, s), d->out_w, w[s]);
 }
 
-static void run_plane(const struct depthwise *d, int64_t plane)
+static void run_plane(const struct depthwise *d, int64_t plane, float (*phases)[MAX_WIDTH])
 {
     const int64_t channel = plane % d->a->channels, kernel = d->a->kernel.v[0];
     const int64_t taps = kernel * d->a->kernel.v[1];
@@ -93,7 +92,7 @@ static void run_plane(const struct depthwise *d, int64_t plane)
         for (int64_t i = 0; i < d->out_w; i++)
             y[i] = bias;
         for (int64_t r = MAX(0, -top); r < kernel && top + r < d->h; r++)
-            add_row(d, x + (top + r) * d->w, w + r * d->a->kernel.v[1], y);
+            add_row(d, x + (top + r) * d->w, w + r * d->a->kernel.v[1], phases, y);
     }
 }
 
@@ -103,8 +102,9 @@ static void depthwise_panel(void *arg, int i_panel, int i_thread)
     const struct depthwise *d = arg;
     const int64_t n_plane = d->c->in[0]->shape.dim[0] * d->a->channels;
     struct panel p = panel_at(n_plane, panel_items(d->h * d->w), i_panel);
+    g_autofree float(*phases)[MAX_WIDTH] = g_malloc(sizeof(float[MAX_STRIDE][MAX_WIDTH]));
     for (int64_t plane = p.begin; plane < p.end; plane++)
-        run_plane(d, plane);
+        run_plane(d, plane, phases);
 }
 
 void depthwise_run(const struct op_call *c)

@@ -109,7 +109,7 @@ static void run_panel(void *arg, int i_panel, int i_thread)
 {
     (void)i_thread;
     const struct walk *w = arg;
-    uint64_t blocks[ELEMENTWISE_MAX_IN + 1][BLOCK];
+    g_autofree uint64_t(*blocks)[BLOCK] = g_malloc(sizeof(uint64_t[ELEMENTWISE_MAX_IN + 1][BLOCK]));
     struct panel p = panel_at(w->count, PANEL_ELEMENTS, i_panel);
     const int64_t row = w->dim[w->n_dim - 1], most = is_plain(w) ? PANEL_ELEMENTS : BLOCK;
     for (int64_t flat = p.begin; flat < p.end;) {
