@@ -446,6 +446,8 @@ static void fetch_ahead(struct units *u, const struct nest *n, const struct deal
         const struct place at = place_at(w, w->coupled ? largest(w, 0) : w->array);
         const int64_t all = deal_columns(u, w, 0, MIN(w->n_array, n_all(n)), false);
         const struct block b = nest_block(u, n, &at);
+        if (all == 0)
+            return; /* every array has its own */
         u->reads = (double)all / (double)columns_of(&u->cut, &b);
         u->abreast = true;
     }
