@@ -60,7 +60,7 @@ static void put_bursts(struct blocks *b, double cyc, double bus_cyc)
 void systolic_blocks_move(struct blocks *b, const double burst_cyc[N_BUS], double until_cyc,
                           uint64_t n)
 {
-    while (b->due <= until_cyc && b->n_arrived < n) {
+    while (b->due <= until_cyc && b->n_arrived < MIN(n, b->n_block)) {
         const struct blocks_waiting *w = systolic_blocks_first(b);
         const double cyc = due_cyc(b, w, MAX(burst_cyc[w->bus], least_cyc), until_cyc);
         put_bursts(b, cyc, MAX(b->bus[w->bus], b->due) + cyc);

@@ -399,6 +399,7 @@ static uint64_t take_turns(const struct systolic *s, const struct plan *p,
     ahead.tile = 0;
     ahead.blocks.n_block = ahead.blocks.n_arrived; /* what the first one found has moved */
     ahead.blocks.due = INFINITY;
+    ahead.stored = MIN(ahead.stored, ahead.blocks.n_block);
     const uint64_t again = run_turn(&u, s, p, l, &ahead, now, 0, 0, false);
     systolic_units_add_work(work, &u.work, &none, n - 1);
     const uint64_t end = run_turn(&u, s, p, l, &ahead, now, l->n_turn - 1, 0, false);
