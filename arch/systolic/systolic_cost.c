@@ -231,6 +231,31 @@ static void run_image(struct units *u, const void *arg, int64_t i)
     run_inner(u, &c, c.n_row, c.n_col * c.n_channel, run_row);
 }
 
+static bool loads_as_much(const struct units *u, int64_t i, int64_t j)
+{
+    const struct region a = plan_chunk(u->p, u->l, i), b = plan_chunk(u->p, u->l, j);
+    const struct moves x = loads_of(u->s, u->p, u->l, &a), y = loads_of(u->s, u->p, u->l, &b);
+    return !memcmp(x.cyc, y.cyc, sizeof(x.cyc));
+}
+
+/* Of n chunks, so many apart load as much: what a move needs may lie in one image, then in two. n
+ * where that is not found. */
+static int64_t loads_alike(const struct units *u, int64_t n)
+{
+    enum { MOST = 32 };
+    bool is_mapped = false;
+    for (int j = 0; j < u->l->n_in; j++)
+        is_mapped |= (u->l->loads >> j & 1) && plan_is_mapped(u->p, u->l, j);
+    for (int64_t period = 1; is_mapped && period < MIN(n, MOST); period++) {
+        int64_t i = 1; /* the last may be smaller */
+        while (i < MIN(n - 1 - period, 3 * MOST) && loads_as_much(u, i, i + period))
+            i++;
+        if (i >= MIN(n - 1 - period, 3 * MOST))
+            return period;
+    }
+    return is_mapped ? n : 1;
+}
+
 static void run_layer(struct units *u, uint64_t now_cyc)
 {
     const struct region first = plan_chunk(u->p, u->l, 0);
@@ -244,10 +269,12 @@ static void run_layer(struct units *u, uint64_t now_cyc)
     c.n_col = in_image / c.n_row / c.n_channel;
     if (c.n > 3 && u->l->kind == LAYER_MATRIX) /* else all are worked off */
         c.alike = systolic_nest_alike(u, &first);
+    const int64_t loads = loads_alike(u, c.n);
+    c.alike *= loads / int64_gcd(loads, c.alike);
     load_weights(u, now_cyc);
     if (c.n_load > 0) {
-        const struct moves loads = loads_of(u->s, u->p, u->l, &first);
-        u->loaded = transfer(u, &loads, c.n_load, now_cyc);
+        const struct moves moves = loads_of(u->s, u->p, u->l, &first);
+        u->loaded = transfer(u, &moves, c.n_load, now_cyc);
     }
     run_inner(u, &c, c.n / in_image, in_image, run_image);
 }
