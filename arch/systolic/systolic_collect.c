@@ -124,31 +124,6 @@ static void collect_event(const struct sim *s, struct record *r)
             r->layers[i].stall_cyc[c] /= (uint64_t)n;
 }
 
-/* Bytes, MACs and energy follow from the program; cycles and stalls are there already. */
-static void collect_analytic(const struct systolic *self, const struct plan *p, struct record *r)
-{
-    struct insn in;
-    g_autofree struct tally *layers = g_new0(struct tally, p->n_layer);
-    r->total_cyc = 0;
-    for (size_t at = 0; systolic_program_next(p->program, &at, WORK_OPS, &in);)
-        systolic_count_insn(self, p, &in, &layers[in.layer]);
-    for (int i = 0; i < r->n_layer; i++) {
-        put_tally(&r->layers[i], &layers[i]);
-        r->total_cyc += r->layers[i].cycles;
-    }
-}
-
-/* Cycles are those of the process; what the program moves is counted all the same. */
-static void collect_scalesim(const struct sim *s, struct record *r)
-{
-    for (int i = 0; i < r->n_layer; i++) {
-        r->layers[i].start_cycle = s->layers[i].start_cyc;
-        r->layers[i].end_cycle = s->layers[i].end_cyc;
-        r->layers[i].cycles = s->layers[i].end_cyc - s->layers[i].start_cyc;
-    }
-    collect_analytic(s->self, s->plan, r);
-}
-
 static void add_unit(struct record *r, const char *name, uint64_t count, uint64_t busy_cyc)
 {
     const struct record_unit unit = {.name = name, .count = count, .busy_cyc = busy_cyc};
@@ -165,26 +140,64 @@ struct work_cyc {
     uint64_t array, pass;
 };
 
+/* Of all arrays; as SCALE-Sim counts only matrix layers take time, each as a whole. */
+static void add_work(const struct systolic *self, const struct plan *p, const struct insn *in,
+                     struct work_cyc *work)
+{
+    if (in->op == INSN_NORMALIZE_POOL)
+        work->pass += systolic_share_cyc(self, in->count);
+    else if (in->op == INSN_MATRIX_MULTIPLY || in->op == INSN_CONVOLVE)
+        work->array += systolic_active_cyc(self, p, in);
+}
+
+static void finish_work(const struct systolic *self, const struct plan *p, struct work_cyc *work)
+{
+    for (int i = 0; i < p->n_layer; i++)
+        work[i] =
+            is_scalesim(self)
+                ? (struct work_cyc){.array = systolic_scalesim_active_cyc(self, &p->layers[i])}
+                : (struct work_cyc){work[i].array / (uint64_t)self->cfg.n_array, work[i].pass};
+}
+
 /* By layer; the caller frees it. */
 static struct work_cyc *work_cycles(const struct systolic *self, const struct plan *p)
 {
     struct work_cyc *work = g_new0(struct work_cyc, p->n_layer);
-    for (int i = 0; is_scalesim(self) && i < p->n_layer; i++) /* only matrix layers take time */
-        work[i].array = systolic_scalesim_active_cyc(self, &p->layers[i]);
-    if (is_scalesim(self))
-        return work;
     struct insn in;
-    const uint32_t products = 1 << INSN_MATRIX_MULTIPLY | 1 << INSN_CONVOLVE,
-                   passes = 1 << INSN_NORMALIZE_POOL;
-    for (size_t at = 0; systolic_program_next(p->program, &at, products | passes, &in);) {
-        if (in.op == INSN_NORMALIZE_POOL)
-            work[in.layer].pass += systolic_share_cyc(self, in.count);
-        else
-            work[in.layer].array += systolic_active_cyc(self, p, &in);
-    }
-    for (int i = 0; i < p->n_layer; i++)
-        work[i].array /= (uint64_t)self->cfg.n_array;
+    const uint32_t ops = 1 << INSN_MATRIX_MULTIPLY | 1 << INSN_CONVOLVE | 1 << INSN_NORMALIZE_POOL;
+    for (size_t at = 0; !is_scalesim(self) && systolic_program_next(p->program, &at, ops, &in);)
+        add_work(self, p, &in, &work[in.layer]);
+    finish_work(self, p, work);
     return work;
+}
+
+/* Bytes, MACs, energy and work follow from the program; cycles and stalls are there already. */
+static void collect_analytic(const struct systolic *self, const struct plan *p,
+                             struct work_cyc *work, struct record *r)
+{
+    struct insn in;
+    g_autofree struct tally *layers = g_new0(struct tally, p->n_layer);
+    r->total_cyc = 0;
+    for (size_t at = 0; systolic_program_next(p->program, &at, WORK_OPS, &in);) {
+        systolic_count_insn(self, p, &in, &layers[in.layer]);
+        add_work(self, p, &in, &work[in.layer]);
+    }
+    finish_work(self, p, work);
+    for (int i = 0; i < r->n_layer; i++) {
+        put_tally(&r->layers[i], &layers[i]);
+        r->total_cyc += r->layers[i].cycles;
+    }
+}
+
+/* Cycles are those of the process; what the program moves is counted all the same. */
+static void collect_scalesim(const struct sim *s, struct work_cyc *work, struct record *r)
+{
+    for (int i = 0; i < r->n_layer; i++) {
+        r->layers[i].start_cycle = s->layers[i].start_cyc;
+        r->layers[i].end_cycle = s->layers[i].end_cyc;
+        r->layers[i].cycles = s->layers[i].end_cyc - s->layers[i].start_cyc;
+    }
+    collect_analytic(s->self, s->plan, work, r);
 }
 
 /* What the analytic model takes for alike may come to a little less than what the arrays do. */
@@ -258,9 +271,9 @@ static uint64_t dram_busy_cyc(const struct sim *s, const struct record *r)
 bool systolic_estimate(const void *self, const struct plan *p, struct record *r, GError **error)
 {
     (void)error;
-    g_autofree struct work_cyc *work = work_cycles(self, p);
+    g_autofree struct work_cyc *work = g_new0(struct work_cyc, p->n_layer);
     systolic_cost_layers(self, p, r);
-    collect_analytic(self, p, r);
+    collect_analytic(self, p, work, r);
     if (!is_scalesim(self))
         bound_layers(work, r);
     finish_layers(self, p, work, r);
@@ -276,11 +289,11 @@ bool systolic_collect(void *run, struct record *r, GError **error)
         g_propagate_error(error, g_steal_pointer(&s->error));
         return false;
     }
+    g_autofree struct work_cyc *work = work_cycles(s->self, s->plan);
     if (is_scalesim(s->self))
-        collect_scalesim(s, r);
+        collect_scalesim(s, work, r);
     else
         collect_event(s, r);
-    g_autofree struct work_cyc *work = work_cycles(s->self, s->plan);
     finish_layers(s->self, s->plan, work, r);
     if (!is_scalesim(s->self))
         dram_collect(&s->core.memory, r->total_cyc,

@@ -133,6 +133,7 @@ enum {
     WORK_OPS = ALL_OPS & ~SYNC_OPS
 };
 /* Of the instruction at a place, without the others of its fields. */
+enum opcode systolic_program_op(const struct program *p, size_t at);
 enum unit systolic_program_unit(const struct program *p, size_t at);
 uint64_t systolic_program_arrays(const struct program *p, size_t at);
 size_t systolic_program_bytes(const struct program *p, size_t at);

@@ -462,11 +462,11 @@ static void mark_last(struct lowering *w, const struct plan_step *s)
     const struct plan_layer *l = &w->plan->layers[s->layer];
     if (__builtin_popcount(l->stores) == l->n_out)
         return;
-    struct insn in;
+    const struct program *p = w->program;
     size_t last = SIZE_MAX;
-    for (size_t next = w->step_place, at = next;
-         systolic_program_next(w->program, &next, ALL_OPS, &in); at = next) {
-        if (in.op != INSN_ACTIVATE && in.op != INSN_NORMALIZE_POOL && in.op != INSN_READ_ROWS)
+    for (size_t at = w->step_place; at < p->code.n_byte; at += systolic_program_bytes(p, at)) {
+        const enum opcode op = systolic_program_op(p, at);
+        if (op != INSN_ACTIVATE && op != INSN_NORMALIZE_POOL && op != INSN_READ_ROWS)
             continue;
         last = at;
         if (w->n_array > 1)

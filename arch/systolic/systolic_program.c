@@ -163,6 +163,11 @@ bool systolic_program_next(const struct program *p, size_t *at, uint32_t ops, st
     return false;
 }
 
+enum opcode systolic_program_op(const struct program *p, size_t at)
+{
+    return (enum opcode)head_at(p, at).op;
+}
+
 enum unit systolic_program_unit(const struct program *p, size_t at)
 {
     return (enum unit)head_at(p, at).unit;
