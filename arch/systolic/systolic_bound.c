@@ -76,8 +76,9 @@ uint64_t systolic_bound(const void *self, const struct plan *p, int i_layer)
     const struct plan_layer *l = &p->layers[i_layer];
     if (s->cfg.timing == TIMING_SCALESIM)
         return systolic_scalesim_layer_cyc(s, l);
-    if (l->kind == LAYER_MATRIX)
-        return (uint64_t)MAX(MAX(array_cyc(s, p, l), fetch_cyc(s, l)), activate_cyc(s, p, l));
+    if (l->kind == LAYER_MATRIX) /* a row of one of several arrays takes a whole cycle */
+        return (uint64_t)MAX(MAX(array_cyc(s, p, l), fetch_cyc(s, l)),
+                             MAX(activate_cyc(s, p, l), 1));
     if (l->kind == LAYER_LOOKUP)
         return (uint64_t)rows_cyc(s, p, l);
     uint64_t cycles = 0;

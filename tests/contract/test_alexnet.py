@@ -92,6 +92,11 @@ class Bounds(unittest.TestCase):
                         work = layer["cycles"] * record["arch"]["peak_macs_per_cycle"]
                         self.assertGreaterEqual(work, layer["macs"])
 
+    def test_one_product_on_two_arrays_has_a_bound(self):
+        record = cli.record("--arch", "systolic-32", "--net", "gemm:1x1x1", "--mode", "timing",
+                            "--set", "array.count=2")
+        self.assertEqual(record["totals"]["bound_cycles"], 1)
+
     def test_no_layer_beats_the_weight_memory(self):
         for batch in BATCHES:
             record = timing(batch=batch)
