@@ -146,7 +146,7 @@ bool op_run(const struct op *op, const struct op_call *call, GError **error)
         memcpy(call->out[0]->data, call->in[0]->data, tensor_bytes(call->out[0]));
         return true;
     }
-    if (op->types == OP_FP32 && reads_half(call))
+    if ((op->types == OP_FP32 || op->widens) && reads_half(call))
         return run_widened(op, call, error);
     return op->forward(call, error);
 }

@@ -88,6 +88,7 @@ struct op {
     bool in_place;      /* forward() may write its output over its first input */
     uint32_t shaped_by; /* bit i: the output's shape follows from input i's elements (nonzero) */
     bool from_shapes;   /* the outputs follow from the inputs' shapes alone (shape, size) */
+    bool widens;        /* fp16 and bf16 are computed in fp32, as with OP_FP32 */
     bool is_random;     /* never computed ahead of a run */
     bool takes_empty;   /* an input may have no elements */
 

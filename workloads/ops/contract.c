@@ -98,13 +98,6 @@ static bool tensordot_forward(const struct op_call *c, GError **error)
     return ok;
 }
 
-static bool full_infer(const struct op_infer *c, GError **error)
-{
-    if (c->in[0]->type == NUMBER_fp16 || c->in[0]->type == NUMBER_bf16)
-        return error_set(error, ERROR_UNSUPPORTED, "%s", number_names[c->in[0]->type]);
-    return tensordot_infer(c, error);
-}
-
 const struct op op_tensordot = {
     .name = "tensordot",
     .summary = "Products of two inputs, summed over pairs of dimensions.",
@@ -113,7 +106,8 @@ const struct op op_tensordot = {
     .min_data = 2,
     .max_data = 2,
     .types = OP_NUMBER,
-    .infer = full_infer,
+    .widens = true,
+    .infer = tensordot_infer,
     .macs = tensordot_macs,
     .forward = tensordot_forward,
 };

@@ -144,8 +144,6 @@ static bool einsum_infer(const struct op_infer *c, GError **error)
     const struct shape *shapes[MAX_TERM];
     for (int i = 0; i < c->n_in; i++)
         shapes[i] = &c->in[i]->shape;
-    if (c->in[0]->type == NUMBER_fp16 || c->in[0]->type == NUMBER_bf16)
-        return error_set(error, ERROR_UNSUPPORTED, "%s", number_names[c->in[0]->type]);
     if (!infer_one_type(c, error) || !parse_call(c->attr, shapes, c->n_in, &e, error))
         return false;
     c->out[0].shape.n_dim = e.out.n;
@@ -253,6 +251,7 @@ const struct op op_einsum = {
     .min_data = 1,
     .max_data = MAX_TERM,
     .types = OP_NUMBER,
+    .widens = true,
     .infer = einsum_infer,
     .macs = einsum_macs,
     .forward = einsum_forward,

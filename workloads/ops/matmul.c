@@ -173,13 +173,6 @@ static bool matmul_forward(const struct op_call *c, GError **error)
     return true;
 }
 
-static bool halves_infer(const struct op_infer *c, GError **error)
-{
-    if (c->in[0]->type == NUMBER_fp16 || c->in[0]->type == NUMBER_bf16)
-        return error_set(error, ERROR_UNSUPPORTED, "%s", number_names[c->in[0]->type]);
-    return matmul_infer(c, error);
-}
-
 /* As a product of one stack of matrices each. Four dimensions are images, which lie in another
  * order. */
 static bool matmul_expands(const struct graph *g, const struct node *n, const char **why)
@@ -229,7 +222,8 @@ const struct op op_matmul = {
     .min_data = 2,
     .max_data = 2,
     .types = OP_NUMBER,
-    .infer = halves_infer,
+    .widens = true,
+    .infer = matmul_infer,
     .macs = matmul_macs,
     .forward = matmul_forward,
     .expands = matmul_expands,
