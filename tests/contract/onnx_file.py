@@ -2,7 +2,7 @@
 """Models of ONNX byte by byte: as much of onnx.proto as the tests need, without a library."""
 import struct
 
-FLOAT, INT64 = 1, 7
+FLOAT, INT64, FLOAT16 = 1, 7, 10
 
 
 def varint(n):
@@ -31,6 +31,11 @@ def value_info(name, dims, kind=FLOAT):
 def floats(name, dims, values):
     head = b"".join(field(1, d) for d in dims) + field(2, FLOAT) + field(8, name)
     return head + field(9, struct.pack(f"<{len(values)}f", *values))
+
+
+def halves(name, dims, values):
+    head = b"".join(field(1, d) for d in dims) + field(2, FLOAT16) + field(8, name)
+    return head + field(9, struct.pack(f"<{len(values)}e", *values))
 
 
 def ints(name, dims, values):

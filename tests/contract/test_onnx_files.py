@@ -110,6 +110,48 @@ class Folding(Files):
         self.assertGreater(record["layers"][0]["macs"], 0)
 
 
+class Machine(Files):
+    """What the reference runs, a machine runs, what it lacks on the host."""
+
+    def exact(self, *options):
+        for machine in ("tpu", "tpu-v3"):
+            record = cli.record("--arch", machine, "--net", str(self.path), *options)
+            self.assertTrue(record["check"]["exact"] and record["check"]["pass"], machine)
+
+    def test_half_formats(self):
+        """A convolution of one channel and a product, whose operators work in fp32 on the host."""
+        image = onnx.value_info("image", [1, 1, 6, 70], onnx.FLOAT16)
+        weight = onnx.halves("w", [1, 1, 3, 3], [0.25 * i for i in range(9)])
+        conv = onnx.node("Conv", ["image", "w"], ["y"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        self.write(conv, inputs=(image,), initialisers=(weight,))
+        self.exact()
+
+    def test_products_of_half_formats(self):
+        pair = [onnx.value_info(name, [4, 4], onnx.FLOAT16) for name in "ab"]
+        self.write(onnx.node("MatMul", ["a", "b"], ["y"]), inputs=pair, initialisers=())
+        self.exact()
+
+    def test_constant_operands(self):
+        """Constants that operators written out read, and operands that became attributes."""
+        x = onnx.value_info("x", [5, 2, 7])
+        gru = onnx.node("GRU", ["x", "w", "r", "", "", "h"], ["y"], hidden_size=3)
+        self.write(gru, inputs=(x,), initialisers=(
+            onnx.floats("w", [1, 9, 7], [0.01 * i for i in range(63)]),
+            onnx.floats("r", [1, 9, 3], [0.02 * i for i in range(27)]),
+            onnx.floats("h", [1, 2, 3], [0.1 * i for i in range(6)])))
+        self.exact()
+        depth, values = onnx.ints("depth", [1], [3]), onnx.floats("values", [2], [0.0, 1.0])
+        self.write(onnx.node("OneHot", ["i", "depth", "values"], ["o"]),
+                   onnx.node("Relu", ["o"], ["y"]),
+                   inputs=(onnx.value_info("i", [2], onnx.INT64),), initialisers=(depth, values))
+        self.exact("--seed", "2")
+
+    def test_a_reshape_alone(self):
+        self.write(onnx.node("Flatten", ["image"], ["y"]), initialisers=())
+        record = cli.record("--arch", "tpu", "--net", str(self.path), "--shape", "height=5")
+        self.assertEqual((record["layers"], record["totals"].get("cycles", 0)), ([], 0))
+
+
 class Refused(Files):
     def test_an_operator_without_counterpart_is_named_with_node_and_set(self):
         self.write(CONV, onnx.node("GridSample", ["c", "c"], ["y"], name="sampler"), opset=16)
