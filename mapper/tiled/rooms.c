@@ -84,14 +84,15 @@ const struct room *rooms_place(struct room *rooms, guint n, int n_layer, uint64_
                                uint64_t *top_bytes)
 {
     const struct room *stuck = NULL;
+    *top_bytes = 0;
+    if (n == 0)
+        return NULL;
     g_autoptr(GArray) links = g_array_new(FALSE, FALSE, sizeof(struct chained));
     const size_t n_head = (size_t)n_layer;
     struct placed placed = {links, n_layer, g_new(int, 2 * n_head), g_new(int, n_head)};
     memset(placed.there, -1, 2 * n_head * sizeof(int));
     memset(placed.begins, -1, n_head * sizeof(int));
-    if (n > 0)
-        qsort(rooms, n, sizeof(*rooms), larger_first);
-    *top_bytes = 0;
+    qsort(rooms, n, sizeof(*rooms), larger_first);
     for (guint i = 0; i < n && !stuck; i++) {
         if (place(&placed, rooms, (int)i, capacity_bytes))
             *top_bytes = MAX(*top_bytes, rooms[i].address + rooms[i].bytes);
