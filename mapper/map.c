@@ -71,6 +71,8 @@ static bool find(struct plan *p, const struct target *t, struct mapping *m, GErr
     if (!layout(p, t, no_fuse, NULL, error) || !states_fit(p, error) ||
         (m && !layout(p, t, no_fuse, m, error)))
         return false;
+    if (p->n_layer == 0)
+        return true; /* nothing is computed: all of it are views */
     const struct search_result present = groups_improve(p, t, search_layers(p, t));
     if (!m)
         residency_improve(p, t, present);
