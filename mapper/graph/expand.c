@@ -115,7 +115,7 @@ static bool runs_whole(const struct graph *g, const struct node *n, const struct
 
 struct expansion *expand_new(const struct graph *g, const struct target *t, GError **error)
 {
-    g_autofree bool *expand = g_new0(bool, g->n_node);
+    g_autofree bool *expand = g_new0(bool, MAX(g->n_node, 1));
     g_autoptr(GString) fault = g_string_new(NULL);
     for (int i = 0; i < g->n_node; i++) {
         const struct node *n = &g->nodes[i];
