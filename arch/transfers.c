@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arch/transfers.h"
-#include "mapper/plan_input.h"
 
 #include <string.h>
 
+#include "mapper/plan_input.h"
 #include "mapper/values/host.h"
 #include "mapper/values/quant.h"
 #include "sim/base/error.h"
@@ -57,11 +57,6 @@ void transfers_forget(const struct transfers *t)
     for (int v = 0; v < t->plan->graph->n_value; v++)
         if (t->host[v])
             memset(t->host[v], 0, value_bytes(t->plan, v));
-}
-
-size_t transfers_bytes(const struct transfers *t, const struct plan_step *s)
-{
-    return plan_region_bytes(t->plan, s->value, &s->region);
 }
 
 size_t transfers_extent(const struct transfers *t, const struct plan_step *s)

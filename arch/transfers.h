@@ -31,9 +31,8 @@ void transfers_begin(const struct transfers *t);
 /* What steps before have left in host memory shows no more. */
 void transfers_forget(const struct transfers *t);
 
-/* Bytes that a STEP_LOAD or STEP_STORE moves, and those that they are spread over on the machine:
- * more where it is a part of rows or pixels that lie there as a whole. */
-size_t transfers_bytes(const struct transfers *t, const struct plan_step *s);
+/* Bytes that what a STEP_LOAD or STEP_STORE moves is spread over on the machine: more than it has
+ * where it is a part of rows or pixels that lie there as a whole. */
 size_t transfers_extent(const struct transfers *t, const struct plan_step *s);
 void transfers_in(const struct transfers *t, const struct plan_step *s, void *at);
 void transfers_out(const struct transfers *t, const struct plan_step *s, const void *at);

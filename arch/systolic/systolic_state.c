@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "arch/systolic/systolic_core.h"
-#include "mapper/plan_input.h"
 #include "arch/systolic/systolic_state.h"
+#include "mapper/plan_input.h"
 #include "mapper/values/lookup.h"
 #include "mapper/values/quant.h"
 #include "sim/base/error.h"

@@ -13,7 +13,7 @@
  * it were never full: what was begun so long ago has ended before it could hold anything up. */
 enum { MOST_SLOTS = 64, MOST_QUEUED = 64, MOST_PLACES = 64 };
 
-/* What goes on over a layer's end: of cost_state. Cycles count from the begin of the run. */
+/* What goes on over a layer's end. Cycles count from the begin of the run. */
 struct ahead {
     struct blocks blocks;       /* of the DMA engine, and when memory and link are free */
     uint64_t request;           /* the last tile was asked for */

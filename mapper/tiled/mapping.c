@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "mapper/tiled/mapping.h"
 #include "mapper/plan_input.h"
+#include "mapper/tiled/mapping.h"
 #include "mapper/tiled/groups.h"
 #include "mapper/tiled/homes.h"
 #include "sim/base/error.h"
